@@ -1,0 +1,36 @@
+"""Settings of every process, from arguments and `TAXIMETER_…` environment variables; nothing else reads the environment."""
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are and how they are tuned. Durations in seconds, sizes in what the name says."""
+
+    model_config = SettingsConfigDict(env_prefix="TAXIMETER_", frozen=True)
+
+    data: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("taximeter")))
+    """Folder of the embedded stack: logs, Kafka's and the warehouse's files, local state, `run/` with pids and addresses."""
+    kafka: str | None = None
+    """Bootstrap servers (`host:port,…`) of a Kafka that runs elsewhere; none: the embedded one."""
+    clickhouse: str | None = None
+    """`http://user:password@host:port/database` of a ClickHouse that runs elsewhere; none: the embedded one."""
+    schema_registry: str | None = None
+    """URL of a schema registry: values are then in the Confluent wire format; none: single-object encoding."""
+    port_base: int | None = None
+    """First of the embedded stack's ports; none: free ones are found."""
+    partitions: int = 12
+    """Partitions of every topic, fixed for life."""
+    window_minutes: int = 60
+    """The metering window: 60, 30 or 15."""
+    workers: int = 1
+    dedup_days: int = 34
+    late_days: int = 34
+    """Accepted event times reach back this many days from arrival."""
+    ahead_hours: int = 24
+    """Accepted event times reach ahead this many hours of arrival."""
+    batch_events: int = 50_000
+    linger_ms: int = 20

@@ -1,0 +1,45 @@
+"""The topics, their keys and their shapes: the one place that names them.
+
+Every customer-keyed topic has the same partition count and the same partitioner (Kafka's murmur2), so that METER, RATE and whoever publishes
+documents agree on the owner of a customer.
+"""
+
+from typing import Literal, NamedTuple
+
+PARTITIONER = "murmur2_random"
+"""librdkafka's name of the Java client's default partitioner, which Faust uses as well."""
+
+
+class Topic(NamedTuple):
+    name: str
+    schema: str | None
+    """Name of the Avro schema of the values (`schemas/avro/<schema>.avsc`)."""
+    cleanup: Literal["delete", "compact"]
+    customer_keyed: bool
+    retention_ms: int | None
+    """None: for ever."""
+
+
+USAGE_EVENTS = Topic("usage-events", "usage_event", "delete", False, None)
+REJECTED_EVENTS = Topic("rejected-events", "rejected_event", "delete", False, None)
+METERED_USAGE = Topic("metered-usage", "metered_usage", "delete", True, None)
+CONTRACT_CHANGES = Topic("contract-changes", "contract_change", "delete", True, None)
+CLOCK = Topic("clock", "clock_tick", "delete", True, 86_400_000)
+RATED_LINE_ITEMS = Topic("rated-line-items", "rated_batch", "delete", True, None)
+BALANCES = Topic("balances", "balance", "compact", True, None)
+BALANCE_THRESHOLDS = Topic("balance-thresholds", "crossing", "delete", True, None)
+
+TOPICS = (
+    USAGE_EVENTS,
+    REJECTED_EVENTS,
+    METERED_USAGE,
+    CONTRACT_CHANGES,
+    CLOCK,
+    RATED_LINE_ITEMS,
+    BALANCES,
+    BALANCE_THRESHOLDS,
+)
+
+METER_GROUP = "taximeter-meter"
+RATE_GROUP = "taximeter-rate"
+SINK_GROUP = "taximeter-sink"
