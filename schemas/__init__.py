@@ -1,1 +1,1 @@
-""""""
+"""What is on the wire and at rest. Imports nothing else of ours."""
