@@ -18,6 +18,10 @@ class Settings(BaseSettings):
     """Bootstrap servers (`host:port,…`) of a Kafka that runs elsewhere; none: the embedded one."""
     clickhouse: str | None = None
     """`http://user:password@host:port/database` of a ClickHouse that runs elsewhere; none: the embedded one."""
+    clickhouse_password: str = ""
+    """Password of `default` in the embedded warehouse, which listens on loopback only."""
+    analyst_password: str = ""
+    """Password of the read-only `analyst` in the embedded warehouse."""
     schema_registry: str | None = None
     """URL of a schema registry: values are then in the Confluent wire format; none: single-object encoding."""
     port_base: int | None = None
