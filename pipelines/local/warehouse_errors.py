@@ -41,7 +41,7 @@ STATUS = {
 }
 """HTTP status by error code (the server's own table, src/Server/HTTPHandler); everything else is 500."""
 
-CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
+CODE = re.compile(r"Code: (\d+)(?:\. DB::Exception:|, type:)")
 
 
 class WarehouseError(Exception):
@@ -56,8 +56,6 @@ class WarehouseError(Exception):
 def described(error: Exception, version: str) -> tuple[int, int, str]:
     """HTTP status, error code and body text of whatever went wrong."""
     text = error.text if isinstance(error, WarehouseError) else str(error)
-    for prefix in ("Streaming query failed: ", "Streaming insert finish failed: ", "Streaming insert append failed: "):
-        text = text.removeprefix(prefix)
     found = CODE.search(text)
     code = int(found.group(1)) if found else 1002
     if not found:

@@ -9,7 +9,9 @@ CREATE TABLE IF NOT EXISTS usage_event_records
     properties Map(LowCardinality(String), String) COMMENT 'Properties; numbers as decimal text',
     recorded_at DateTime64(3, 'UTC') COMMENT 'When it arrived: timestamp of the Kafka record',
     source_partition UInt32 COMMENT 'Partition of usage-events',
-    source_offset UInt64 COMMENT 'Offset there'
+    source_offset UInt64 COMMENT 'Offset there',
+    guard FixedString(8) COMMENT 'Stands behind every event while it travels, so a broken one is seen before its rows count',
+    CONSTRAINT events_are_whole CHECK guard = 'usageEnd'
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(recorded_at)  -- arrival: a batch touches one partition; months leave as a whole

@@ -1,0 +1,114 @@
+"""A consumer of the sink's group: batches by count, bytes and time; offsets are committed by whoever stored them."""
+
+import time
+from collections.abc import Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from pipelines.settings import Settings
+from pipelines.sink.records import Record
+
+QUEUE_KB = 32_768
+"""What librdkafka may fetch ahead: bounds memory while the warehouse is slow."""
+
+
+class BatchConsumer:
+    """Reads whole batches in order. Not thread safe."""
+
+    def __init__(self, settings: Settings, group: str, topics: Sequence[str], *, most_records: int, most_bytes: int, linger_s: float) -> None:
+        self._most_records = most_records
+        self._most_bytes = most_bytes
+        self._linger_s = linger_s
+        self.trouble: str | None = None
+        """What the broker's client complained about last, or none."""
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka,
+                "group.id": group,
+                "client.id": group,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 2_000,
+                "max.poll.interval.ms": 300_000,
+                "queued.max.messages.kbytes": QUEUE_KB,
+                "fetch.wait.max.ms": 50,
+                "fetch.error.backoff.ms": 100,
+                "topic.metadata.refresh.interval.ms": 30_000,
+                "allow.auto.create.topics": False,
+            },
+            error_cb=self._complained,
+        )
+        self._consumer.subscribe(list(topics))
+
+    def batch(self) -> list[Record]:
+        """What came in: up to the limits when much is there, after the linger when little is; empty when nothing is."""
+        records: list[Record] = []
+        size = 0
+        until = time.monotonic() + self._linger_s
+        while len(records) < self._most_records and size < self._most_bytes:
+            rest_s = until - time.monotonic()
+            if rest_s <= 0:
+                break
+            chunk = self._consumer.consume(min(1000, self._most_records - len(records)), rest_s)
+            for message in chunk:
+                error = message.error()
+                if error is not None:
+                    self._read_error(error)
+                    continue
+                record = _record(message)
+                size += len(record.value or b"") + len(record.key or b"")
+                records.append(record)
+        if records:
+            self.trouble = None
+        return records
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """The records are stored. A commit that fails is no loss: they are stored again, which changes nothing."""
+        last: dict[tuple[str, int], int] = {}
+        for record in records:
+            last[record.topic, record.partition] = record.offset
+        offsets = [TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            self.trouble = str(error.args[0])
+
+    def idle(self, seconds: float) -> None:
+        """Pass time without reading on, and stay a member of the group."""
+        assigned = self._consumer.assignment()
+        self._consumer.pause(assigned)
+        message = self._consumer.poll(seconds)
+        if message is not None and message.error() is None:  # came with a partition that was assigned meanwhile
+            self._consumer.seek(TopicPartition(message.topic() or "", message.partition() or 0, message.offset() or 0))
+        self._consumer.resume(self._consumer.assignment())
+
+    def lag(self) -> int:
+        """Records that are in the topics and not yet read, as far as the last fetches told."""
+        lag = 0
+        for position in self._consumer.position(self._consumer.assignment()):
+            _, high = self._consumer.get_watermark_offsets(position, cached=True)
+            if high > 0:
+                lag += max(0, high - max(position.offset, 0))
+        return lag
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _complained(self, error: KafkaError) -> None:
+        self.trouble = str(error)
+
+    def _read_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:
+            return
+        self.trouble = str(error)
+        if error.fatal():
+            raise KafkaException(error)
+
+
+def _record(message: Message) -> Record:
+    return Record(
+        message.topic() or "", message.partition() or 0, message.offset() or 0, message.timestamp()[1], message.key(), message.value()  # type: ignore[arg-type]
+    )

@@ -1,0 +1,13 @@
+"""A Kafka record as SINK takes it."""
+
+from typing import NamedTuple
+
+
+class Record(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    recorded_ms: int
+    """The record's timestamp (UTC epoch milliseconds)."""
+    key: bytes | None
+    value: bytes | None

@@ -1,0 +1,173 @@
+"""SINK: topics to ClickHouse.
+
+    python -m pipelines.sink.worker
+
+Two consumers, each on its own thread: one for what is rated, metered, rejected and recorded, which must be seen within a second; one for
+the raw usage events, which are many. Each: batch → rows → insert → commit. SIGTERM finishes the batch.
+"""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from pipelines.health import Health
+from pipelines.settings import Settings
+from pipelines.sink import blocks
+from pipelines.sink.consumer import BatchConsumer
+from pipelines.sink.mappers import TABLES, Table
+from pipelines.sink.records import Record
+from pipelines.sink.step import MAPPED, rows_of
+from pipelines.sink.store import BadBlockError, Store, StoppedError
+from pipelines.topology import SINK_GROUP, USAGE_EVENTS
+from pipelines.warehouse.client import connect
+from schemas.codec import Codec
+
+log = logging.getLogger("taximeter.sink")
+
+RESULT_RECORDS = 10_000
+RESULT_BYTES = 4_000_000
+"""Packed: a record may hold thousands of rows."""
+RESULT_LINGER_S = 0.1
+EVENT_RECORDS = 100_000
+EVENT_BYTES = 32_000_000
+EVENT_LINGER_S = 0.2
+STOP_S = 20.0
+
+
+class Lane:
+    """One consumer and its inserts."""
+
+    def __init__(
+        self, name: str, settings: Settings, consumer: BatchConsumer, write: Callable[["Lane", list[Record]], None], tables: Sequence[Table] = ()
+    ) -> None:
+        self.name = name
+        self._tables = tables
+        self._consumer = consumer
+        self._write = write
+        self._stop = threading.Event()
+        self._failed: BaseException | None = None
+        self.codec = Codec.at(settings.schema_registry)
+        self.store = Store(lambda: connect(settings), self._wait)
+        self.records = 0
+        self.unreadable = 0
+        self.lag = 0
+        self.last_progress_at = time.time()
+        self._thread = threading.Thread(target=self._run, name=f"sink-{name}")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def join(self) -> None:
+        self._thread.join(STOP_S)
+
+    def alive(self) -> bool:
+        """Raise what ended the thread, if something did."""
+        if self._failed is not None:
+            raise self._failed
+        return self._thread.is_alive()
+
+    @property
+    def waiting_for(self) -> str | None:
+        return self.store.waiting_for or self._consumer.trouble
+
+    def _wait(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not self._stop.is_set() and time.monotonic() < until:
+            self._consumer.idle(min(0.2, seconds))
+        return not self._stop.is_set()
+
+    def _run(self) -> None:
+        looked_at = 0.0
+        try:
+            self.store.prepare(self._tables)
+            while not self._stop.is_set():
+                records = self._consumer.batch()
+                if records:
+                    self._write(self, records)
+                    self._consumer.commit(records)
+                    self.records += len(records)
+                    self.last_progress_at = time.time()
+                if time.monotonic() - looked_at > 1.0:
+                    looked_at = time.monotonic()
+                    self.lag = self._consumer.lag()
+        except StoppedError:
+            log.warning("%s: stopped while waiting; what was not stored comes again from the topics", self.name)
+        except BaseException as error:  # noqa: BLE001 - the main thread ends the process with it
+            self._failed = error
+        finally:
+            self._consumer.close()
+            self.store.close()
+
+
+def write_results(lane: Lane, records: list[Record]) -> None:
+    """Rows of the records, table by table."""
+    rows = rows_of(records, lane.codec.decode)
+    lane.unreadable += rows.unreadable
+    for table, part in rows.tables.items():
+        lane.store.rows(table, part)
+
+
+def write_events(lane: Lane, records: list[Record]) -> None:
+    """Raw usage events as blocks. Events that are none are left out: METER rejects them, with the reason."""
+    try:
+        for block in blocks.blocks(records, lane.codec.writer_of):
+            lane.store.block(block)
+    except BadBlockError:
+        whole = blocks.whole_events(records, lane.codec.decode)
+        lane.unreadable += len(records) - len(whole)
+        for block in blocks.blocks(whole, lane.codec.writer_of):
+            lane.store.block(block, known_whole=True)
+
+
+def lanes(settings: Settings) -> list[Lane]:
+    """Results and raw events."""
+    results = BatchConsumer(
+        settings, SINK_GROUP, list(MAPPED), most_records=RESULT_RECORDS, most_bytes=RESULT_BYTES, linger_s=RESULT_LINGER_S
+    )
+    events = BatchConsumer(
+        settings, f"{SINK_GROUP}-events", [USAGE_EVENTS.name], most_records=EVENT_RECORDS, most_bytes=EVENT_BYTES, linger_s=EVENT_LINGER_S
+    )
+    return [Lane("results", settings, results, write_results, TABLES), Lane("events", settings, events, write_events)]
+
+
+def run(settings: Settings) -> int:
+    """Until SIGTERM; 1 when a lane broke."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    working = lanes(settings)
+    for lane in working:
+        lane.start()
+    with Health(settings.data, "sink") as health:
+        while not stop.wait(1.0):
+            if not all([lane.alive() for lane in working]):  # noqa: C419 - every lane is asked, so the one that failed raises
+                break
+            waiting = {lane.name: lane.waiting_for for lane in working if lane.waiting_for}
+            health.report(
+                "waiting" if waiting else "running",
+                waiting_for=waiting,
+                lag=sum(lane.lag for lane in working),
+                records=sum(lane.records for lane in working),
+                unreadable=sum(lane.unreadable for lane in working),
+                last_progress_at=max(lane.last_progress_at for lane in working),
+            )
+        for lane in working:
+            lane.stop()
+        for lane in working:
+            lane.join()
+    return 0 if stop.is_set() else 1
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s sink %(levelname)s %(message)s")
+    return run(Settings())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
