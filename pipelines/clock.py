@@ -1,0 +1,78 @@
+"""Clocks: where a named clock stands, and moving a test clock. The log decides: a tick is a record on every partition of the clock topic."""
+
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from contracts.errors import TaximeterError
+from pipelines.topology import CLOCK
+from schemas.codec import Codec
+
+WALL: Final = "wall"
+TIMEOUT_S: Final = 30.0
+
+
+class ClockError(TaximeterError):
+    """The clock cannot be moved like that."""
+
+
+def standings(bootstrap: str, codec: Codec) -> dict[str, int]:
+    """Every clock that has ticked within the topic's retention, and its latest time (UTC, epoch milliseconds)."""
+    # Every partition has every tick, so one is enough.
+    where = TopicPartition(CLOCK.name, 0, OFFSET_BEGINNING)
+    answers = AdminClient({"bootstrap.servers": bootstrap}).list_offsets(
+        {TopicPartition(CLOCK.name, 0): OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S
+    )
+    (end,) = (future.result().offset for future in answers.values())
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "taximeter-clock-reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
+        }
+    )
+    consumer.assign([where])
+    found: dict[str, int] = {}
+    reached = 0
+    try:
+        while reached < end:
+            for message in consumer.consume(5000, 0.05):
+                error = message.error()
+                if error is not None:
+                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                        reached = end
+                    continue
+                reached = message.offset() + 1
+                tick = codec.decode("clock_tick", message.value())
+                found[tick["clock"]] = max(found.get(tick["clock"], 0), tick["now"])
+    finally:
+        consumer.close()
+    return found
+
+
+def move(producer: Producer, codec: Codec, name: str, now_ms: int, partitions: int) -> dict[int, int]:
+    """Tick clock `name`: it stands at `now_ms` from now on (it never goes back; an earlier time changes nothing).
+
+    Gives the offset behind the tick by partition. Raises ClockError for the wall clock, KafkaException.
+    """
+    if name == WALL:
+        raise ClockError("clock wall is real time and cannot be moved; give the contract a test clock (`clock: NAME`)")
+    value = codec.encode("clock_tick", {"clock": name, "now": now_ms})
+    offsets: dict[int, int] = {}
+    failed: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, message: Any) -> None:
+        if error is not None:
+            failed.append(error)
+        else:
+            offsets[message.partition()] = message.offset() + 1
+
+    for partition in range(partitions):
+        producer.produce(CLOCK.name, value, name, partition, on_delivery=delivered)
+    producer.flush(TIMEOUT_S)
+    if failed or len(offsets) < partitions:
+        raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+    return offsets

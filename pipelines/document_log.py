@@ -1,0 +1,102 @@
+"""The documents as they are now: contract-changes read to its end and compacted in memory.
+
+Works with Kafka alone; whoever publishes must know the present even when the warehouse does not answer.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from contracts.catalogue import Catalogue
+from contracts.contract import Contract
+from pipelines.topology import CONTRACT_CHANGES
+from schemas.codec import Codec
+
+TIMEOUT_S: Final = 30.0
+
+
+class RecordedCatalogue(NamedTuple):
+    version: int
+    catalogue: Catalogue
+
+
+class RecordedContract(NamedTuple):
+    version: int
+    contract: Contract
+    root: str
+    """Root customer whose partition has it."""
+    recorded_ms: int
+    effective_ms: int | None
+
+
+class Documents:
+    """The highest version of every document. Fed in any order; a catalogue comes once for each partition."""
+
+    def __init__(self) -> None:
+        self.catalogues: dict[str, RecordedCatalogue] = {}
+        self.contracts: dict[str, RecordedContract] = {}
+
+    def record(self, change: dict[str, Any]) -> None:
+        """Take a decoded `contract_change`."""
+        name, version = change["id"], change["version"]
+        if change["kind"] == "catalogue":
+            known = self.catalogues.get(name)
+            if known is None or known.version < version:
+                self.catalogues[name] = RecordedCatalogue(version, msgspec.json.decode(change["body"], type=Catalogue, strict=False))
+        elif change["kind"] == "contract":
+            earlier = self.contracts.get(name)
+            if earlier is None or earlier.version < version:
+                contract = msgspec.json.decode(change["body"], type=Contract, strict=False)
+                root = change["root"] or contract.customer
+                self.contracts[name] = RecordedContract(version, contract, root, change["recorded_at"], change["effective_at"])
+
+
+class DocumentLog:
+    """Follows contract-changes on all partitions, without a consumer group. Not thread safe."""
+
+    def __init__(self, bootstrap: str, codec: Codec) -> None:
+        self.documents = Documents()
+        self._codec = codec
+        common = {"bootstrap.servers": bootstrap}
+        self._admin = AdminClient(common)
+        self._consumer = Consumer(
+            {
+                **common,
+                "group.id": "taximeter-documents",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 20,
+            }
+        )
+        topics = self._consumer.list_topics(CONTRACT_CHANGES.name, timeout=TIMEOUT_S).topics
+        self.partitions = len(topics[CONTRACT_CHANGES.name].partitions)
+        """Partitions of every customer-keyed topic."""
+        self._consumer.assign([TopicPartition(CONTRACT_CHANGES.name, number, OFFSET_BEGINNING) for number in range(self.partitions)])
+        self._reached = dict.fromkeys(range(self.partitions), 0)
+
+    def catch_up(self) -> Documents:
+        """The documents as of now: everything that was committed before the call is in. Raises KafkaException."""
+        ends = self._ends()
+        while any(self._reached[partition] < end for partition, end in ends.items()):
+            for message in self._consumer.consume(1000, 0.05):
+                self._take(message)
+        return self.documents
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _take(self, message: Any) -> None:
+        error = message.error()
+        if error is None:
+            self._reached[message.partition()] = message.offset() + 1
+            self.documents.record(self._codec.decode("contract_change", message.value()))
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+            self._reached[message.partition()] = message.offset()
+
+    def _ends(self) -> dict[int, int]:
+        wanted = {TopicPartition(CONTRACT_CHANGES.name, number): OffsetSpec.latest() for number in range(self.partitions)}
+        answers = self._admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S)
+        return {partition.partition: future.result().offset for partition, future in answers.items()}

@@ -1,0 +1,284 @@
+"""Documents to contract-changes: what an edit becomes on the log, and the one transaction that puts it there.
+
+`plan` is pure: the records of an edit, given the documents as they are. `Publisher` is the shell. All publishers share one transactional id, so
+Kafka lets only the newest one commit: whoever comes second reads what the first has done and plans again, or is refused when it
+concerns the same document.
+
+Errors (contracts.errors)
+DocumentError     the edit cannot be; nothing of it was published
+EditConflict      another version arrived in between; nothing was published
+"""
+
+import random
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from contracts.catalogue import Catalogue
+from contracts.contract import Contract
+from contracts.errors import DocumentError, TaximeterError
+from pipelines.document_log import DocumentLog, Documents
+from pipelines.families import conflicts, roots
+from pipelines.partitioning import partition_of
+from pipelines.topology import CONTRACT_CHANGES
+from schemas.codec import Codec
+
+TRANSACTIONAL_ID: Final = "taximeter-publisher"
+ATTEMPTS: Final = 50
+TIMEOUT_S: Final = 30.0
+
+
+class EditConflict(TaximeterError):
+    """Somebody else changed one of these documents since they were read. Look at the present version and apply again."""
+
+
+class Edit(NamedTuple):
+    """Documents that take effect together."""
+
+    catalogues: Sequence[Catalogue] = ()
+    contracts: Sequence[Contract] = ()
+    author: str = ""
+    recorded_ms: Mapping[str, int] = {}
+    """Time of each clock that the contracts name (`wall` too): when the edit is recorded."""
+    effective_ms: int | None = None
+    """From when it holds; none: at once."""
+
+
+class Change(NamedTuple):
+    """A record of contract-changes: its value (before encoding) and where it goes."""
+
+    partition: int
+    key: str
+    value: dict[str, Any]
+
+
+class Published(NamedTuple):
+    """What an edit became: the versions by kind and id, and the offset behind the last record by partition."""
+
+    edit: str
+    versions: dict[tuple[Literal["catalogue", "contract"], str], int]
+    offsets: dict[int, int]
+
+
+def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Change]:
+    """The records of `edit`, whose id is `name`. Raises DocumentError."""
+    before = {key: known.contract for key, known in present.contracts.items()}
+    after = before | {contract.id: contract for contract in edit.contracts}
+    problems = conflicts(after) + _unknown(edit, after, present)
+    old, new = roots(before), roots(after)
+    problems += _uprooted(before, old, new)
+    if problems:
+        raise DocumentError(problems)
+    common = {"author": edit.author, "edit": name, "effective_at": edit.effective_ms, "customer": None, "root": None}
+    changes = []
+    for catalogue in edit.catalogues:
+        known = present.catalogues.get(catalogue.id)
+        value = common | {
+            "kind": "catalogue",
+            "id": catalogue.id,
+            "version": known.version + 1 if known else 1,
+            "recorded_at": edit.recorded_ms["wall"],
+            "body": _body(catalogue),
+        }
+        changes += [Change(partition, catalogue.id, value) for partition in range(partitions)]
+    for contract in edit.contracts:
+        earlier = present.contracts.get(contract.id)
+        root = new[contract.customer]
+        value = common | {
+            "kind": "contract",
+            "id": contract.id,
+            "version": earlier.version + 1 if earlier else 1,
+            "customer": contract.customer,
+            "root": root,
+            "recorded_at": edit.recorded_ms[contract.clock],
+            "body": _body(contract),
+        }
+        changes.append(Change(partition_of(root, partitions), root, value))
+    for customer in sorted(old.keys() | new.keys()):
+        left, joined = old.get(customer, customer), new.get(customer, customer)
+        if left != joined:
+            recorded_ms = _time_of_move(edit, {left, joined}, new)
+            value = common | {"kind": "move", "id": customer, "version": 1, "root": joined, "recorded_at": recorded_ms, "body": "{}"}
+            changes.append(Change(partition_of(left, partitions), left, value))
+    return changes
+
+
+def _body(document: Catalogue | Contract) -> str:
+    return msgspec.json.encode(document, order="deterministic").decode()
+
+
+def _unknown(edit: Edit, after: Mapping[str, Contract], present: Documents) -> list[str]:
+    catalogues = present.catalogues.keys() | {catalogue.id for catalogue in edit.catalogues}
+    problems = []
+    for contract in edit.contracts:
+        if contract.catalogue not in catalogues:
+            problems.append(
+                f"contract {contract.id}: catalogue: there is no catalogue {contract.catalogue!r} yet"
+                f" (known: {', '.join(sorted(catalogues)) or 'none'}); apply the catalogue first, or both files together"
+            )
+        for key, target in (("parent", contract.parent), ("renews", contract.renews)):
+            if target is not None and target not in after:
+                problems.append(f"contract {contract.id}: {key}: there is no contract {target!r} yet; apply it first, or both files together")
+    return problems
+
+
+def _uprooted(before: Mapping[str, Contract], old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """A customer with contracts stays with its family: final invoices and balances are facts of the account that made them."""
+    problems = []
+    for customer in sorted({contract.customer for contract in before.values()}):
+        if old[customer] != new.get(customer, customer):
+            problems.append(
+                f"customer {customer} would move from the family of {old[customer]} to that of {new.get(customer, customer)}, but has contracts and"
+                " balances there; name the parent in the customer's first contract, or give the new contract another customer id"
+            )
+    return problems
+
+
+def _time_of_move(edit: Edit, families: set[str], new: Mapping[str, str]) -> int:
+    for contract in edit.contracts:
+        if new[contract.customer] in families:
+            return edit.recorded_ms[contract.clock]
+    return max(edit.recorded_ms[contract.clock] for contract in edit.contracts)
+
+
+class Publisher:
+    """Publishes edits, one Kafka transaction each. Not thread safe; one for each thread, in as many processes as one likes."""
+
+    def __init__(self, bootstrap: str, codec: Codec) -> None:
+        self._bootstrap = bootstrap
+        self._codec = codec
+        self._log = DocumentLog(bootstrap, codec)
+        self._producer: Producer | None = None
+
+    def present(self) -> Documents:
+        """The documents as they are now."""
+        return self._log.catch_up()
+
+    @property
+    def partitions(self) -> int:
+        return self._log.partitions
+
+    def publish(self, edit: Edit, expected: Mapping[str, int] | None = None) -> Published:
+        """Put `edit` on the log, all of it or nothing, and return when it is committed.
+
+        `expected`: versions by contract or catalogue id that the edit is based on (0: none yet); without it those of the moment of the
+        call. Raises DocumentError, EditConflict, KafkaException.
+        """
+        based_on = _versions(edit, self._log.catch_up()) | dict(expected or {})
+        name = uuid.uuid4().hex
+        for attempt in range(ATTEMPTS):
+            producer = self._producer or self._begin()
+            present = self._log.catch_up()
+            _check_versions(based_on, _versions(edit, present))
+            changes = plan(edit, present, self._log.partitions, name)
+            try:
+                return self._commit(producer, changes, name)
+            except KafkaException as error:
+                self._producer = None
+                if not _overtaken(error.args[0]):
+                    raise
+            time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 - so that two that collide do not collide again
+        raise EditConflict("other edits kept coming in between; nothing was published. Try again")
+
+    def act(self, action: str, contract: str, starting_ms: int, recorded_ms: int, author: str = "") -> Published:
+        """Publish `void`, `regenerate` or `finalize` of the contract's usage invoice of the period that starts then. Raises DocumentError."""
+        for _ in range(ATTEMPTS):
+            producer = self._producer or self._begin()
+            known = self._log.catch_up().contracts.get(contract)
+            if known is None:
+                raise DocumentError([f"{action}: there is no contract {contract!r}"])
+            name = uuid.uuid4().hex
+            value = {
+                "kind": "action",
+                "id": contract,
+                "version": known.version,
+                "customer": known.contract.customer,
+                "root": known.root,
+                "recorded_at": recorded_ms,
+                "effective_at": None,
+                "author": author,
+                "edit": name,
+                "body": msgspec.json.encode({"action": action, "contract": contract, "starting_at": starting_ms}).decode(),
+            }
+            try:
+                return self._commit(producer, [Change(partition_of(known.root, self._log.partitions), known.root, value)], name)
+            except KafkaException as error:
+                self._producer = None
+                if not _overtaken(error.args[0]):
+                    raise
+        raise EditConflict("other edits kept coming in between; nothing was published. Try again")
+
+    def close(self) -> None:
+        self._log.close()
+
+    def _begin(self) -> Producer:
+        """A producer that has ended whatever another publisher had under way."""
+        producer = Producer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "transactional.id": TRANSACTIONAL_ID,
+                "transaction.timeout.ms": 30_000,
+                "linger.ms": 0,
+                "log_level": 2,
+            }
+        )
+        producer.init_transactions(TIMEOUT_S)
+        self._producer = producer
+        return producer
+
+    def _commit(self, producer: Producer, changes: Sequence[Change], name: str) -> Published:
+        offsets: dict[int, int] = {}
+        failed: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, message: Any) -> None:
+            if error is not None:
+                failed.append(error)
+            else:
+                offsets[message.partition()] = max(offsets.get(message.partition(), 0), message.offset() + 1)
+
+        producer.begin_transaction()
+        for change in changes:
+            value = self._codec.encode("contract_change", change.value)
+            producer.produce(CONTRACT_CHANGES.name, value, change.key, change.partition, on_delivery=delivered)
+        producer.flush(TIMEOUT_S)
+        if failed:
+            raise KafkaException(failed[0])
+        producer.commit_transaction(TIMEOUT_S)
+        versions = {(each.value["kind"], each.value["id"]): each.value["version"] for each in changes if each.value["kind"] != "move"}
+        return Published(name, versions, offsets)
+
+
+def _versions(edit: Edit, present: Documents) -> dict[str, int]:
+    """Present versions of what the edit is about; `catalogue:` stands before the id of a catalogue, which may equal that of a contract."""
+    found = {}
+    for catalogue in edit.catalogues:
+        held = present.catalogues.get(catalogue.id)
+        found[f"catalogue:{catalogue.id}"] = held.version if held else 0
+    for contract in edit.contracts:
+        known = present.contracts.get(contract.id)
+        found[contract.id] = known.version if known else 0
+    return found
+
+
+def _check_versions(based_on: Mapping[str, int], now: Mapping[str, int]) -> None:
+    for name, version in sorted(now.items()):
+        if based_on.get(name, version) != version:
+            raise EditConflict(
+                f"{name}: version {version} arrived in between (this edit was made on version {based_on[name]}); nothing was published."
+                " Look at the present version and apply again"
+            )
+
+
+def _overtaken(error: KafkaError) -> bool:
+    """Another publisher has begun since: Kafka has fenced this one off."""
+    return error.code() in {
+        KafkaError._FENCED,  # noqa: SLF001 - the client has no other name for it
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.CONCURRENT_TRANSACTIONS,
+        KafkaError.INVALID_TXN_STATE,
+    }
