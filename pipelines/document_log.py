@@ -37,6 +37,8 @@ class Documents:
     def __init__(self) -> None:
         self.catalogues: dict[str, RecordedCatalogue] = {}
         self.contracts: dict[str, RecordedContract] = {}
+        self.changes = 0
+        """Grows with every version that was new: tells a reader that there is something to do."""
 
     def record(self, change: dict[str, Any]) -> None:
         """Take a decoded `contract_change`."""
@@ -44,10 +46,12 @@ class Documents:
         if change["kind"] == "catalogue":
             known = self.catalogues.get(name)
             if known is None or known.version < version:
+                self.changes += 1
                 self.catalogues[name] = RecordedCatalogue(version, msgspec.json.decode(change["body"], type=Catalogue, strict=False))
         elif change["kind"] == "contract":
             earlier = self.contracts.get(name)
             if earlier is None or earlier.version < version:
+                self.changes += 1
                 contract = msgspec.json.decode(change["body"], type=Contract, strict=False)
                 root = change["root"] or contract.customer
                 self.contracts[name] = RecordedContract(version, contract, root, change["recorded_at"], change["effective_at"])

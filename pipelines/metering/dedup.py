@@ -1,0 +1,115 @@
+"""Which transaction ids were seen: a RocksDB of (hash of partition and id) → (offset of the first event, hash of its body).
+
+The value is the first event's offset, so an event that is read again after a crash is recognised as itself and not as its duplicate:
+it does not matter whether the store was written before, with or without the transaction that counted the event.
+
+Ids live in generations, column families named by the time at which they were begun (wall clock of this process). Each is at least half
+as old as the retention when the next one begins; one whose successor is older than the retention is dropped whole: no scan, and an id
+is known for the retention at least and half as long again at most. A look-up asks every generation, four at most.
+
+Beside the ids the store keeps how far it knows each partition. Behind the committed offset it is incomplete (state lost, or this worker
+did not own the partition): the worker then reads those events again to learn their ids (`worker.py`).
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch, WriteOptions
+
+KEY_BYTES: Final = 16
+VALUE: Final = struct.Struct("<qQ")
+"""Offset of the first event with the id, hash of its body."""
+_DAY_MS: Final = 86_400_000
+_POSITION: Final = struct.Struct("<q")
+_META: Final = "positions"
+
+
+class Dedup:
+    """The store of one worker. Not thread safe; one process at a time may hold the folder."""
+
+    def __init__(self, folder: Path, retention_days: int, now_ms: int) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._retention_ms = retention_days * _DAY_MS
+        path = str(folder)
+        names = [name for name in Rdict.list_cf(path) if name != "default"] if (folder / "CURRENT").exists() else []
+        self._db: Any = Rdict(path, options=_options(), column_families={name: _options() for name in names})
+        if _META not in names:
+            self._db.create_column_family(_META, options=_options())
+        self._positions: Any = self._db.get_column_family(_META)
+        self._positions_handle: Any = self._db.get_column_family_handle(_META)
+        self._generations = sorted(int(name) for name in names if name != _META)
+        self._families: dict[int, Any] = {each: self._db.get_column_family(str(each)) for each in self._generations}
+        self._handle: Any = None
+        self.rotate(now_ms)
+
+    def rotate(self, now_ms: int) -> None:
+        """Begin a generation when it is time, drop what is older than the retention."""
+        if not self._generations or now_ms >= self._generations[-1] + self._retention_ms // 2:
+            self._db.create_column_family(str(now_ms), options=_options())
+            self._families[now_ms] = self._db.get_column_family(str(now_ms))
+            self._generations.append(now_ms)
+            self._handle = None
+        while len(self._generations) > 1 and now_ms >= self._generations[1] + self._retention_ms:
+            oldest = self._generations.pop(0)
+            del self._families[oldest]
+            self._db.drop_column_family(str(oldest))
+        if self._handle is None:
+            self._handle = self._db.get_column_family_handle(str(self._generations[-1]))
+
+    def position(self, partition: int) -> int | None:
+        """The offset up to which the ids of `partition` are known; none: nothing is."""
+        packed = self._positions.get(_POSITION.pack(partition))
+        return None if packed is None else int(_POSITION.unpack(packed)[0])
+
+    def get(self, keys: list[bytes]) -> dict[int, bytes]:
+        """Values of the known ones, by position in `keys`."""
+        found: dict[int, bytes] = {}
+        for generation in reversed(self._generations):
+            for position, value in enumerate(self._families[generation].get(keys)):
+                if value is not None:
+                    found[position] = value
+        return found
+
+    def put(self, entries: Iterable[tuple[bytes, bytes]], positions: Sequence[tuple[int, int]]) -> None:
+        """Remember new ids, and that partitions are known up to these offsets: both or neither."""
+        batch: Any = WriteBatch(raw_mode=True)
+        batch.set_default_column_family(self._handle)
+        put = batch.put
+        for key, value in entries:
+            put(key, value)
+        batch.set_default_column_family(self._positions_handle)
+        for partition, offset in positions:
+            put(_POSITION.pack(partition), _POSITION.pack(offset))
+        self._db.write(batch, _write_options())
+
+    def size(self) -> int:
+        """Bytes on disk and in memory, about."""
+        total = 0
+        for family in self._families.values():
+            for name in ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables"):
+                total += int(family.property_int_value(name) or 0)
+        return total
+
+    def close(self) -> None:
+        self._families.clear()
+        self._positions = self._positions_handle = self._handle = None
+        self._db.close()
+
+
+def _write_options() -> Any:
+    return WriteOptions()
+
+
+def _options() -> Any:
+    options: Any = Options(raw_mode=True)
+    options.create_if_missing(True)
+    blocks: Any = BlockBasedOptions()
+    blocks.set_bloom_filter(10, False)
+    blocks.set_cache_index_and_filter_blocks(False)
+    options.set_block_based_table_factory(blocks)
+    options.set_write_buffer_size(64 << 20)
+    options.set_max_background_jobs(2)
+    options.set_keep_log_file_num(2)
+    return options
