@@ -1,0 +1,137 @@
+"""Whether what was sent has come through: by offsets, stage after stage, never by waiting a while and hoping.
+
+METER, RATE and SINK commit an offset only when everything that follows from the record is written. So when METER has committed past the events,
+RATE past what METER then had written, and SINK past what RATE then had written, the warehouse shows the effect of every event.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from contracts.errors import TaximeterError
+from pipelines.topology import (
+    BALANCE_THRESHOLDS,
+    BALANCES,
+    CLOCK,
+    CONTRACT_CHANGES,
+    METER_GROUP,
+    METERED_USAGE,
+    RATE_GROUP,
+    RATED_LINE_ITEMS,
+    REJECTED_EVENTS,
+    SINK_GROUP,
+    USAGE_EVENTS,
+)
+
+REQUEST_S: Final = 30.0
+PAUSE_S: Final = 0.02
+WRITTEN_BY_METER: Final = (METERED_USAGE.name, REJECTED_EVENTS.name)
+WRITTEN_BY_RATE: Final = (METERED_USAGE.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name)
+SHOWN: Final = (CONTRACT_CHANGES.name, METERED_USAGE.name, REJECTED_EVENTS.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name)
+
+Place = tuple[str, int]
+"""Topic and partition."""
+Offsets = dict[Place, int]
+"""The offset behind the last record that matters, by place."""
+
+
+class StalledError(TaximeterError):
+    """A stage has not come through in time; the message says which one, and how far it is."""
+
+
+class Lag(NamedTuple):
+    stage: str
+    missing: Offsets
+
+
+class Progress:
+    """Follows the topics between the stages from the moment it is made. Not thread safe."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "taximeter-progress",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 20,
+            }
+        )
+        topics = self._consumer.list_topics(timeout=REQUEST_S).topics
+        self._places = [(name, number) for name in sorted({*WRITTEN_BY_METER, *WRITTEN_BY_RATE}) for number in topics[name].partitions]
+        self._reached = self._ends(self._places)
+        self._last: Offsets = {}
+        self._sent: Offsets = {}
+        self._consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in self._reached.items()])
+
+    def sent(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Records were written there: offsets behind the last of them, by partition."""
+        for partition, offset in offsets.items():
+            place = (topic, partition)
+            self._sent[place] = max(self._sent.get(place, 0), offset)
+
+    def rated(self, timeout_s: float) -> None:
+        """Return when RATE has rated everything that was sent. Raises StalledError."""
+        deadline = time.monotonic() + timeout_s
+        self._wait("METER", METER_GROUP, lambda: self._of(self._sent, (USAGE_EVENTS.name,)), deadline)
+        self._wait("RATE", RATE_GROUP, self._for_rate, deadline)
+
+    def shown(self, timeout_s: float) -> None:
+        """Return when the warehouse shows the effect of everything that was sent. Raises StalledError."""
+        deadline = time.monotonic() + timeout_s
+        self.rated(timeout_s)
+        self._wait("SINK", SINK_GROUP, lambda: self._of(self._sent | self._written(), SHOWN), deadline)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _for_rate(self) -> Offsets:
+        # RATE itself writes to metered-usage when a customer moves, so the goal is looked up at every turn.
+        return self._of(self._sent, (CONTRACT_CHANGES.name, CLOCK.name)) | self._of(self._written(), (METERED_USAGE.name,))
+
+    def _wait(self, stage: str, group: str, goal: Callable[[], Offsets], deadline: float) -> None:
+        while True:
+            wanted = goal()
+            committed = self._committed(group, wanted)
+            missing = {place: offset - committed.get(place, 0) for place, offset in wanted.items() if committed.get(place, 0) < offset}
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                where = ", ".join(f"{topic}[{partition}] by {count}" for (topic, partition), count in sorted(missing.items())[:4])
+                raise StalledError(f"{stage} has not come through in time: it is behind on {where}. `taximeter status` shows whether it runs")
+            time.sleep(PAUSE_S)
+
+    @staticmethod
+    def _of(offsets: Offsets, topics: Iterable[str]) -> Offsets:
+        return {place: offset for place, offset in offsets.items() if place[0] in topics}
+
+    def _written(self) -> Offsets:
+        """The last record of each place that the stages wrote to; transaction markers behind it do not count."""
+        ends = self._ends(self._places)
+        while any(self._reached[place] < end for place, end in ends.items()):
+            for message in self._consumer.consume(1000, 0.05):
+                error = message.error()
+                place = (message.topic(), message.partition())
+                if error is None:
+                    self._reached[place] = self._last[place] = message.offset() + 1
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                    self._reached[place] = message.offset()
+        return self._last
+
+    def _ends(self, places: Iterable[Place]) -> Offsets:
+        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in places}
+        answers = self._admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_S)
+        return {(each.topic, each.partition): future.result().offset for each, future in answers.items()}
+
+    def _committed(self, group: str, places: Iterable[Place]) -> Offsets:
+        partitions = [TopicPartition(topic, partition) for topic, partition in places]
+        if not partitions:
+            return {}
+        request = ConsumerGroupTopicPartitions(group, partitions)
+        answer = self._admin.list_consumer_group_offsets([request], require_stable=True, request_timeout=REQUEST_S)[group].result()
+        return {(each.topic, each.partition): max(each.offset, 0) for each in answer.topic_partitions}

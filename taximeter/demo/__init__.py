@@ -1,0 +1,1 @@
+"""The October story: its documents, its events, its scenes."""
