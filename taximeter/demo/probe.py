@@ -1,0 +1,113 @@
+"""How long from an event to its threshold record: real events at a fixed rate, each of which crosses a threshold.
+
+A probe customer has a threshold that repeats at every unit of spend and a product at a price of one, so event n is crossing n. All events
+go to one partition of usage-events, which keeps their order.
+"""
+
+import threading
+import time
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from contracts.catalogue import Catalogue, Metric, Price, Product, Rate, RateCard
+from contracts.contract import Contract, Threshold
+from contracts.errors import TaximeterError
+from pipelines.partitioning import partition_of
+from pipelines.topology import BALANCE_THRESHOLDS, USAGE_EVENTS
+from schemas.codec import Codec
+
+PATIENCE_S: Final = 60.0
+
+
+class ProbeError(TaximeterError):
+    """Not every event led to its crossing."""
+
+
+class Latency(NamedTuple):
+    """Milliseconds from handing the event to the producer until its crossing was read from Kafka."""
+
+    events: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+def documents(name: str, starting_at: str) -> tuple[Catalogue, Contract]:
+    """Catalogue and contract of the probe customer `name`; the contract starts at that date and lives in wall time."""
+    catalogue = Catalogue(
+        id=name,
+        metrics={"probes": Metric(event_types=[name], aggregation="count")},
+        products={"probe": Product(name="Probe", metric="probes")},
+        rate_cards={"list": RateCard(rates=[Rate(product="probe", price=Price(per_unit=Decimal(1)))])},
+    )
+    every = Threshold(id="every-unit", measure="spend", at=Decimal(1), repeat=Decimal(1))
+    return catalogue, Contract(id=name, customer=name, catalogue=name, rate_card="list", starting_at=starting_at, thresholds=[every])
+
+
+class Probe:
+    """Sends the probe's events and reads its crossings. Make it before the first event."""
+
+    def __init__(self, bootstrap: str, codec: Codec, name: str, partitions: int) -> None:
+        self._codec = codec
+        self._name = name
+        self._source = partition_of(name, partitions)
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "enable.idempotence": True})
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "taximeter-probe",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 100,
+            }
+        )
+        where = TopicPartition(BALANCE_THRESHOLDS.name, partition_of(name, partitions))
+        self._seen: dict[int, float] = {}
+        self._sent: list[float] = []
+        self._stopped = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        # The position must be known before the first event, or its crossing may lie before it.
+        low, high = self._consumer.get_watermark_offsets(where, timeout=30)
+        self._consumer.assign([TopicPartition(where.topic, where.partition, max(low, high))])
+        self._reader.start()
+
+    def run(self, events: int, per_second: int) -> Latency:
+        """Send that many events at that rate and wait for their crossings. Raises ProbeError."""
+        self._send(events, per_second)
+        deadline = time.perf_counter() + PATIENCE_S
+        while len(self._seen) < events and time.perf_counter() < deadline:
+            time.sleep(0.01)
+        self._stopped.set()
+        self._reader.join()
+        self._consumer.close()
+        if len(self._seen) < events:
+            raise ProbeError(f"{events} events were sent, but only {len(self._seen)} crossings came within {PATIENCE_S:.0f} s; see `taximeter status`")
+        took = sorted((self._seen[number] - sent) * 1000 for number, sent in enumerate(self._sent, start=1))
+        return Latency(events, took[len(took) // 2], took[min(len(took) - 1, len(took) * 99 // 100)], took[-1])
+
+    def _send(self, events: int, per_second: int) -> None:
+        start = time.perf_counter()
+        for number in range(events):
+            due = start + number / per_second
+            while (ahead := due - time.perf_counter()) > 0:
+                time.sleep(ahead)
+            now_ms = time.time_ns() // 1_000_000
+            name = f"{self._name}-{number:06d}"
+            value = {"transaction_id": name, "customer": self._name, "event_type": self._name, "timestamp": now_ms, "properties": {}}
+            data = self._codec.encode("usage_event", value)
+            self._sent.append(time.perf_counter())
+            self._producer.produce(USAGE_EVENTS.name, data, name, self._source, timestamp=now_ms)
+            self._producer.poll(0)
+        self._producer.flush(30)
+
+    def _read(self) -> None:
+        while not self._stopped.is_set():
+            message = self._consumer.poll(0.1)
+            now = time.perf_counter()
+            if message is None or message.error() is not None:
+                continue
+            crossing: dict[str, Any] = self._codec.decode("crossing", message.value())
+            if crossing["customer"] == self._name and crossing["state"] == "in_alarm":
+                self._seen.setdefault(crossing["crossing"], now)

@@ -1,0 +1,1 @@
+"""A case through the running pipeline: under fresh names, in recorded order, and back."""
