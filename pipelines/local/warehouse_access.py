@@ -52,6 +52,14 @@ HIDDEN_FUNCTIONS = frozenset(
 
 HIDDEN_CATEGORIES = ("AI", "Dictionary", "Embedded Dictionary", "Introspection", "Machine Learning")
 
+SYNTAX_FUNCTIONS = frozenset({"lambda", "cast", "_cast", "exists", "untuple", "grouping", "interval"})
+"""What the tree calls a function although it is syntax."""
+
+FUNCTIONS = """
+SELECT lower(f.name), f.is_aggregate, if(f.alias_to = '', f.categories, t.categories)
+FROM system.functions AS f LEFT JOIN (SELECT lower(name) AS name, any(categories) AS categories FROM system.functions GROUP BY 1) AS t
+ON lower(f.alias_to) = t.name WHERE f.origin = 'System'"""
+
 ENGINES = re.compile(
     r"(?:(?:Replacing|Summing|Aggregating|Collapsing|VersionedCollapsing|Coalescing)?MergeTree|Memory|Null|Set|Join|Log|TinyLog|StripeLog|Atomic)\Z"
 )
@@ -107,14 +115,13 @@ class Guard:
     def __init__(self, connection: Connection, database: str) -> None:
         self._database = database
         known = connection.query("SELECT lower(name) FROM system.table_functions").body.decode().split()
-        self._leaving = (set(known) - TABLE_FUNCTIONS - {"format"}) | FORBIDDEN_FUNCTIONS
-        hidden = ", ".join(f"'{category}'" for category in HIDDEN_CATEGORIES)
-        rows = connection.query(
-            f"SELECT lower(name), is_aggregate FROM system.functions WHERE categories NOT IN ({hidden}) AND origin = 'System'"
-        ).body.decode()
-        functions = dict(row.split("\t") for row in rows.splitlines())
-        self._functions = frozenset(set(functions) - self._leaving - HIDDEN_FUNCTIONS)
-        self._aggregates = frozenset(name for name, aggregate in functions.items() if aggregate == "1")
+        rows = connection.query(FUNCTIONS).body.decode()
+        functions = [row.split("\t") for row in rows.splitlines()]
+        remote = {name for name, _, category in functions if category == "AI"}
+        hidden = {name for name, _, category in functions if category in HIDDEN_CATEGORIES}
+        self._leaving = (set(known) - TABLE_FUNCTIONS - {"format"}) | FORBIDDEN_FUNCTIONS | remote
+        self._functions = frozenset({name for name, _, _ in functions} - self._leaving - HIDDEN_FUNCTIONS - hidden | SYNTAX_FUNCTIONS)
+        self._aggregates = frozenset(name for name, aggregate, _ in functions if aggregate == "1")
         combinators = connection.query("SELECT lower(name) FROM system.aggregate_function_combinators").body.decode().split()
         self._combinators = tuple(combinators)
 

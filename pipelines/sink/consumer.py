@@ -15,7 +15,7 @@ QUEUE_KB = 32_768
 class BatchConsumer:
     """Reads whole batches in order. Not thread safe."""
 
-    def __init__(self, settings: Settings, group: str, topics: Sequence[str], *, most_records: int, most_bytes: int, linger_s: float) -> None:
+    def __init__(self, settings: Settings, group: str, topics: Sequence[str], *, member: str, most_records: int, most_bytes: int, linger_s: float) -> None:
         self._most_records = most_records
         self._most_bytes = most_bytes
         self._linger_s = linger_s
@@ -25,7 +25,8 @@ class BatchConsumer:
             {
                 "bootstrap.servers": settings.kafka,
                 "group.id": group,
-                "client.id": group,
+                "client.id": f"{group}-{member}",
+                "group.instance.id": f"{group}-{member}",  # static: after a crash the same member goes on at once, without a rebalance
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,

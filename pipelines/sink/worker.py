@@ -6,8 +6,10 @@ Two consumers, each on its own thread: one for what is rated, metered, rejected 
 the raw usage events, which are many. Each: batch → rows → insert → commit. SIGTERM finishes the batch.
 """
 
+import argparse
 import logging
 import signal
+import socket
 import sys
 import threading
 import time
@@ -125,23 +127,23 @@ def write_events(lane: Lane, records: list[Record]) -> None:
             lane.store.block(block, known_whole=True)
 
 
-def lanes(settings: Settings) -> list[Lane]:
+def lanes(settings: Settings, member: str) -> list[Lane]:
     """Results and raw events."""
     results = BatchConsumer(
-        settings, SINK_GROUP, list(MAPPED), most_records=RESULT_RECORDS, most_bytes=RESULT_BYTES, linger_s=RESULT_LINGER_S
+        settings, SINK_GROUP, list(MAPPED), member=member, most_records=RESULT_RECORDS, most_bytes=RESULT_BYTES, linger_s=RESULT_LINGER_S
     )
     events = BatchConsumer(
-        settings, f"{SINK_GROUP}-events", [USAGE_EVENTS.name], most_records=EVENT_RECORDS, most_bytes=EVENT_BYTES, linger_s=EVENT_LINGER_S
+        settings, f"{SINK_GROUP}-events", [USAGE_EVENTS.name], member=member, most_records=EVENT_RECORDS, most_bytes=EVENT_BYTES, linger_s=EVENT_LINGER_S
     )
     return [Lane("results", settings, results, write_results, TABLES), Lane("events", settings, events, write_events)]
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, member: str) -> int:
     """Until SIGTERM; 1 when a lane broke."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    working = lanes(settings)
+    working = lanes(settings, member)
     for lane in working:
         lane.start()
     with Health(settings.data, "sink") as health:
@@ -165,8 +167,12 @@ def run(settings: Settings) -> int:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.sink.worker", description="SINK: topics to ClickHouse.")
+    parser.add_argument("--member", default=socket.gethostname(), help="name of this process in the group: another for each SINK on one machine")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s sink %(levelname)s %(message)s")
-    return run(Settings())
+    for chatty in ("urllib3", "clickhouse_connect"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what they complain about is said once, by `Store`
+    return run(Settings(), parser.parse_args().member)
 
 
 if __name__ == "__main__":
