@@ -2,10 +2,11 @@
 
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
+from pipelines import offsets
 from pipelines.topology import CLOCK
 from schemas.codec import Codec
 
@@ -21,10 +22,7 @@ def standings(bootstrap: str, codec: Codec) -> dict[str, int]:
     """Every clock that has ticked within the topic's retention, and its latest time (UTC, epoch milliseconds)."""
     # Every partition has every tick, so one is enough.
     where = TopicPartition(CLOCK.name, 0, OFFSET_BEGINNING)
-    answers = AdminClient({"bootstrap.servers": bootstrap}).list_offsets(
-        {TopicPartition(CLOCK.name, 0): OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S
-    )
-    (end,) = (future.result().offset for future in answers.values())
+    (end,) = offsets.ends(AdminClient({"bootstrap.servers": bootstrap}), [(CLOCK.name, 0)]).values()
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -61,18 +59,18 @@ def move(producer: Producer, codec: Codec, name: str, now_ms: int, partitions: i
     if name == WALL:
         raise ClockError("clock wall is real time and cannot be moved; give the contract a test clock (`clock: NAME`)")
     value = codec.encode("clock_tick", {"clock": name, "now": now_ms})
-    offsets: dict[int, int] = {}
+    behind: dict[int, int] = {}
     failed: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, message: Any) -> None:
         if error is not None:
             failed.append(error)
         else:
-            offsets[message.partition()] = message.offset() + 1
+            behind[message.partition()] = message.offset() + 1
 
     for partition in range(partitions):
         producer.produce(CLOCK.name, value, name, partition, on_delivery=delivered)
     producer.flush(TIMEOUT_S)
-    if failed or len(offsets) < partitions:
+    if failed or len(behind) < partitions:
         raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
-    return offsets
+    return behind

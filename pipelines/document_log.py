@@ -3,14 +3,16 @@
 Works with Kafka alone; whoever publishes must know the present even when the warehouse does not answer.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from pipelines import offsets
 from pipelines.topology import CONTRACT_CHANGES
 from schemas.codec import Codec
 
@@ -79,13 +81,17 @@ class DocumentLog:
         self.partitions = len(topics[CONTRACT_CHANGES.name].partitions)
         """Partitions of every customer-keyed topic."""
         self._consumer.assign([TopicPartition(CONTRACT_CHANGES.name, number, OFFSET_BEGINNING) for number in range(self.partitions)])
+        self._places = [(CONTRACT_CHANGES.name, number) for number in range(self.partitions)]
         self._reached = dict.fromkeys(range(self.partitions), 0)
 
     def catch_up(self) -> Documents:
-        """The documents as of now: everything that was committed before the call is in. Raises KafkaException."""
-        ends = self._ends()
+        """The documents as of now: everything that was visible before the call is in. Raises KafkaException."""
+        return self.read_to({partition: end for (_, partition), end in offsets.ends(self._admin, self._places).items()})
+
+    def read_to(self, ends: Mapping[int, int]) -> Documents:
+        """The documents when everything before these offsets (by partition) has become visible."""
         while any(self._reached[partition] < end for partition, end in ends.items()):
-            for message in self._consumer.consume(1000, 0.05):
+            for message in self._consumer.consume(1000, 0.02):
                 self._take(message)
         return self.documents
 
@@ -99,8 +105,3 @@ class DocumentLog:
             self.documents.record(self._codec.decode("contract_change", message.value()))
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
             self._reached[message.partition()] = message.offset()
-
-    def _ends(self) -> dict[int, int]:
-        wanted = {TopicPartition(CONTRACT_CHANGES.name, number): OffsetSpec.latest() for number in range(self.partitions)}
-        answers = self._admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S)
-        return {partition.partition: future.result().offset for partition, future in answers.items()}

@@ -6,12 +6,14 @@ RATE past what METER then had written, and SINK past what RATE then had written,
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
+from pipelines import offsets
+from pipelines.offsets import Offsets
 from pipelines.topology import (
     BALANCE_THRESHOLDS,
     BALANCES,
@@ -32,19 +34,8 @@ WRITTEN_BY_METER: Final = (METERED_USAGE.name, REJECTED_EVENTS.name)
 WRITTEN_BY_RATE: Final = (METERED_USAGE.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name)
 SHOWN: Final = (CONTRACT_CHANGES.name, METERED_USAGE.name, REJECTED_EVENTS.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name)
 
-Place = tuple[str, int]
-"""Topic and partition."""
-Offsets = dict[Place, int]
-"""The offset behind the last record that matters, by place."""
-
-
 class StalledError(TaximeterError):
     """A stage has not come through in time; the message says which one, and how far it is."""
-
-
-class Lag(NamedTuple):
-    stage: str
-    missing: Offsets
 
 
 class Progress:
@@ -64,14 +55,14 @@ class Progress:
         )
         topics = self._consumer.list_topics(timeout=REQUEST_S).topics
         self._places = [(name, number) for name in sorted({*WRITTEN_BY_METER, *WRITTEN_BY_RATE}) for number in topics[name].partitions]
-        self._reached = self._ends(self._places)
+        self._reached = offsets.ends(self._admin, self._places)
         self._last: Offsets = {}
         self._sent: Offsets = {}
         self._consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in self._reached.items()])
 
-    def sent(self, topic: str, offsets: Mapping[int, int]) -> None:
+    def sent(self, topic: str, behind: Mapping[int, int]) -> None:
         """Records were written there: offsets behind the last of them, by partition."""
-        for partition, offset in offsets.items():
+        for partition, offset in behind.items():
             place = (topic, partition)
             self._sent[place] = max(self._sent.get(place, 0), offset)
 
@@ -97,7 +88,7 @@ class Progress:
     def _wait(self, stage: str, group: str, goal: Callable[[], Offsets], deadline: float) -> None:
         while True:
             wanted = goal()
-            committed = self._committed(group, wanted)
+            committed = offsets.committed(self._admin, group, wanted)
             missing = {place: offset - committed.get(place, 0) for place, offset in wanted.items() if committed.get(place, 0) < offset}
             if not missing:
                 return
@@ -107,12 +98,12 @@ class Progress:
             time.sleep(PAUSE_S)
 
     @staticmethod
-    def _of(offsets: Offsets, topics: Iterable[str]) -> Offsets:
-        return {place: offset for place, offset in offsets.items() if place[0] in topics}
+    def _of(known: Offsets, topics: Iterable[str]) -> Offsets:
+        return {place: offset for place, offset in known.items() if place[0] in topics}
 
     def _written(self) -> Offsets:
         """The last record of each place that the stages wrote to; transaction markers behind it do not count."""
-        ends = self._ends(self._places)
+        ends = offsets.ends(self._admin, self._places)
         while any(self._reached[place] < end for place, end in ends.items()):
             for message in self._consumer.consume(1000, 0.05):
                 error = message.error()
@@ -122,16 +113,3 @@ class Progress:
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
                     self._reached[place] = message.offset()
         return self._last
-
-    def _ends(self, places: Iterable[Place]) -> Offsets:
-        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in places}
-        answers = self._admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_S)
-        return {(each.topic, each.partition): future.result().offset for each, future in answers.items()}
-
-    def _committed(self, group: str, places: Iterable[Place]) -> Offsets:
-        partitions = [TopicPartition(topic, partition) for topic, partition in places]
-        if not partitions:
-            return {}
-        request = ConsumerGroupTopicPartitions(group, partitions)
-        answer = self._admin.list_consumer_group_offsets([request], require_stable=True, request_timeout=REQUEST_S)[group].result()
-        return {(each.topic, each.partition): max(each.offset, 0) for each in answer.topic_partitions}

@@ -9,6 +9,7 @@ DocumentError     the edit cannot be; nothing of it was published
 EditConflict      another version arrived in between; nothing was published
 """
 
+import logging
 import random
 import time
 import uuid
@@ -30,6 +31,11 @@ from schemas.codec import Codec
 TRANSACTIONAL_ID: Final = "taximeter-publisher"
 ATTEMPTS: Final = 50
 TIMEOUT_S: Final = 30.0
+
+_SILENT: Final = logging.getLogger("taximeter.publisher.client")
+"""To be overtaken is fatal to a producer, and librdkafka says so loudly; here it is handled."""
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
 
 
 class EditConflict(TaximeterError):
@@ -163,7 +169,7 @@ class Publisher:
         return self._log.partitions
 
     def publish(self, edit: Edit, expected: Mapping[str, int] | None = None) -> Published:
-        """Put `edit` on the log, all of it or nothing, and return when it is committed.
+        """Put `edit` on the log, all of it or nothing, and return when every reader sees it.
 
         `expected`: versions by contract or catalogue id that the edit is based on (0: none yet); without it those of the moment of the
         call. Raises DocumentError, EditConflict, KafkaException.
@@ -223,8 +229,8 @@ class Publisher:
                 "transactional.id": TRANSACTIONAL_ID,
                 "transaction.timeout.ms": 30_000,
                 "linger.ms": 0,
-                "log_level": 2,
-            }
+            },
+            logger=_SILENT,
         )
         producer.init_transactions(TIMEOUT_S)
         self._producer = producer
@@ -248,6 +254,8 @@ class Publisher:
         if failed:
             raise KafkaException(failed[0])
         producer.commit_transaction(TIMEOUT_S)
+        # The broker answers a moment before readers see the records; an event that is sent after `publish` must find them.
+        self._log.read_to(offsets)
         versions = {(each.value["kind"], each.value["id"]): each.value["version"] for each in changes if each.value["kind"] != "move"}
         return Published(name, versions, offsets)
 
