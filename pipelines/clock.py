@@ -32,6 +32,7 @@ def standings(bootstrap: str, codec: Codec) -> dict[str, int]:
             "fetch.wait.max.ms": 20,
         }
     )
+    consumer.list_topics(CLOCK.name, timeout=TIMEOUT_S)
     consumer.assign([where])
     found: dict[str, int] = {}
     reached = 0
