@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -32,6 +32,17 @@ class Messages(NamedTuple):
     offsets: npt.NDArray[np.int64]
     recorded_ms: npt.NDArray[np.int64]
 
+    def part(self, positions: npt.NDArray[np.int64]) -> "Messages":
+        """The messages at `positions`."""
+        chosen = positions.tolist()
+        return Messages(
+            [self.values[i] for i in chosen],
+            [self.keys[i] for i in chosen],
+            self.partitions[positions],
+            self.offsets[positions],
+            self.recorded_ms[positions],
+        )
+
 
 class Limits(NamedTuple):
     window_ms: int = HOUR_MS
@@ -58,6 +69,10 @@ class Plan(NamedTuple):
     """The meters of all catalogues, and what is special about customers. Made anew when a document changes."""
 
     meters: list[sql.Meter]
+    statements: list[sql.Statement]
+    """By position in `meters`."""
+    checks: list[str]
+    """By position in `meters`: finds events without a number; empty where none is needed."""
     single: sql.Single
     routes: Routing
 
@@ -72,7 +87,7 @@ class Metering:
         self._topic = topic
         self._decoder = Decoder(engine, codec)
         self._rows: Any = msgspec.json.Decoder(list[Any])
-        self._plan = Plan([], sql.Single(), routing(Documents(), limits.partitions))
+        self._plan = Plan([], [], [], sql.Single(), routing(Documents(), limits.partitions))
 
     def prepare(self, documents: Documents) -> None:
         """Take the documents as they are now; they hold for all following batches."""
@@ -86,7 +101,10 @@ class Metering:
             name = f"meter.filtered_{position}"
             self._set_table(name, customers)
             filters.append((key, name))
-        self._plan = Plan(meters, sql.Single(singles, tuple(filters)), routes)
+        single = sql.Single(singles, tuple(filters))
+        statements = [sql.statement(each, TABLE, self._limits.window_ms, single) for each in meters]
+        checks = [sql.check(each, position, TABLE) for position, each in enumerate(meters)]
+        self._plan = Plan(meters, statements, checks, single, routes)
 
     def _set_table(self, name: str, members: frozenset[str]) -> None:
         self._engine.run(f"CREATE OR REPLACE TABLE {name} (customer String) ENGINE = Set")
@@ -96,18 +114,7 @@ class Metering:
 
     def run(self, messages: Messages, dedup: Dedup) -> Outcome:
         """Meter a batch. `dedup` is read here; the caller writes `fresh` to it."""
-        bad: list[Bad] = []
-        values: list[bytes] = []
-        for position, value in enumerate(messages.values):
-            if value is None:
-                bad.append(Bad(position, "tombstone", "a record without a value"))
-                value = b""
-            values.append(value)
-        positions, broken = self._decoder.load(Batch(values, messages.recorded_ms, messages.partitions))
-        tombstones = {each.position for each in bad}
-        bad += [each for each in broken if each.position not in tombstones]
-
-        rows = np.frombuffer(self._engine.query(_IDENTITY, "RowBinary"), _ROW)
+        positions, bad, rows = self._load(messages)
         recorded = messages.recorded_ms[positions]
         old, ahead = untimely(rows["timestamp"], recorded, self._limits.late_ms, self._limits.ahead_ms)
         bad += [Bad(int(positions[i]), "too_old", _when(rows["timestamp"][i], recorded[i])) for i in old]
@@ -136,13 +143,29 @@ class Metering:
         accepted = len(places) - len(verdicts.duplicates) - len(verdicts.conflicts)
         return Outcome(metered, self._rejects(messages, bad), verdicts.fresh, accepted, len(verdicts.duplicates), reasons)
 
-    def _active(self) -> list[sql.Meter]:
-        """The meters for which the batch has events."""
-        seen = {row[0] for row in self._select(f"SELECT DISTINCT event_type FROM {TABLE} WHERE n != {SENTINEL}")}  # noqa: S608
-        return [each for each in self._plan.meters if not seen.isdisjoint(each.event_types)]
+    def identify(self, messages: Messages, dedup: Dedup) -> list[tuple[bytes, bytes]]:
+        """Entries for the store of events that are known to have counted, or to be duplicates of such."""
+        positions, _, rows = self._load(messages)
+        keys: list[bytes] = rows["key"].tolist()
+        return judge(keys, rows["body"].tolist(), messages.offsets[positions].tolist(), dedup.get(keys)).fresh
 
-    def _not_numbers(self, meters: Sequence[sql.Meter], known: set[int]) -> list[Bad]:
-        statement = sql.invalid_statement(meters, TABLE)
+    def _load(self, messages: Messages) -> tuple[npt.NDArray[np.int64], list[Bad], Any]:
+        """Into the engine: positions of the events, what is none, and key, body and timestamp of each event."""
+        bad = [Bad(position, "tombstone", "a record without a value") for position, value in enumerate(messages.values) if value is None]
+        tombstones = {each.position for each in bad}
+        values = [value or b"" for value in messages.values] if bad else messages.values
+        positions, broken = self._decoder.load(Batch(cast("list[bytes]", values), messages.recorded_ms, messages.partitions))
+        bad += [each for each in broken if each.position not in tombstones]
+        return positions, bad, np.frombuffer(self._engine.query(_IDENTITY, "RowBinary"), _ROW)
+
+    def _active(self) -> list[int]:
+        """Positions of the meters for which the batch has events."""
+        seen = {row[0] for row in self._select(f"SELECT DISTINCT event_type FROM {TABLE} WHERE n != {SENTINEL}")}  # noqa: S608
+        return [position for position, each in enumerate(self._plan.meters) if not seen.isdisjoint(each.event_types)]
+
+    def _not_numbers(self, active: Sequence[int], known: set[int]) -> list[Bad]:
+        meters = self._plan.meters
+        statement = " UNION ALL ".join(check for position in active if (check := self._plan.checks[position]))
         found: dict[int, Bad] = {}
         for place, which in self._select(statement) if statement else ():
             if place not in known and place not in found:
@@ -150,12 +173,13 @@ class Metering:
                 found[place] = Bad(place, "not_a_number", detail)
         return list(found.values())
 
-    def _deltas(self, meters: Sequence[sql.Meter], excluded: Sequence[int]) -> list[tuple[int, bytes]]:
+    def _deltas(self, active: Sequence[int], excluded: Sequence[int]) -> list[tuple[int, bytes]]:
         routed: dict[int, list[dict[str, Any]]] = {}
         partition: dict[str, int] = {}
-        for each in meters:
+        for position in active:
+            each = self._plan.meters[position]
             keys = sql.groups_of(each, self._plan.single)
-            rows = self._select(sql.statement(each, TABLE, self._limits.window_ms, self._plan.single, excluded))
+            rows = self._select(self._plan.statements[position].without(excluded))
             for row in rows:
                 if row[0] not in partition:
                     partition[row[0]] = self._plan.routes.partition_of(row[0])

@@ -12,11 +12,14 @@ from typing import Final, NamedTuple
 from sqlglot import exp
 
 from contracts.catalogue import Catalogue, Condition, Expression, Metric, Product, Scalar, Where
+from contracts.matching import scalar_text
 
 DIALECT: Final = "clickhouse"
 SCALE: Final = 18
 NUMBER: Final = r"^[+-]?[0-9]{1,38}([.][0-9]{1,18})?$"
 """A number in a property: plain decimal text, at most 38 digits before and 18 behind the point; else it is not a number."""
+
+_EXCLUDED: Final = "taximeter_excluded"
 
 QUARTER_MS: Final = 900_000
 NUMERIC: Final = frozenset({"sum", "max", "min", "latest", "time_weighted"})
@@ -46,11 +49,6 @@ def call(name: str, *arguments: exp.Expression) -> exp.Expression:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def scalar(value: Scalar) -> str:
-    """The text a property has for `value`: numbers and booleans as they are written in JSON."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def property_of(key: str) -> exp.Expression:
     return call("arrayElement", exp.column("properties"), text(key))
 
@@ -75,7 +73,7 @@ def conditions(where: Where) -> Iterable[exp.Expression]:
 def _among(tree: exp.Expression, values: Sequence[Scalar]) -> exp.Expression:
     if not values:
         return exp.false()
-    return exp.In(this=tree, expressions=[text(scalar(value)) for value in values])
+    return exp.In(this=tree, expressions=[text(scalar_text(value)) for value in values])
 
 
 def meters(catalogue: Catalogue) -> list[Meter]:
@@ -106,14 +104,12 @@ def meter(catalogue: str, product_id: str, product: Product, metric: Metric) -> 
     return Meter(catalogue, product_id, metric.aggregation, tuple(metric.event_types), tuple(filters), value, invalid, tuple(keys))
 
 
-def invalid_statement(meters_: Sequence[Meter], table: str) -> str:
-    """Rows `n`, position of the meter in `meters_`: events whose value is not a number for a product that they match."""
-    parts = []
-    for position, each in enumerate(meters_):
-        if each.invalid is not None:
-            select = exp.select(exp.column("n"), exp.alias_(exp.Literal.number(position), "meter")).from_(exp.to_table(table))
-            parts.append(select.where(*[tree.copy() for tree in each.conditions], each.invalid.copy()).sql(dialect=DIALECT))
-    return " UNION ALL ".join(parts)
+def check(each: Meter, position: int, table: str) -> str:
+    """Rows (n, position): events that pass the filters of `each` and have no number where it needs one. Empty: it needs none."""
+    if each.invalid is None:
+        return ""
+    select = exp.select(exp.column("n"), exp.alias_(exp.Literal.number(position), "meter")).from_(exp.to_table(table))
+    return select.where(*[tree.copy() for tree in each.conditions], each.invalid.copy()).sql(dialect=DIALECT)
 
 
 class Single(NamedTuple):
@@ -125,7 +121,19 @@ class Single(NamedTuple):
     """(property, table): customers whose contracts filter usage by that property."""
 
 
-def statement(each: Meter, table: str, window_ms: int, single: Single, excluded: Sequence[int]) -> str:
+class Statement(NamedTuple):
+    """SQL before and behind the condition that leaves out rejected events and duplicates, which differs from batch to batch."""
+
+    before: str
+    behind: str
+
+    def without(self, excluded: Sequence[int]) -> str:
+        """The statement over all rows but those whose `n` is among `excluded`."""
+        condition = f"n NOT IN ({','.join(map(str, excluded))})" if excluded else "true"
+        return self.before + condition + self.behind
+
+
+def statement(each: Meter, table: str, window_ms: int, single: Single) -> Statement:
     """The deltas of one product.
 
     Columns: customer, window_ms, recorded_ms, n (null: many events), first_ms, events, the aggregate (absent for count), then one
@@ -160,9 +168,8 @@ def statement(each: Meter, table: str, window_ms: int, single: Single, excluded:
         columns.append(exp.alias_(call("if", present, call("toNullable", property_of(key)), exp.null()), f"group_{position}"))
         by.append(exp.column(f"group_{position}"))
     select = exp.select(*columns).from_(exp.to_table(table)).where(*[tree.copy() for tree in each.conditions])
-    if excluded:
-        select = select.where(exp.not_(exp.In(this=exp.column("n"), expressions=[exp.Literal.number(n) for n in excluded])))
-    return select.group_by(*by).sql(dialect=DIALECT)
+    # The condition comes last and only names of columns stand behind it, so the last occurrence is ours whatever users wrote.
+    return Statement(*select.where(exp.column(_EXCLUDED)).group_by(*by).sql(dialect=DIALECT).rsplit(_EXCLUDED, 1))
 
 
 def groups_of(each: Meter, single: Single) -> tuple[str, ...]:

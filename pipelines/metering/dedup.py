@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch
 
 KEY_BYTES: Final = 16
 VALUE: Final = struct.Struct("<qQ")
@@ -24,6 +24,7 @@ VALUE: Final = struct.Struct("<qQ")
 _DAY_MS: Final = 86_400_000
 _POSITION: Final = struct.Struct("<q")
 _META: Final = "positions"
+_TOPIC: Final = b"topic id"
 
 
 class Dedup:
@@ -58,6 +59,19 @@ class Dedup:
         if self._handle is None:
             self._handle = self._db.get_column_family_handle(str(self._generations[-1]))
 
+    def belong_to(self, topic_id: str, now_ms: int) -> None:
+        """The store is about this topic. What it knows about an earlier one of the same name, whose offsets mean nothing now, is dropped."""
+        known = self._positions.get(_TOPIC)
+        if known == topic_id.encode():
+            return
+        if known is not None:
+            for generation in self._generations:
+                self._db.drop_column_family(str(generation))
+            self._generations, self._families, self._handle = [], {}, None
+            self._positions.delete_range(b"", b"\xff" * 9)
+            self.rotate(now_ms)
+        self._positions.put(_TOPIC, topic_id.encode())
+
     def position(self, partition: int) -> int | None:
         """The offset up to which the ids of `partition` are known; none: nothing is."""
         packed = self._positions.get(_POSITION.pack(partition))
@@ -82,7 +96,7 @@ class Dedup:
         batch.set_default_column_family(self._positions_handle)
         for partition, offset in positions:
             put(_POSITION.pack(partition), _POSITION.pack(offset))
-        self._db.write(batch, _write_options())
+        self._db.write(batch)
 
     def size(self) -> int:
         """Bytes on disk and in memory, about."""
@@ -96,10 +110,6 @@ class Dedup:
         self._families.clear()
         self._positions = self._positions_handle = self._handle = None
         self._db.close()
-
-
-def _write_options() -> Any:
-    return WriteOptions()
 
 
 def _options() -> Any:

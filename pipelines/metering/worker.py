@@ -1,205 +1,152 @@
-"""METER's process: `python -m pipelines.metering.worker`.
+"""METER's process: `python -m pipelines.metering.worker [NUMBER]`.
 
 A batch is one Kafka transaction: its metered usage, its rejects and the offsets behind it. The dedup store is written before the
-transaction ends; a crash in between is harmless (`dedup.py`).
+transaction ends; a crash in between is harmless (`dedup.py`). Documents take effect between batches.
 """
 
 import logging
 import signal
 import sys
 import time
-from pathlib import Path
+from collections import Counter
 from types import FrameType
 from typing import Any, Final
 
-import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import TopicCollection
+from confluent_kafka.admin import AdminClient
 
 from pipelines.document_log import DocumentLog
-from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Messages, Metering
+from pipelines.health import Health
+from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
+from pipelines.metering.output import Output
+from pipelines.metering.patience import Patience, StoppedError
+from pipelines.metering.relearn import relearn
+from pipelines.metering.source import Source, columns
 from pipelines.settings import Settings
-from pipelines.topology import METER_GROUP, METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
+from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
 
 log = logging.getLogger("taximeter.meter")
-TRANSACTION_TIMEOUT_S: Final = 60
+
+REPORT_S: Final = 1.0
+ROTATE_S: Final = 3600.0
 
 
 class Worker:
     """One METER. `run` returns after `stop`, with the batch at hand finished."""
 
-    def __init__(self, settings: Settings, bootstrap: str, number: int = 0) -> None:
+    def __init__(self, settings: Settings, number: int = 0) -> None:
+        if settings.kafka is None:
+            raise ValueError("METER needs the address of Kafka: set TAXIMETER_KAFKA to host:port (`taximeter up` does)")
         self._settings = settings
-        self._bootstrap = bootstrap
+        self._bootstrap = settings.kafka
         self._name = f"meter-{number}"
         self._stopping = False
         self._codec = Codec.at(settings.schema_registry)
-        self._metering = Metering(
-            engine(),
-            self._codec,
-            Limits(settings.window_minutes * 60_000, settings.late_days * DAY_MS, settings.ahead_hours * HOUR_MS, settings.partitions),
-        )
-        self._dedup = Dedup(settings.data / "meter" / self._name, settings.dedup_days, _now_ms())
-        self._log = DocumentLog(bootstrap, self._codec)
+        self._patience = Patience(self._waiting)
+        self._health = Health(settings.data, "meter" if settings.workers == 1 else self._name)
+        self._reported = 0.0
+        self._rotated = time.monotonic()
         self._changes = -1
-        self._lost: set[int] = set()
-        self._assigned: dict[int, int] = {}
-        self.events = 0
+        self.counts: Counter[str] = Counter()
+        """Events read, accepted, duplicate, and rejected by reason, since the start."""
 
     def stop(self) -> None:
+        """Finish the batch at hand, then end. Safe in a signal handler."""
         self._stopping = True
+        self._patience.stopping_since = time.monotonic()
 
     def run(self) -> None:
+        """Meter until `stop`. Raises KafkaException when another process has taken this worker's place."""
+        settings = self._settings
+        limits = Limits(settings.window_minutes * 60_000, settings.late_days * DAY_MS, settings.ahead_hours * HOUR_MS, settings.partitions)
+        with self._health:
+            self._report("starting")
+            self._metering = Metering(engine(), self._codec, limits)
+            self._dedup = Dedup(settings.data / "meter" / self._name, settings.dedup_days, _now_ms())
+            try:
+                self._work()
+            except StoppedError:
+                log.warning("stopped while waiting for Kafka: the batch at hand is read again at the next start")
+            finally:
+                self._dedup.close()
+
+    def _work(self) -> None:
+        self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
+        self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec))
         self._follow_documents()
-        self._producer = self._new_producer()
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "group.id": METER_GROUP,
-                "group.instance.id": self._name,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "isolation.level": "read_committed",
-                "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": 10_000,
-                "heartbeat.interval.ms": 1_000,
-                "max.poll.interval.ms": 3_600_000,
-                "queued.min.messages": 100_000,
-                "queued.max.messages.kbytes": 131_072,
-            }
-        )
-        self._consumer.subscribe([USAGE_EVENTS.name], on_assign=self._on_assign, on_revoke=self._on_revoke)
+        self._output = Output(self._bootstrap, self._name, self._patience)
+        self._source = Source(self._bootstrap, self._name, self._patience.wait)
+        log.info("metering %d catalogues", len(self._log.documents.catalogues))
         try:
             while not self._stopping:
                 self._turn()
         finally:
-            self._consumer.close()
-            self._dedup.close()
+            self._source.consumer.close()
+            self._log.close()
 
     def _turn(self) -> None:
-        first = self._consumer.consume(1, 0.5)
-        if not first:
-            return
-        rest = self._consumer.consume(self._settings.batch_events - 1, self._settings.linger_ms / 1000)
-        found = []
-        for message in first + rest:
-            error = message.error()
-            if error is None:
-                found.append(message)
-            else:
-                self._say(error)
+        found = self._source.fetch(self._settings.batch_events, self._settings.linger_ms / 1000)
         if found:
+            self._patience.over()
             self._follow_documents()
             self._batch(found)
+        if self._source.new:
+            self._welcome(sorted(self._source.new))
+        now = time.monotonic()
+        if now - self._reported > REPORT_S:
+            self._report("running")
+        if now - self._rotated > ROTATE_S:
+            self._rotated = now
+            self._dedup.rotate(_now_ms())
+
+    def _batch(self, found: list[Any]) -> None:
+        messages = columns(found)
+        outcome = self._metering.run(messages, self._dedup)
+        ends: dict[int, int] = dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True))
+        self._dedup.put(outcome.fresh, list(ends.items()))
+        if self._output.commit(outcome, ends, self._source.consumer.consumer_group_metadata()):
+            self.counts.update(read=len(found), accepted=outcome.accepted, duplicate=outcome.duplicates)
+            self.counts.update(outcome.reasons)
+        else:
+            self._patience(self._source.rewind)
+
+    def _welcome(self, partitions: list[int]) -> None:
+        """Make partitions ready that were assigned: their ids must be known up to where reading begins."""
+        committed = self._patience(lambda: self._source.committed(partitions))
+        for partition, offset in committed.items():
+            known = self._dedup.position(partition) or 0
+            if offset is not None and known < offset:
+                self._report("learning", partition=partition)
+                self._patience(lambda p=partition, k=known, o=offset: self._relearn(p, k, o))  # type: ignore[misc]
+        self._source.ready(partitions)
+
+    def _relearn(self, partition: int, known: int, committed: int) -> int:
+        return relearn(self._bootstrap, self._codec, self._metering, self._dedup, partition, known, committed)
 
     def _follow_documents(self) -> None:
         """After the batch was fetched: what was published before an event was sent holds for that event."""
-        documents = self._log.catch_up()
+        documents = self._patience(self._log.catch_up)
         if documents.changes != self._changes:
             self._changes = documents.changes
             self._metering.prepare(documents)
 
-    def _batch(self, found: list[Any]) -> None:
-        count = len(found)
-        messages = Messages(
-            [message.value() for message in found],
-            _Keys(found),
-            np.fromiter([message.partition() for message in found], np.uint16, count),
-            np.fromiter([message.offset() for message in found], np.int64, count),
-            np.fromiter([message.timestamp()[1] for message in found], np.int64, count),
-        )
-        outcome = self._metering.run(messages, self._dedup)
-        ends: dict[int, int] = dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True))
-        self._dedup.put(outcome.fresh, list(ends.items()))
-        self._commit(outcome.metered, outcome.rejected, ends)
-        self.events += count
+    def _waiting(self, reason: str | None) -> None:
+        if time.monotonic() - self._reported > REPORT_S:
+            self._report("waiting" if reason else "running", waiting_for=reason)
 
-    def _commit(self, metered: list[tuple[int, bytes]], rejected: list[tuple[int, bytes]], ends: dict[int, int]) -> None:
-        producer = self._producer
-        try:
-            producer.begin_transaction()
-            for topic, records in ((METERED_USAGE.name, metered), (REJECTED_EVENTS.name, rejected)):
-                for partition, value in records:
-                    _produce(producer, topic, partition, value)
-            offsets = [TopicPartition(USAGE_EVENTS.name, partition, end) for partition, end in ends.items()]
-            _patiently(lambda: producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 30))
-            _patiently(lambda: producer.commit_transaction(60))
-        except KafkaException as error:
-            self._recover(error)
-
-    def _recover(self, error: KafkaException) -> None:
-        """After a transaction that did not end: begin again at the committed offsets."""
-        log.warning("meter: the transaction of a batch failed (%s); going on from the committed offsets", error.args[0].str())
-        kafka_error: KafkaError = error.args[0]
-        if kafka_error.txn_requires_abort():
-            _patiently(lambda: self._producer.abort_transaction(60))
-        else:
-            self._producer = self._new_producer()
-        assigned = self._consumer.assignment()
-        for each in self._consumer.committed(assigned, 60):
-            self._consumer.seek(TopicPartition(each.topic, each.partition, max(each.offset, 0)))
-
-    def _new_producer(self) -> Producer:
-        producer = Producer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "transactional.id": f"taximeter-{self._name}",
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_S * 1000,
-                "linger.ms": 2,
-                "compression.type": "lz4",
-                "queue.buffering.max.messages": 1_000_000,
-                "message.max.bytes": 1_000_000,
-            }
-        )
-        _patiently(lambda: producer.init_transactions(60))
-        return producer
-
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        consumer.incremental_assign(partitions)
-
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        consumer.incremental_unassign(partitions)
-
-    def _say(self, error: KafkaError) -> None:
-        log.warning("meter: %s", error.str())
+    def _report(self, state: str, **more: object) -> None:
+        self._reported = time.monotonic()
+        lag = self._source.lag() if state == "running" else None
+        self._health.report(state, lag=lag, **self.counts, **more)
 
 
-class _Keys:
-    """Keys of messages, taken out when they are asked for: only rejects need them."""
-
-    def __init__(self, found: list[Any]) -> None:
-        self._found = found
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def __getitem__(self, position: Any) -> Any:
-        return self._found[position].key()
-
-
-def _produce(producer: Producer, topic: str, partition: int, value: bytes) -> None:
-    while True:
-        try:
-            producer.produce(topic, value, f"p{partition}", partition)
-        except BufferError:
-            producer.poll(0.1)
-        else:
-            return
-
-
-def _patiently(call: Any) -> None:
-    """`call` until it succeeds; errors that another try can mend are tried again for ever. Raises KafkaException for others."""
-    while True:
-        try:
-            call()
-        except KafkaException as error:
-            if not error.args[0].retriable():
-                raise
-            time.sleep(0.2)
-        else:
-            return
+def _topic_id(bootstrap: str) -> str:
+    """Kafka's own id of usage-events: another one after the topic was made anew."""
+    asked = AdminClient({"bootstrap.servers": bootstrap}).describe_topics(TopicCollection([USAGE_EVENTS.name]), request_timeout=10)
+    return str(asked[USAGE_EVENTS.name].result().topic_id)
 
 
 def _now_ms() -> int:
@@ -207,15 +154,8 @@ def _now_ms() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    settings = Settings()
-    if settings.kafka is None:
-        from pipelines.local.addresses import kafka_address
-
-        bootstrap = kafka_address(settings)
-    else:
-        bootstrap = settings.kafka
-    worker = Worker(settings, bootstrap, int(arguments[0]) if arguments else 0)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s meter %(levelname)s %(message)s")
+    worker = Worker(Settings(), int(arguments[0]) if arguments else 0)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         worker.stop()

@@ -1,0 +1,79 @@
+"""The writing end of METER: one Kafka transaction a batch."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import KafkaException, Producer, TopicPartition
+
+from pipelines.metering.batch import Outcome
+from pipelines.metering.patience import Patience
+from pipelines.topology import METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
+
+log = logging.getLogger("taximeter.meter")
+
+TRANSACTION_S: Final = 60
+
+
+class Output:
+    """Commits outcomes together with the offsets behind them. Not thread safe."""
+
+    def __init__(self, bootstrap: str, name: str, patience: Patience) -> None:
+        self._config: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "client.id": name,
+            "transactional.id": f"taximeter-{name}",
+            "transaction.timeout.ms": TRANSACTION_S * 1000,
+            "linger.ms": 2,
+            "compression.type": "lz4",
+            "message.max.bytes": 1_000_000,
+            "queue.buffering.max.kbytes": 262_144,
+            "log_level": 2,
+        }
+        self._patience = patience
+        self._producer = self._start()
+
+    def _start(self) -> Producer:
+        producer = Producer(self._config)
+        self._patience(lambda: producer.init_transactions(10))
+        return producer
+
+    def commit(self, outcome: Outcome, ends: Mapping[int, int], group: Any) -> bool:
+        """True when the transaction is committed; false when it is not, nothing of it counts, and its events must be read again."""
+        producer = self._producer
+        offsets = [TopicPartition(USAGE_EVENTS.name, partition, end) for partition, end in ends.items()]
+        try:
+            producer.begin_transaction()
+            self._produce(METERED_USAGE.name, outcome.metered)
+            self._produce(REJECTED_EVENTS.name, outcome.rejected)
+            self._patience(lambda: producer.send_offsets_to_transaction(offsets, group, 10))
+            self._patience(lambda: producer.commit_transaction(10))
+        except KafkaException as error:
+            self._give_up(error)
+            return False
+        return True
+
+    def _give_up(self, error: KafkaException) -> None:
+        kafka_error: Any = error.args[0]
+        log.warning("the transaction of a batch failed (%s): its events are read again", kafka_error.str())
+        producer = self._producer
+        if kafka_error.txn_requires_abort():
+            try:
+                self._patience(lambda: producer.abort_transaction(10))
+            except KafkaException as second:
+                log.warning("and could not be aborted (%s): a new producer ends it", second.args[0].str())
+            else:
+                return
+        self._producer = self._start()
+
+    def _produce(self, topic: str, records: Sequence[tuple[int, bytes]]) -> None:
+        producer = self._producer
+        for partition, value in records:
+            key = b"p%d" % partition
+            while True:
+                try:
+                    producer.produce(topic, value, key, partition)
+                except BufferError:
+                    producer.poll(0.1)
+                else:
+                    break

@@ -1,0 +1,144 @@
+"""The reading end of METER: usage-events as a member of the group."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from pipelines.metering.batch import Messages
+from pipelines.topology import METER_GROUP, USAGE_EVENTS
+
+IDLE_S: Final = 0.5
+QUEUE_KB: Final = 131_072
+"""What librdkafka may fetch ahead of METER: bounds memory when METER is behind."""
+
+
+class Source:
+    """Batches of usage-events, and which partitions are ours. Not thread safe.
+
+    Rebalances happen inside `fetch` alone, so no batch is ever at hand when a partition comes or goes.
+    """
+
+    def __init__(self, bootstrap: str, name: str, on_trouble: Callable[[str], None]) -> None:
+        self._on_trouble = on_trouble
+        self._gone: set[int] = set()
+        self.new: set[int] = set()
+        """Partitions that were assigned and not yet made ready: they are paused."""
+        self.consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": METER_GROUP,
+                "group.instance.id": name,
+                "client.id": name,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 1_000,
+                # Learning the ids of a partition takes as long as it takes; a dead process is found by its heartbeat.
+                "max.poll.interval.ms": 3_600_000,
+                "queued.min.messages": 100_000,
+                "queued.max.messages.kbytes": QUEUE_KB,
+                "fetch.wait.max.ms": 50,
+                "fetch.error.backoff.ms": 100,
+                "allow.auto.create.topics": False,
+            },
+            error_cb=self._complained,
+        )
+        self.consumer.subscribe([USAGE_EVENTS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+
+    def fetch(self, most: int, linger_s: float) -> list[Any]:
+        """Messages in order of offset for each partition: all that are there, or what comes within the linger; empty when nothing is."""
+        self._gone.clear()
+        first = self.consumer.consume(1, IDLE_S)
+        if not first or self.new:
+            return self._usable(first)
+        rest = self.consumer.consume(most - 1, linger_s)
+        return self._usable([each for each in first if each.partition() not in self._gone]) + self._usable(rest)
+
+    def _usable(self, found: Sequence[Any]) -> list[Any]:
+        if not any([message.error() is not None for message in found]):  # noqa: C419 - a list is faster here
+            return list(found)
+        for message in found:
+            error = message.error()
+            if error is not None:
+                if error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
+                    raise KafkaException(error)
+                self._on_trouble(error.str())
+        return [message for message in found if message.error() is None]
+
+    def committed(self, partitions: Sequence[int]) -> dict[int, int | None]:
+        """The group's committed offsets; none: nothing was ever committed."""
+        asked = [TopicPartition(USAGE_EVENTS.name, number) for number in partitions]
+        answers = self.consumer.committed(asked, 10)
+        for each in answers:
+            if each.error is not None:
+                raise KafkaException(each.error)
+        return {each.partition: each.offset if each.offset >= 0 else None for each in answers}
+
+    def assigned(self) -> list[int]:
+        return [each.partition for each in self.consumer.assignment()]
+
+    def ready(self, partitions: Sequence[int]) -> None:
+        """Begin to read partitions that were new."""
+        self.new.difference_update(partitions)
+        ours = set(self.assigned())
+        self.consumer.resume([TopicPartition(USAGE_EVENTS.name, number) for number in partitions if number in ours])
+
+    def rewind(self) -> None:
+        """Read on from the committed offsets, whatever was read since."""
+        for number, offset in self.committed(self.assigned()).items():
+            self.consumer.seek(TopicPartition(USAGE_EVENTS.name, number, offset or 0))
+
+    def lag(self) -> int:
+        """Records in the topic that were not read yet, as far as the last fetches told."""
+        lag = 0
+        for position in self.consumer.position(self.consumer.assignment()):
+            _, high = self.consumer.get_watermark_offsets(position, cached=True)
+            if high > 0:
+                lag += max(0, high - max(position.offset, 0))
+        return lag
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if not partitions:
+            return
+        consumer.incremental_assign(partitions)
+        consumer.pause(partitions)
+        self.new.update(each.partition for each in partitions)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        gone = {each.partition for each in partitions}
+        self._gone |= gone
+        self.new -= gone
+        consumer.incremental_unassign(partitions)
+
+    def _complained(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._on_trouble(error.str())
+
+
+class _Keys(Sequence[bytes | None]):
+    """Keys of messages, taken out when they are asked for: only rejects need them."""
+
+    def __init__(self, found: Sequence[Any]) -> None:
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._found[position].key()
+
+
+def columns(found: Sequence[Any]) -> Messages:
+    """Kafka messages as columns."""
+    count = len(found)
+    return Messages(
+        [message.value() for message in found],
+        _Keys(found),
+        np.fromiter([message.partition() for message in found], np.uint16, count),
+        np.fromiter([message.offset() for message in found], np.int64, count),
+        np.fromiter([message.timestamp()[1] for message in found], np.int64, count),
+    )
