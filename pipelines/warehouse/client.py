@@ -3,6 +3,7 @@
 WarehouseAddressError        the address in the settings is not one; the message says what it should look like
 """
 
+import json
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -69,3 +70,17 @@ def connect(settings: Settings, *, user: str | None = None, password: str = "") 
         query_retries=0,
         client_name="taximeter",
     )
+
+
+def located(settings: Settings) -> Settings:
+    """The settings with the address of the embedded warehouse in them, when they name no other and one runs on the data folder."""
+    if settings.clickhouse is not None:
+        return settings
+    for name, key in (("stack.json", "clickhouse"), ("health-warehouse.json", "address")):
+        try:
+            url = json.loads((settings.data / "run" / name).read_text(encoding="utf-8")).get(key)
+        except (OSError, ValueError):
+            continue
+        if url:
+            return settings.model_copy(update={"clickhouse": url})
+    return settings
