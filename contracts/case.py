@@ -10,7 +10,7 @@ from contracts.contract import Contract, Duration
 from contracts.instants import exact_ms, instant_ms
 
 
-class Edit(Document, kw_only=True):
+class Edit(Document, frozen=True, kw_only=True):
     """A new version of a contract (or a new contract), or of the catalogue; recorded at `at`."""
 
     at: Instant
@@ -18,14 +18,14 @@ class Edit(Document, kw_only=True):
     catalogue: Catalogue | None = None
 
 
-class InvoiceOf(Document, kw_only=True):
+class InvoiceOf(Document, frozen=True, kw_only=True):
     """The usage invoice of a contract's period that starts at `starting_at`."""
 
     contract: str
     starting_at: Instant
 
 
-class Action(Document, kw_only=True):
+class Action(Document, frozen=True, kw_only=True):
     """What a person does to an invoice; exactly one of the three is given."""
 
     at: Instant
@@ -47,14 +47,14 @@ class Action(Document, kw_only=True):
         return target
 
 
-class Repeat(Document, kw_only=True):
+class Repeat(Document, frozen=True, kw_only=True):
     """A run of `times` events, each `every` after the one before."""
 
     every: Duration
     times: int
 
 
-class UsageLine(Document, kw_only=True):
+class UsageLine(Document, frozen=True, kw_only=True):
     """One usage event, or a run of them. Left-out `customer` and `transaction_id` are filled in by loading."""
 
     event_type: str
@@ -67,14 +67,14 @@ class UsageLine(Document, kw_only=True):
     repeat: Repeat | None = None
 
 
-class Reading(Document, kw_only=True):
+class Reading(Document, frozen=True, kw_only=True):
     """What must be there when the clock shows `as_of`."""
 
     as_of: Instant
     expect: Any = None
 
 
-class Case(Document, kw_only=True):
+class Case(Document, frozen=True, kw_only=True):
     case: str
     about: str = ""
     catalogue: Catalogue

@@ -21,7 +21,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every shape in a document: immutable, unknown keys are errors."""
 
 
-class Condition(Document, kw_only=True):
+class Condition(Document, frozen=True, kw_only=True):
     """A property filter that is not a list of values: presence, or a list of values that must not occur."""
 
     exists: bool | None = None
@@ -32,13 +32,13 @@ Where = dict[str, Scalar | list[Scalar] | Condition]
 """Property name to the value, the values or the condition it must meet; all must hold."""
 
 
-class Expression(Document, kw_only=True):
+class Expression(Document, frozen=True, kw_only=True):
     """A value computed from the properties of one event, e.g. `input + 4 * output`."""
 
     expression: str
 
 
-class Metric(Document, kw_only=True):
+class Metric(Document, frozen=True, kw_only=True):
     event_types: list[str]
     aggregation: Aggregation
     value: str | Expression | None = None
@@ -47,7 +47,7 @@ class Metric(Document, kw_only=True):
     group_keys: list[str] = []
 
 
-class Quantity(Document, kw_only=True):
+class Quantity(Document, frozen=True, kw_only=True):
     """Conversion, then rounding of the running quantity."""
 
     divide_by: Decimal = Decimal(1)
@@ -55,14 +55,14 @@ class Quantity(Document, kw_only=True):
     decimals: int = 0
 
 
-class Spend(Document, kw_only=True):
+class Spend(Document, frozen=True, kw_only=True):
     """What a composite product is a share of."""
 
     products: list[str] = []
     tags: list[str] = []
 
 
-class Product(Document, kw_only=True):
+class Product(Document, frozen=True, kw_only=True):
     name: str
     type: Literal["usage", "fixed", "subscription", "composite"] = "usage"
     metric: str | None = None
@@ -74,7 +74,7 @@ class Product(Document, kw_only=True):
     of: Spend | None = None
 
 
-class Tier(Document, kw_only=True):
+class Tier(Document, frozen=True, kw_only=True):
     """A graduated or volume tier: `up_to` is inclusive and cumulative; the last tier has none."""
 
     up_to: Decimal | None = None
@@ -82,19 +82,19 @@ class Tier(Document, kw_only=True):
     flat: Decimal = Decimal(0)
 
 
-class Package(Document, kw_only=True):
+class Package(Document, frozen=True, kw_only=True):
     size: Decimal
     price: Decimal
 
 
-class Percentage(Document, kw_only=True):
+class Percentage(Document, frozen=True, kw_only=True):
     """For composite products: a share of the spend of other products, and at least `minimum`."""
 
     rate: Decimal
     minimum: Decimal = Decimal(0)
 
 
-class Price(Document, kw_only=True):
+class Price(Document, frozen=True, kw_only=True):
     """Exactly one of the price keys is given; `free` units of the period cost nothing and do not count to packages or tiers."""
 
     per_unit: Decimal | None = None
@@ -106,7 +106,7 @@ class Price(Document, kw_only=True):
     free: Decimal = Decimal(0)
 
 
-class Rate(Document, kw_only=True):
+class Rate(Document, frozen=True, kw_only=True):
     """One price of one product in a rate card; a rate with `where` names group values and goes before one without."""
 
     product: str
@@ -120,19 +120,19 @@ class Rate(Document, kw_only=True):
     """A custom pricing unit of the catalogue in which `price` counts; none: the currency."""
 
 
-class RateCard(Document, kw_only=True):
+class RateCard(Document, frozen=True, kw_only=True):
     name: str | None = None
     rates: list[Rate] = []
 
 
-class PricingUnit(Document, kw_only=True):
+class PricingUnit(Document, frozen=True, kw_only=True):
     """A unit of account, such as a credit, with a fixed price in the catalogue's currency."""
 
     name: str | None = None
     price: Decimal
 
 
-class Catalogue(Document, kw_only=True):
+class Catalogue(Document, frozen=True, kw_only=True):
     """Products, metrics and rate cards of one namespace; `id` separates several catalogues in one deployment."""
 
     currency: str = "USD"

@@ -11,7 +11,7 @@ Duration = str
 """ISO 8601 duration of fixed length, e.g. `PT24H`, `P1D`."""
 
 
-class Billing(Document, kw_only=True):
+class Billing(Document, frozen=True, kw_only=True):
     period: Period = "monthly"
     anchor: str = "first_of_month"
     """`first_of_month`, `contract_start` or a date."""
@@ -19,14 +19,14 @@ class Billing(Document, kw_only=True):
     grace: Duration = "PT24H"
 
 
-class OverrideTier(Document, kw_only=True):
+class OverrideTier(Document, frozen=True, kw_only=True):
     """The next `size` units take `multiplier`; without `size`: all further units."""
 
     size: Decimal | None = None
     multiplier: Decimal
 
 
-class Override(Document, kw_only=True):
+class Override(Document, frozen=True, kw_only=True):
     id: str
     products: list[str] = []
     tags: list[str] = []
@@ -42,7 +42,7 @@ class Override(Document, kw_only=True):
     priority: int = 100
 
 
-class Access(Document, kw_only=True):
+class Access(Document, frozen=True, kw_only=True):
     """A segment of a grant: an amount that covers usage of its own interval, and expires alone."""
 
     amount: Decimal
@@ -50,14 +50,14 @@ class Access(Document, kw_only=True):
     ending_before: Instant | None = None
 
 
-class Instalment(Document, kw_only=True):
+class Instalment(Document, frozen=True, kw_only=True):
     """One invoice of a commit's purchase."""
 
     amount: Decimal
     at: Instant
 
 
-class Commit(Document, kw_only=True):
+class Commit(Document, frozen=True, kw_only=True):
     id: str
     type: Literal["prepaid", "postpaid"]
     access: list[Access]
@@ -73,7 +73,7 @@ class Commit(Document, kw_only=True):
     """`all`, or contract ids: pays for children too."""
 
 
-class Credit(Document, kw_only=True):
+class Credit(Document, frozen=True, kw_only=True):
     id: str
     access: list[Access]
     name: str | None = None
@@ -86,7 +86,7 @@ class Credit(Document, kw_only=True):
     shared: str | list[str] | None = None
 
 
-class RecurringGrant(Document, kw_only=True):
+class RecurringGrant(Document, frozen=True, kw_only=True):
     """A credit or prepaid commit that is granted anew every period."""
 
     id: str
@@ -106,12 +106,12 @@ class RecurringGrant(Document, kw_only=True):
     shared: str | list[str] | None = None
 
 
-class RecurringCommit(RecurringGrant, kw_only=True):
+class RecurringCommit(RecurringGrant, frozen=True, kw_only=True):
     invoice_amount: Decimal | None = None
     """What is invoiced when a grant starts; none: nothing is (cost basis 0)."""
 
 
-class Charge(Document, rename={"from_": "from"}, kw_only=True):
+class Charge(Document, frozen=True, rename={"from_": "from"}, kw_only=True):
     """A fixed amount, once (`at`) or in a series (`every`, `from`, `until`)."""
 
     id: str
@@ -125,7 +125,7 @@ class Charge(Document, rename={"from_": "from"}, kw_only=True):
     quantity: Decimal = Decimal(1)
 
 
-class Change(Document, kw_only=True):
+class Change(Document, frozen=True, kw_only=True):
     """From `at`, another quantity, another price, or both."""
 
     at: Instant
@@ -133,7 +133,7 @@ class Change(Document, kw_only=True):
     price: Decimal | None = None
 
 
-class Subscription(Document, kw_only=True):
+class Subscription(Document, frozen=True, kw_only=True):
     id: str
     product: str
     quantity: Decimal = Decimal(1)
@@ -146,7 +146,7 @@ class Subscription(Document, kw_only=True):
     changes: list[Change] = []
 
 
-class Bound(Document, kw_only=True):
+class Bound(Document, frozen=True, kw_only=True):
     """A minimum or maximum of a period's spend; without products: of everything."""
 
     amount: Decimal
@@ -154,7 +154,7 @@ class Bound(Document, kw_only=True):
     tags: list[str] = []
 
 
-class Discount(Document, kw_only=True):
+class Discount(Document, frozen=True, kw_only=True):
     """Off the invoice, after minimum and maximum: a percentage or an amount."""
 
     id: str
@@ -166,7 +166,7 @@ class Discount(Document, kw_only=True):
     ending_before: Instant | None = None
 
 
-class Threshold(Document, kw_only=True):
+class Threshold(Document, frozen=True, kw_only=True):
     id: str
     measure: Literal["balance", "balance_percent", "spend", "usage", "invoice_total"]
     at: Decimal
@@ -175,11 +175,11 @@ class Threshold(Document, kw_only=True):
     commits: list[str] = []
 
 
-class UsageFilter(Document, kw_only=True):
+class UsageFilter(Document, frozen=True, kw_only=True):
     where: Where
 
 
-class Contract(Document, kw_only=True):
+class Contract(Document, frozen=True, kw_only=True):
     id: str
     customer: str
     rate_card: str | None = None

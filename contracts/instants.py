@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
 
 
@@ -33,6 +33,7 @@ def instant_ms(text: str, timezone: str = "UTC") -> int:
     if found is None:
         raise ValueError(f"{text!r} is no time; write RFC 3339 with an offset (2025-10-15T00:00:00Z) or a date (2025-10-15)")
     day_text, clock, fraction, offset = found.groups()
+    clock += ":00" if len(clock) == 5 else ""
     when = datetime.fromisoformat(f"{day_text}T{clock}{'+00:00' if offset in 'Zz' else offset}")
     return to_ms(when) + int(((fraction or ".") + "000")[1:4])
 

@@ -9,7 +9,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 import yaml
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs do not export it
 from yaml.resolver import BaseResolver
 
 from contracts.errors import DocumentError

@@ -7,9 +7,10 @@ from contracts.case import Case
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import DocumentError
+from contracts.loading import Known
 
 
-def load_case(path: str | Path) -> Case:
+def load_case(path: str | Path, *, window_minutes: int = 60) -> Case:
     """The case in a file, checked. Raises DocumentError."""
     file = Path(path)
 
@@ -17,12 +18,12 @@ def load_case(path: str | Path) -> Case:
         beside = file.parent / named
         return _text(beside), str(beside)
 
-    return loading.read_case(_text(file), str(path), fetch)
+    return loading.read_case(_text(file), str(path), fetch, window_minutes=window_minutes)
 
 
-def load_documents(path: str | Path) -> list[Catalogue | Contract]:
-    """The catalogues and contracts in a file. Raises DocumentError."""
-    return loading.read_documents(_text(Path(path)), str(path))
+def load_documents(*paths: str | Path, known: Known | None = None, window_minutes: int = 60) -> list[Catalogue | Contract]:
+    """The catalogues and contracts in some files, checked together, and with what is in force when `known` says it. Raises DocumentError."""
+    return loading.read_documents(((_text(Path(path)), str(path)) for path in paths), known, window_minutes=window_minutes)
 
 
 def _text(file: Path) -> str:
