@@ -29,14 +29,12 @@ class User(NamedTuple):
 LIMITS = {
     "max_execution_time": "30",
     "timeout_overflow_mode": "throw",
-    "max_memory_usage": "2000000000",
-    "max_result_bytes": "268435456",
-    "result_overflow_mode": "throw",
+    "max_memory_usage": "1500000000",
     "max_threads": "1",
     "max_bytes_before_external_group_by": "500000000",
     "max_bytes_before_external_sort": "500000000",
 }
-"""A question of an analyst must not hold up the inserts: 30 s, 2 GB, one core, 256 MB of answer."""
+"""A question of an analyst must not hold up the inserts: 30 s, 1.5 GB, one core, 256 MB of answer."""
 
 TABLE_FUNCTIONS = frozenset({"numbers", "numbers_mt", "generate_series", "generateseries", "values", "view", "null"})
 

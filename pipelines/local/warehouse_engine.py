@@ -6,6 +6,8 @@ and chdb lets go of the interpreter lock while it works, so requests run on thre
 """
 
 import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +17,7 @@ from chdb import _chdb
 
 from pipelines.local.warehouse_errors import WarehouseError
 
+IN_ORDER = "max_threads = 1, input_format_parallel_parsing = 0"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 
 
@@ -87,6 +90,9 @@ class Engine:
         self._path = str(path)
         self._keep = Connection(self._path)  # chdb shuts the engine down with its last connection
         self._opening = threading.Lock()
+        self._answers = path.parent / "answers"
+        shutil.rmtree(self._answers, ignore_errors=True)
+        self._answers.mkdir()
         version, timezone = self._keep.query("SELECT version(), timezone()").body.decode().rstrip("\n").split("\t")
         self.version: str = version
         self.timezone: str = timezone
@@ -94,6 +100,17 @@ class Engine:
     def connect(self) -> Connection:
         with self._opening:
             return Connection(self._path)
+
+    def converted(self, rows: bytes, have: str, want: str) -> bytes:
+        """The same rows, names and types in another format."""
+        connection = self.connect()
+        with tempfile.NamedTemporaryFile(dir=self._answers, suffix=".bin") as file:
+            file.write(rows)
+            file.flush()
+            try:
+                return connection.query(f"SELECT * FROM file({quoted_text(file.name)}, {have}) SETTINGS {IN_ORDER}", want).body if rows else b""
+            finally:
+                connection.close()
 
     def close(self) -> None:
         self._keep.close()

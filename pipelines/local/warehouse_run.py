@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -11,9 +11,13 @@ from pipelines.local.warehouse_access import LIMITS, Guard, User, Users, public_
 from pipelines.local.warehouse_engine import Connection, Engine, Output
 from pipelines.local.warehouse_errors import WarehouseError
 from pipelines.local.warehouse_request import Request
-from pipelines.local.warehouse_sql import output_format, split_insert
+from pipelines.local.warehouse_sql import split_format, split_insert
 
 MAX_SESSIONS = 200
+UNCOUNTED = frozenset({"Native", "Buffers"})
+COUNTED = "RowBinaryWithNamesAndTypes"
+MOST_ANSWER_BYTES = 268_435_456
+"""Of an analyst's answer."""
 IGNORED_SETTINGS = frozenset({"enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms", "async_insert"})
 """Settings of the HTTP layer itself, and async_insert: an insert here is always on disk when it is answered."""
 
@@ -65,8 +69,24 @@ class Runner:
             if user.reads_only:
                 sql = public_statement(sql)
             self._guard.check(connection, user, sql, request.parameters)
-            answered = output_format(sql) or request.default_format or "TabSeparated"
+            bare, own_format = split_format(sql)
+            answered = own_format or request.default_format or "TabSeparated"
+            if user.reads_only:
+                return Answer(self._bounded(connection, bare, answered, request.parameters), answered)
             return Answer(connection.query(sql, answered, request.parameters), answered)
+
+    def _bounded(self, connection: Connection, bare: str, answered: str, parameters: Mapping[str, str]) -> Output:
+        """A query whose answer stays within the limits: the engine counts the memory of every format but those of UNCOUNTED (a constant
+        column of a few bytes becomes gigabytes there), so those are made from a counted one."""
+        if answered not in UNCOUNTED:
+            output = connection.query(bare, answered, parameters)
+        else:
+            output = connection.query(bare, COUNTED, parameters)
+            if len(output.body) <= MOST_ANSWER_BYTES:
+                output = output._replace(body=self._engine.converted(output.body, COUNTED, answered))
+        if len(output.body) > MOST_ANSWER_BYTES:
+            raise WarehouseError("TOO_MANY_ROWS_OR_BYTES", f"Limit for result exceeded, max bytes: {MOST_ANSWER_BYTES}: ask for less, or in parts")
+        return output
 
     @contextmanager
     def _connection(self, request: Request, user: User) -> Iterator[Connection]:

@@ -89,17 +89,25 @@ def split_insert(statement: bytes) -> Insert | None:
     return Insert(_utf8(text), "", len(statement)) if previous else None
 
 
-def output_format(sql: str) -> str | None:
-    """The format that the statement itself asks for."""
+class Formatted(NamedTuple):
+    """A query and the format that it asks for itself."""
+
+    bare: str
+    """The query without its FORMAT clause."""
+    format: str | None
+
+
+def split_format(sql: str) -> Formatted:
+    """The query without `FORMAT x`, and x; none when it names no format."""
     depth = 0
-    previous = ""
-    found = None
+    keyword: Token | None = None
+    found = Formatted(sql, None)
     for token in tokens(sql):
         word = token.text.upper() if token.kind == "word" else token.text
         depth += (word in ("(", "[")) - (word in (")", "]"))
-        if depth == 0 and previous == "FORMAT" and token.kind == "word":
-            found = token.text
-        previous = word
+        if depth == 0 and keyword is not None and token.kind == "word":
+            found = Formatted(sql[: keyword.start] + sql[token.end :], token.text)
+        keyword = token if word == "FORMAT" else None
     return found
 
 

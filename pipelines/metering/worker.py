@@ -145,7 +145,8 @@ class Worker:
 
 def _topic_id(bootstrap: str) -> str:
     """Kafka's own id of usage-events: another one after the topic was made anew."""
-    asked = AdminClient({"bootstrap.servers": bootstrap}).describe_topics(TopicCollection([USAGE_EVENTS.name]), request_timeout=10)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    asked = admin.describe_topics(TopicCollection([USAGE_EVENTS.name]), request_timeout=10)
     return str(asked[USAGE_EVENTS.name].result().topic_id)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import clickhouse_connect
+import psutil
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -282,11 +283,23 @@ def test_a_long_question_is_ended_and_inserts_go_on(analyst: Client, client: Cli
     assert caught.value.code in (159, 160)
 
 
-def test_a_huge_answer_is_refused(analyst: Client) -> None:
-    with pytest.raises(DatabaseError) as caught:
-        analyst.raw_query("SELECT repeat('x', 1000) FROM numbers(10000000)")
+def test_a_huge_answer_is_refused(analyst: Client, warehouse: WarehouseChild) -> None:
+    before = psutil.Process(warehouse.pid).memory_info().rss
+    for form in ("Native", "JSON", "TSV", "RowBinary", "CSV"):
+        with pytest.raises(DatabaseError) as caught:
+            analyst.raw_query("SELECT repeat('x', 10000) FROM numbers(100000000)", fmt=form)
 
-    assert caught.value.code in (396, 241)
+        assert caught.value.code in (396, 241)
+    assert psutil.Process(warehouse.pid).memory_info().rss - before < 2.5e9
+
+
+def test_analysts_answers_are_the_owners_answers(analyst: Client, client: Client) -> None:
+    asked = """SELECT 1 AS a, toLowCardinality('x') AS b, toNullable(3) AS c, null AS d, map('a', 1) AS m, tuple(1, 'z')::Tuple(x Int8, y String) AS t,
+        [1, 2] AS ar, toDateTime64('2025-10-01 00:00:00.123', 3, 'UTC') AS dt, toDecimal128('1.5', 6) AS de, toFixedString('abc', 4) AS fs,
+        true AS bo, 'a'::Enum8('a' = 1) AS en, toDecimal256('1.00000000000000000001', 20) AS dd, 1 AS `a b"c` FROM numbers(1000)"""
+
+    assert analyst.raw_query(asked, fmt="Native") == client.raw_query(asked, fmt="Native")
+    assert analyst.query(f"{asked} WHERE number < 0").result_rows == []
 
 
 def test_a_wrong_password_is_refused(warehouse: WarehouseChild) -> None:
