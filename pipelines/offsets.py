@@ -1,8 +1,8 @@
 """Where partitions end and where groups are: questions to the broker, asked again when another try can help."""
 
 import time
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -14,6 +14,8 @@ Offsets = dict[Place, int]
 PATIENCE_S: Final = 60.0
 REQUEST_S: Final = 10.0
 PAUSE_S: Final = 0.1
+
+Answer = TypeVar("Answer")
 
 
 def ends(admin: AdminClient, places: Iterable[Place]) -> Offsets:
@@ -43,7 +45,7 @@ def committed(admin: AdminClient, group: str, places: Iterable[Place]) -> Offset
     return _patiently(ask)
 
 
-def _patiently(ask: Any) -> Any:
+def _patiently(ask: Callable[[], Answer]) -> Answer:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:

@@ -6,7 +6,7 @@ concerns the same document.
 
 Errors (contracts.errors)
 DocumentError     the edit cannot be; nothing of it was published
-EditConflict      another version arrived in between; nothing was published
+EditConflictError      another version arrived in between; nothing was published
 """
 
 import logging
@@ -38,7 +38,7 @@ _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
 
 
-class EditConflict(TaximeterError):
+class EditConflictError(TaximeterError):
     """Somebody else changed one of these documents since they were read. Look at the present version and apply again."""
 
 
@@ -172,7 +172,7 @@ class Publisher:
         """Put `edit` on the log, all of it or nothing, and return when every reader sees it.
 
         `expected`: versions by contract or catalogue id that the edit is based on (0: none yet); without it those of the moment of the
-        call. Raises DocumentError, EditConflict, KafkaException.
+        call. Raises DocumentError, EditConflictError, KafkaException.
         """
         based_on = _versions(edit, self._log.catch_up()) | dict(expected or {})
         name = uuid.uuid4().hex
@@ -188,7 +188,7 @@ class Publisher:
                 if not _overtaken(error.args[0]):
                     raise
             time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 - so that two that collide do not collide again
-        raise EditConflict("other edits kept coming in between; nothing was published. Try again")
+        raise EditConflictError("other edits kept coming in between; nothing was published. Try again")
 
     def act(self, action: str, contract: str, starting_ms: int, recorded_ms: int, author: str = "") -> Published:
         """Publish `void`, `regenerate` or `finalize` of the contract's usage invoice of the period that starts then. Raises DocumentError."""
@@ -216,7 +216,7 @@ class Publisher:
                 self._producer = None
                 if not _overtaken(error.args[0]):
                     raise
-        raise EditConflict("other edits kept coming in between; nothing was published. Try again")
+        raise EditConflictError("other edits kept coming in between; nothing was published. Try again")
 
     def close(self) -> None:
         self._log.close()
@@ -275,7 +275,7 @@ def _versions(edit: Edit, present: Documents) -> dict[str, int]:
 def _check_versions(based_on: Mapping[str, int], now: Mapping[str, int]) -> None:
     for name, version in sorted(now.items()):
         if based_on.get(name, version) != version:
-            raise EditConflict(
+            raise EditConflictError(
                 f"{name}: version {version} arrived in between (this edit was made on version {based_on[name]}); nothing was published."
                 " Look at the present version and apply again"
             )
