@@ -1,141 +1,184 @@
-"""What the demo shows: rich renderables, made of what was read and measured and of nothing else."""
+"""The demo on a terminal: one rich renderable for each scene, as wide as there is room for.
 
-from collections.abc import Sequence
+Also the picture of a run: the same scenes on a console that nobody sees, as an SVG that loads nothing from anywhere.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final
 
 from rich import box
 from rich.align import Align
-from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.constrain import Constrain
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from contracts.result import Alert, Balance, Invoice, Line
+from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, money, plain
 
-WIDTH = 104
-ACCENT = "bold cyan"
-GOOD = "bold green"
-QUIET = "dim"
+WIDTH: Final = 100
+"""Wider terminals leave the rest empty: a long line is hard to read."""
+ALL_COLUMNS: Final = 84
+"""From here on there is room for the override and the commit of a line."""
+PRICE_COLUMNS: Final = 62
+"""From here on there is room for quantity and unit price."""
+ACCENT: Final = "bold cyan"
+GOOD: Final = "bold green"
+WARM: Final = "bold yellow"
+QUIET: Final = "dim"
 
-
-class Flow(NamedTuple):
-    """How far the stream is: events sent and to send, seconds since the first."""
-
-    sent: int
-    total: int
-    seconds: float
-
-
-def heading(number: int, text: str, about: str) -> RenderableType:
-    """The title of a scene."""
-    return Group(Text(), Text.assemble((f" {number} ", "black on cyan"), " ", (text, "bold")), Text(f"    {about}", style=QUIET))
-
-
-def money(amount: Decimal, currency: str = "USD") -> str:
-    """With thousands separated: `51,000.00 USD`."""
-    return f"{amount:,f} {currency}"
+PAPER: Final = TerminalTheme(
+    (21, 24, 33),
+    (212, 217, 229),
+    [(21, 24, 33), (240, 113, 120), (126, 211, 133), (245, 201, 105), (110, 160, 240), (199, 146, 234), (104, 212, 224), (212, 217, 229)],
+    [(98, 108, 130), (255, 139, 146), (152, 232, 158), (255, 219, 130), (140, 182, 255), (220, 170, 250), (140, 232, 242), (255, 255, 255)],
+)
 
 
-def flow(state: Flow, invoice: Invoice | None, alerts: Sequence[Alert], names: dict[str, str]) -> RenderableType:
-    """The live picture: how much was sent, the bill as the warehouse has it, what fired."""
-    rate = state.sent / state.seconds if state.seconds else 0.0
-    bar = Table.grid(padding=(0, 1))
-    bar.add_row(
-        ProgressBar(total=state.total, completed=state.sent, width=44),
-        Text(f"{state.sent:>7,} of {state.total:,} events", style="bold"),
-        Text(f"{rate:>9,.0f} events/s sent", style=QUIET),
-    )
-    total = money(invoice.total, invoice.currency) if invoice else "0.00 USD"
-    parts: list[RenderableType] = [bar, Text(), Text.assemble("bill of October so far  ", (total, GOOD))]
+def drawn(scene: Scene, names: Mapping[str, str]) -> RenderableType:
+    """The picture of a scene; `names` are the products' names by id."""
+    match scene:
+        case Heading():
+            return _heading(scene)
+        case Terms() | Places():
+            return _rows(scene.rows)
+        case Flow():
+            return _flow(scene, names)
+        case Bill():
+            return _bill(scene, names)
+        case Grant():
+            return _grant(scene.balance, scene.currency)
+        case Measured():
+            return _measured(scene)
+
+
+def picture(scenes: Sequence[Scene], names: Mapping[str, str], title: str) -> str:
+    """The scenes as one SVG of a terminal. It names no address but that of the SVG language."""
+    console = Console(record=True, file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor", highlight=False)
+    for scene in scenes:
+        console.print(drawn(scene, names))
+    svg = console.export_svg(title=title, theme=PAPER, unique_id="taximeter")
+    # Rich's template fetches a font and names its maker; without them the viewer's own monospace font is stretched to the same width.
+    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    return "\n".join(line.rstrip() for line in svg.splitlines() if line.strip()) + "\n"
+
+
+def save(file: Path, svg: str) -> None:
+    """Write the picture, and the folder for it. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(svg, encoding="utf-8")
+
+
+class Lines:
+    """The lines of an invoice as a table that drops columns where the terminal is narrow."""
+
+    def __init__(self, lines: Sequence[Line], names: Mapping[str, str]) -> None:
+        self._lines = lines
+        self._names = names
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        priced, whole = options.max_width >= PRICE_COLUMNS, options.max_width >= ALL_COLUMNS
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True, header_style=QUIET)
+        table.add_column("product", style="bold", no_wrap=True, ratio=1)
+        table.add_column("days", no_wrap=True)
+        for name in ["quantity", "unit price"] * priced + ["amount"]:
+            table.add_column(name, justify="right", no_wrap=True)
+        if whole:
+            table.add_column("override", style="magenta", no_wrap=True)
+            table.add_column("commit", style="cyan", no_wrap=True)
+        for line in self._lines:
+            row = [self._names.get(line.product or "", line.product or line.kind), days(line.starting_ms, line.ending_ms)]
+            if priced:
+                row += [plain(line.quantity), plain(line.unit_price)]
+            row.append(f"{line.amount:,f}")
+            if whole:
+                row += [line.override or "", line.commit or ""]
+            table.add_row(*row)
+        yield table
+
+
+def days(starting_ms: int, ending_ms: int) -> str:
+    """The days from start until before the end: `1–14 Oct`, `1 Oct – 31 Dec`."""
+    first, last = datetime.fromtimestamp(starting_ms / 1000, UTC), datetime.fromtimestamp((ending_ms - 1) / 1000, UTC)
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{last.day} {first:%b}" if first.day != last.day else f"{first.day} {first:%b}"
+    return f"{first.day} {first:%b} – {last.day} {last:%b}"
+
+
+def instant(at_ms: int) -> str:
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{at.day} {at:%b %Y %H:%M}"
+
+
+def _heading(scene: Heading) -> RenderableType:
+    parts: list[RenderableType] = [Text(), Text.assemble((f" {scene.number} ", "bold black on cyan"), " ", (scene.title, "bold"))]
+    if scene.about:
+        parts.append(Text(f"   {scene.about}", style=QUIET))
+    return Constrain(Group(*parts), WIDTH)
+
+
+def _rows(pairs: Sequence[tuple[str, str]]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style=QUIET, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        grid.add_row(f"   {name}", value)
+    return Constrain(grid, WIDTH)
+
+
+def _flow(scene: Flow, names: Mapping[str, str]) -> RenderableType:
+    rate = scene.sent / scene.seconds if scene.seconds else 0.0
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(ratio=1)
+    bar.add_column(justify="right", no_wrap=True)
+    bar.add_row(ProgressBar(total=scene.total, completed=scene.sent, complete_style="cyan"), Text(f"{scene.sent:,} of {scene.total:,} events", style="bold"))
+    sent = Text.assemble("usage until ", (instant(scene.until_ms), "bold"), (f"   {rate:,.0f} events/s into Kafka", QUIET))
+    invoice = scene.invoice
+    total = money(invoice.total, invoice.currency) if invoice else "nothing yet"
+    bill = Text.assemble("bill of October " if scene.over else "bill of October so far ", (total, GOOD))
+    parts: list[RenderableType] = [bar, sent, bill]
     if invoice:
-        parts.append(lines(invoice.lines, names))
-    parts += [alert(each) for each in alerts]
-    return Panel(Group(*parts), title="usage events → METER → RATE → ClickHouse", border_style="cyan", width=WIDTH)
+        parts.append(Lines(_usage(invoice), names))
+    parts += [_alert(each, invoice.currency if invoice else "") for each in scene.alerts]
+    return Constrain(Panel(Group(*parts), title="usage events → METER → RATE → ClickHouse", border_style="cyan"), WIDTH)
 
 
-def alert(crossing: Alert) -> RenderableType:
+def _alert(crossing: Alert, currency: str) -> Text:
     return Text.assemble(
-        ("▲ ", "bold yellow"),
-        (f"threshold {crossing.threshold}", "bold yellow"),
-        f"  crossing {crossing.crossing}: {crossing.value:,f} at {_instant(crossing.at_ms)}",
+        (f"▲ threshold {crossing.threshold}", WARM),
+        f" crossed: {money(crossing.value, currency)} with the event of {instant(crossing.at_ms)}",
     )
 
 
-def bill(invoice: Invoice, names: dict[str, str], title: str) -> RenderableType:
-    """An invoice with its lines and total."""
-    return Panel(
-        Group(lines(invoice.lines, names), Align.right(Text.assemble(f"{invoice.status}   total  ", (money(invoice.total, invoice.currency), GOOD), "  "))),
-        title=title,
-        border_style="green",
-        width=WIDTH,
-    )
+def _bill(scene: Bill, names: Mapping[str, str]) -> RenderableType:
+    invoice = scene.invoice
+    total = Align.right(Text.assemble((f"{invoice.status}   total ", QUIET), (money(invoice.total, invoice.currency), GOOD)))
+    return Constrain(Panel(Group(Lines(_usage(invoice), names), total), title=scene.title, border_style="green"), WIDTH)
 
 
-def lines(given: Sequence[Line], names: dict[str, str]) -> Table:
-    """One row for each line that says something; applications of a postpaid commit are in the `commit` column already."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    table.add_column("product", style="bold", no_wrap=True)
-    table.add_column("from", no_wrap=True)
-    table.add_column("until", no_wrap=True)
-    for right in ("quantity", "unit price", "amount"):
-        table.add_column(right, justify="right", no_wrap=True)
-    table.add_column("override", style="magenta")
-    table.add_column("commit", style="cyan")
-    for line in given:
-        table.add_row(
-            names.get(line.product or "", line.product or line.kind),
-            _day(line.starting_ms),
-            _day(line.ending_ms),
-            "" if line.quantity is None else _plain(line.quantity),
-            "" if line.unit_price is None else _plain(line.unit_price),
-            f"{line.amount:,f}",
-            line.override or "",
-            line.commit or "",
-        )
-    return table
+def _grant(row: Balance, currency: str) -> RenderableType:
+    parts = [f"{word} {money(amount, currency)}" for word, amount in (("granted", row.granted), ("applied", row.applied), ("remaining", row.remaining))]
+    return Constrain(Text.assemble((f"   {row.type} commit {row.id}  ", "cyan"), ", ".join(parts)), WIDTH)
 
 
-def balance(row: Balance) -> RenderableType:
-    return Text(f"    balance {row.id} ({row.type}): granted {row.granted:,f}, applied {row.applied:,f}, remaining {row.remaining:,f}")
-
-
-def figures(rows: Sequence[tuple[str, str, str]]) -> RenderableType:
-    """What was measured: name, value, how."""
-    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+def _measured(scene: Measured) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(style=GOOD, justify="right", no_wrap=True)
     table.add_column(style=QUIET)
-    for row in rows:
+    for row in scene.rows:
         table.add_row(*row)
-    return Panel(table, title="measured in this run", border_style="cyan", width=WIDTH)
+    return Constrain(Panel(table, title="measured in this run", border_style="cyan"), WIDTH)
 
 
-def rows(pairs: Sequence[tuple[str, str]]) -> RenderableType:
-    """Names and values, side by side."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style=QUIET, no_wrap=True)
-    grid.add_column()
-    for name, value in pairs:
-        grid.add_row(f"    {name}", value)
-    return grid
-
-
-def side_by_side(*parts: RenderableType) -> RenderableType:
-    return Columns(parts, padding=(0, 2))
-
-
-def _day(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%d %b").lstrip("0")
-
-
-def _instant(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%d %b %Y %H:%M:%S").lstrip("0")
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _usage(invoice: Invoice) -> list[Line]:
+    """The lines that say something here: what counts to a postpaid commit stands in the usage line's column already."""
+    return [line for line in invoice.lines if line.kind != "commit"]

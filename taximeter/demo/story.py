@@ -1,37 +1,38 @@
-"""The scenes of the demo, on a stack that runs. What it says was read from the warehouse or measured here."""
+"""The scenes of the demo, on a stack that runs. What it says was read from the warehouse or measured here.
+
+StoryError      the pipeline gave another bill than the story must have
+"""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib import resources
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import msgspec
-from rich.console import Console, RenderableType
-from rich.live import Live
-
-from contracts.catalogue import Catalogue
-from contracts.contract import Contract
 from contracts.errors import TaximeterError
-from contracts.loading import read_documents
-from contracts.result import Alert, Balance, Invoice
+from contracts.result import Alert, Invoice, Line
 from pipelines import clock
 from pipelines.progress import Progress
 from pipelines.publishing import Edit, Publisher
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, USAGE_EVENTS
 from pipelines.warehouse import reads
-from taximeter.demo import probe, screen
+from taximeter.demo import probe
 from taximeter.demo.month import DAY_MS, DAYS, EVENTS, START_MS, month
+from taximeter.demo.papers import Papers, unit
+from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Scene, Terms, money
 from taximeter.deployment import Deployment
 from taximeter.outbox import Outbox
 
 BEFORE: Final = Decimal("51000.00")
 AFTER: Final = Decimal("39100.00")
 TRUE_UP: Final = Decimal("60900.00")
-LINES: Final = 9
-PATIENCE_S: Final = 300.0
+LINES_BEFORE: Final = 5
+LINES_AFTER: Final = 9
+HALVED: Final = 4
+"""Products with two unit prices after the edit; images were used only before the price changed."""
+PATIENCE_S: Final = 60.0
+"""How long nothing may change before a stage counts as stuck."""
 PROBES: Final = 3_000
 PROBES_A_SECOND: Final = 1_000
 FRAME_S: Final = 0.25
@@ -57,142 +58,172 @@ class Figures(NamedTuple):
     event_to_threshold_p99_ms: float
 
 
-class Documents(NamedTuple):
-    catalogue: Catalogue
-    contract: Contract
-    edited: Contract
+class Streamed(NamedTuple):
+    """The month's way through the pipeline, in seconds from the first event sent."""
+
+    in_log_s: float
+    on_bill_s: float
+    fired_s: float
+    """When the threshold's crossing was first seen in the warehouse."""
 
 
 class Story:
-    """One run. `step` waits before a scene; the pictures of `shots` are what was shown, for the SVG."""
+    """One run. Every scene goes to `tell`; `pause` is called before each but the first. Close it at the end."""
 
-    def __init__(self, stack: Deployment, console: Console, *, step: bool) -> None:
+    def __init__(self, stack: Deployment, papers: Papers, tell: Callable[[Scene], None], pause: Callable[[], None]) -> None:
         self._stack = stack
-        self._console = console
-        self._step = step
+        self._papers = papers
+        self._tell = tell
+        self._pause = pause
         self._publisher = Publisher(stack.kafka, stack.codec)
         self._progress = Progress(stack.kafka)
         self._outbox = Outbox(stack.kafka, stack.codec)
         self._warehouse = stack.warehouse()
-        self._documents = _documents(self._suffix())
-        self._names = {name: product.name for name, product in self._documents.catalogue.products.items()}
-        self.shots: list[RenderableType] = []
 
-    @property
-    def customer(self) -> str:
-        return self._documents.contract.customer
+    def close(self) -> None:
+        self._warehouse.close()
+        self._progress.close()
+        self._publisher.close()
 
     def run(self) -> Figures:
         """All scenes. Raises StoryError, StalledError, ProbeError."""
         self._open()
-        rate = self._stream()
-        before = self._check("the bill of October", self._bill(), BEFORE)
-        took_ms = self._edit()
-        after = self._check("the bill after the edit", self._bill(), AFTER)
-        shown = [line for line in after.lines if line.kind == "usage"]
-        if len(shown) != LINES:
-            raise StoryError(f"the bill has {len(shown)} usage lines, expected {LINES}")
-        true_up = self._check("the draft true-up", self._invoice("true_up"), TRUE_UP)
+        streamed = self._stream()
+        before = self._check("the bill of October", self._invoice("usage"), BEFORE, LINES_BEFORE)
+        edit_ms = self._edit()
+        after = self._check("the bill after the edit", self._invoice("usage"), AFTER, LINES_AFTER)
+        self._check_prices(after)
+        true_up = self._check("the draft true-up", self._invoice("true_up"), TRUE_UP, 1)
+        if true_up.status != "draft":
+            raise StoryError(f"the true-up is {true_up.status}, expected draft")
+        self._show_edited(after, true_up)
         latency = self._probe()
         figures = Figures(
-            str(before.total), str(after.total), len(shown), str(true_up.total), EVENTS, round(rate), round(took_ms, 1), round(latency.p99_ms, 1)
+            str(before.total),
+            str(after.total),
+            len(_usage(after)),
+            str(true_up.total),
+            EVENTS,
+            round(EVENTS / streamed.on_bill_s, 1),
+            round(edit_ms, 1),
+            round(latency.p99_ms, 1),
         )
-        self._close(figures, latency)
+        self._measured(figures, streamed, latency)
         return figures
 
-    def _suffix(self) -> str:
-        """Nothing, or what makes the names of this run new on a stack that has played the story before."""
-        known = self._publisher.present().contracts
-        number = 1
-        while f"acme-2025{_mark(number)}" in known:
-            number += 1
-        return _mark(number)
-
     def _open(self) -> None:
-        documents = self._documents
-        self._scene(1, "A catalogue and a contract", "one edit, one Kafka transaction; the contract lives on a test clock that shows October 2025")
+        papers = self._papers
+        self._tell(Heading(1, "A catalogue and a contract", "published as one edit: one Kafka transaction, all parts or none"))
         self._move(START_MS)
-        self._publish(Edit([documents.catalogue], [documents.contract], "demo", self._times(START_MS)))
-        prices = [
-            (documents.catalogue.products[rate.product].name, f"{rate.price.per_unit} USD {_unit(documents.catalogue, rate.product)}")
-            for rate in documents.catalogue.rate_cards["list"].rates
+        self._publish(Edit([papers.catalogue], [papers.contract], "demo", self._times(START_MS)))
+        rates = papers.catalogue.rate_cards["list"].rates
+        rows = [
+            (papers.catalogue.products[rate.product].name, f"{rate.price.per_unit} {papers.catalogue.currency} {unit(papers.catalogue, rate.product)}")
+            for rate in rates
         ]
-        self._show(screen.rows(prices))
-        limit = documents.contract.thresholds[0]
-        self._show(screen.rows([(f"threshold {limit.id}", f"when {limit.measure} reaches {limit.at:,f} USD")]))
+        limit = papers.contract.thresholds[0]
+        rows.append((f"threshold {limit.id}", f"when {limit.measure} reaches {money(limit.at, papers.catalogue.currency)}"))
+        self._tell(Terms(rows))
 
-    def _stream(self) -> float:
-        """Send the month; give events per second from the first send until the last event was on the bill in the warehouse."""
-        self._scene(2, "A month of usage", f"{EVENTS:,} Avro events, as fast as they go; every figure below is read from ClickHouse")
-        start = time.perf_counter()
-        sent = 0
-        looked = 0.0
-        state: tuple[Invoice | None, list[Alert]] = (None, [])
-        with Live(console=self._console, auto_refresh=False, transient=True) as live:
-            for number, event in enumerate(month()):
-                name = f"{self.customer}-{number:06d}"
-                self._outbox.send(name, self.customer, event.event_type, event.timestamp_ms, event.arrived_ms, event.properties)
-                sent += 1
-                now = time.perf_counter()
-                if now - looked > FRAME_S:
-                    looked, state = now, (self._invoice("usage"), self._alerts())
-                    live.update(screen.flow(screen.Flow(sent, EVENTS, now - start), *state, self._names), refresh=True)
-            self._progress.sent(USAGE_EVENTS.name, self._outbox.flush())
-            in_log = time.perf_counter() - start
-            while (invoice := self._invoice("usage")) is None or invoice.total < BEFORE:
-                if time.perf_counter() - start > PATIENCE_S:
-                    break
-                state = (invoice, self._alerts())
-                live.update(screen.flow(screen.Flow(sent, EVENTS, in_log), *state, self._names), refresh=True)
-                time.sleep(FRAME_S / 5)
-            took = time.perf_counter() - start
+    def _stream(self) -> Streamed:
+        """Send the month and follow it until it is on the bill in the warehouse."""
+        self._scene(2, "A month of usage", f"{EVENTS:,} Avro events through Kafka, as fast as they go; the bill is read from ClickHouse")
+        start = looked = time.perf_counter()
+        fired_s: float | None = None
+        until_ms = START_MS
+
+        def look(sent: int, sent_s: float) -> Flow:
+            nonlocal fired_s
+            flow = Flow(sent, EVENTS, sent_s, until_ms, self._invoice("usage"), self._alerts())
+            if flow.alerts and fired_s is None:
+                fired_s = time.perf_counter() - start
+            self._tell(flow)
+            return flow
+
+        for number, event in enumerate(month(), start=1):
+            name = f"{self._papers.contract.customer}-{number:06d}"
+            self._outbox.send(name, self._papers.contract.customer, event.event_type, event.timestamp_ms, event.arrived_ms, event.properties)
+            until_ms = event.timestamp_ms
+            now = time.perf_counter()
+            if now - looked > FRAME_S:
+                look(number, now - start)
+                looked = time.perf_counter()
+        self._progress.sent(USAGE_EVENTS.name, self._outbox.flush())
+        in_log_s = time.perf_counter() - start
+        last, changed = Decimal(-1), time.perf_counter()
+        while not ((invoice := look(EVENTS, in_log_s).invoice) and invoice.total >= BEFORE and len(invoice.lines) >= LINES_BEFORE):
+            total = invoice.total if invoice else Decimal(0)
+            if total != last:
+                last, changed = total, time.perf_counter()
+            elif time.perf_counter() - changed > PATIENCE_S:
+                self._stuck("the bill of October", invoice, BEFORE)
+            time.sleep(FRAME_S / 5)
+        on_bill_s = time.perf_counter() - start
         self._progress.shown(PATIENCE_S)
         alerts = self._alerts()
-        if not alerts:
-            raise StoryError("the threshold did not fire while the events flowed")
-        self._show(screen.flow(screen.Flow(sent, EVENTS, in_log), self._invoice("usage"), alerts, self._names))
-        return EVENTS / took
+        if len(alerts) != 1 or fired_s is None or fired_s >= on_bill_s:
+            raise StoryError(f"one threshold must fire while the events flow; the warehouse has {len(alerts)} crossings")
+        self._tell(Flow(EVENTS, EVENTS, in_log_s, until_ms, self._invoice("usage"), alerts, over=True))
+        return Streamed(in_log_s, on_bill_s, fired_s)
 
     def _edit(self) -> float:
         """Apply the edit; give milliseconds from the call to the changed invoice in the warehouse."""
-        self._scene(3, "The contract is edited", "half price from 15 October and a postpaid commit of 100,000: again one edit, all or nothing")
-        self._show(screen.rows([("override half-price", "× 0.5 from 15 Oct, every product"), ("commit annual", "100,000.00 USD, postpaid, until 1 Jan 2026")]))
+        edited = self._papers.edited
+        self._scene(3, "The contract is edited", "in the middle of the year, for days that are billed already: again one edit, all or nothing")
+        override, commit = edited.overrides[0], edited.commits[0]
+        amount = money(commit.access[0].amount, self._papers.catalogue.currency)
+        self._tell(
+            Terms(
+                [
+                    (f"override {override.id}", f"every price × {override.multiplier} from {override.starting_at}"),
+                    (f"commit {commit.id}", f"{amount}, {commit.type}, from {commit.access[0].starting_at} until {commit.access[0].ending_before}"),
+                ]
+            )
+        )
+        times = self._times(START_MS + DAYS * DAY_MS - 3_600_000)
         start = time.perf_counter()
-        published = self._publisher.publish(Edit((), [self._documents.edited], "demo", self._times(START_MS + DAYS * DAY_MS - 3_600_000)))
-        while (invoice := self._invoice("usage")) is None or invoice.total == BEFORE:
+        published = self._publisher.publish(Edit((), [edited], "demo", times))
+        while not ((invoice := self._invoice("usage")) and invoice.total != BEFORE and len(_usage(invoice)) >= LINES_AFTER):
             if time.perf_counter() - start > PATIENCE_S:
-                raise StoryError("the edit did not change the bill; `taximeter status` shows whether RATE and SINK run")
+                self._progress.sent(CONTRACT_CHANGES.name, published.offsets)
+                self._stuck("the bill after the edit", invoice, AFTER)
             time.sleep(LOOK_S)
         took_ms = (time.perf_counter() - start) * 1000
         self._progress.sent(CONTRACT_CHANGES.name, published.offsets)
         self._progress.shown(PATIENCE_S)
-        self._show(screen.bill(self._bill(), self._names, "the bill of October after the edit"))
-        for row in self._balances():
-            self._show(screen.balance(row))
-        true_up = self._invoice("true_up")
-        if true_up is not None:
-            self._show(screen.bill(true_up, self._names, "what is missing from the commit, as a draft"))
         return took_ms
+
+    def _show_edited(self, after: Invoice, true_up: Invoice) -> None:
+        self._tell(Bill("the bill of October after the edit", after))
+        for row in reads.balances_of(self._warehouse, self._papers.contract.customer):
+            self._tell(Grant(row, after.currency))
+        self._tell(Bill("what the commit still lacks, as a draft", true_up))
 
     def _probe(self) -> probe.Latency:
         self._scene(4, "How fast an alert is", f"{PROBES:,} events at {PROBES_A_SECOND:,} a second, each of which crosses a threshold of another customer")
-        name = f"{self.customer}-probe"
+        name = f"{self._papers.contract.customer}-probe"
         now = datetime.now(UTC)
         catalogue, contract = probe.documents(name, f"{now:%Y-%m}-01")
-        self._publish(Edit([catalogue], [contract], "demo", {"wall": int(now.timestamp() * 1000)}))
+        self._publish(Edit([catalogue], [contract], "demo", {clock.WALL: int(now.timestamp() * 1000)}))
         return probe.Probe(self._stack.kafka, self._stack.codec, name, self._publisher.partitions).run(PROBES, PROBES_A_SECOND)
 
-    def _close(self, figures: Figures, latency: probe.Latency) -> None:
+    def _measured(self, figures: Figures, streamed: Streamed, latency: probe.Latency) -> None:
         self._scene(5, "What it came to", "")
-        self._show(
-            screen.figures(
+        crossed = f"first seen in ClickHouse; {streamed.on_bill_s - streamed.fired_s:,.1f} s before the last event was on the bill"
+        self._tell(
+            Measured(
                 [
-                    ("events", f"{figures.events:,}", "real Avro records through real Kafka"),
-                    ("events/s", f"{figures.events_per_s:,.0f}", "from the first send until the whole month was on the bill in ClickHouse"),
-                    ("edit to invoice", f"{figures.edit_to_invoice_ms:,.0f} ms", "from publishing until the changed bill was read from ClickHouse"),
-                    ("event to threshold", f"{figures.event_to_threshold_p99_ms:,.0f} ms", f"p99 of {latency.events:,} crossings (median {latency.p50_ms:,.0f} ms)"),
-                    ("bill before, after", f"{figures.bill_before} → {figures.bill_after}", f"{figures.lines_after} lines"),
-                    ("draft true-up", figures.true_up_draft, "USD"),
+                    ("bill", f"{figures.bill_before} → {figures.bill_after}", f"before and after the edit; {figures.lines_after} lines"),
+                    ("draft true-up", figures.true_up_draft, "commit less what counts to it"),
+                    ("events", f"{figures.events:,}", f"Avro, through Kafka; all in the log after {streamed.in_log_s:,.1f} s"),
+                    ("events/s", f"{figures.events_per_s:,.0f}", f"from the first event sent to all on the bill in ClickHouse: {streamed.on_bill_s:,.1f} s"),
+                    ("threshold", f"{streamed.fired_s:,.1f} s", crossed),
+                    ("edit to invoice", f"{figures.edit_to_invoice_ms:,.0f} ms", "from publishing to the changed bill read from ClickHouse"),
+                    (
+                        "event to alert",
+                        f"{figures.event_to_threshold_p99_ms:,.0f} ms",
+                        f"p99 of {latency.events:,} crossings read from Kafka (median {latency.p50_ms:,.0f} ms)",
+                    ),
                 ]
             )
         )
@@ -203,65 +234,50 @@ class Story:
         self._progress.rated(PATIENCE_S)
 
     def _move(self, now_ms: int) -> None:
-        name = self._documents.contract.clock
-        moved = clock.move(self._outbox.producer, self._stack.codec, name, now_ms, self._publisher.partitions)
-        self._progress.sent(CLOCK.name, moved)
+        name = self._papers.contract.clock
+        self._progress.sent(CLOCK.name, clock.move(self._outbox.producer, self._stack.codec, name, now_ms, self._publisher.partitions))
 
     def _times(self, now_ms: int) -> dict[str, int]:
-        return {"wall": time.time_ns() // 1_000_000, self._documents.contract.clock: now_ms}
+        return {clock.WALL: time.time_ns() // 1_000_000, self._papers.contract.clock: now_ms}
 
     def _invoice(self, kind: str) -> Invoice | None:
-        return next((each for each in reads.invoices_of(self._warehouse, self.customer) if each.kind == kind), None)
-
-    def _bill(self) -> Invoice | None:
-        return self._invoice("usage")
-
-    def _balances(self) -> list[Balance]:
-        return list(reads.balances_of(self._warehouse, self.customer))
+        return next((each for each in reads.invoices_of(self._warehouse, self._papers.contract.customer) if each.kind == kind), None)
 
     def _alerts(self) -> list[Alert]:
-        return [each for each in reads.alerts(self._warehouse, customer=self.customer) if each.state == "in_alarm"]
+        return [each for each in reads.alerts(self._warehouse, customer=self._papers.contract.customer) if each.state == "in_alarm"]
 
-    def _check(self, what: str, invoice: Invoice | None, expected: Decimal) -> Invoice:
+    def _scene(self, number: int, title: str, about: str) -> None:
+        self._pause()
+        self._tell(Heading(number, title, about))
+
+    def _stuck(self, what: str, invoice: Invoice | None, expected: Decimal) -> None:
+        """Say which stage is behind; none is: the bill itself is wrong. Raises StalledError, StoryError."""
+        self._progress.shown(1.0)
+        raise StoryError(f"{what} is {invoice.total if invoice else 'missing'}, expected {expected}, and no stage is behind")
+
+    def _check(self, what: str, invoice: Invoice | None, expected: Decimal, lines: int) -> Invoice:
         if invoice is None:
             raise StoryError(f"{what} is missing, expected {expected}")
-        if invoice.total != expected:
-            raise StoryError(f"{what} is {invoice.total}, expected {expected}")
+        counted = [line for line in invoice.lines if line.kind != "commit"]
+        if invoice.total != expected or sum(line.amount for line in counted) != expected:
+            raise StoryError(f"{what} is {invoice.total} with lines of {sum(line.amount for line in counted)}, expected {expected}")
+        if len(counted) != lines:
+            raise StoryError(f"{what} has {len(counted)} lines, expected {lines}")
         return invoice
 
-    def _scene(self, number: int, text: str, about: str) -> None:
-        if self._step and number > 1:
-            self._console.input("\n[dim]Enter for the next scene [/]")
-        self._show(screen.heading(number, text, about))
-
-    def _show(self, part: RenderableType) -> None:
-        self.shots.append(part)
-        self._console.print(part)
-
-
-def _mark(number: int) -> str:
-    return "" if number == 1 else f"-{number}"
+    def _check_prices(self, invoice: Invoice) -> None:
+        prices: dict[str | None, set[Decimal | None]] = defaultdict(set)
+        for line in _usage(invoice):
+            prices[line.product].add(line.unit_price)
+        halved = [product for product, found in prices.items() if len(found) == 2]
+        if len(halved) != HALVED:
+            raise StoryError(f"after the edit {len(halved)} products have two unit prices, expected {HALVED}")
 
 
-def _unit(catalogue: Catalogue, product: str) -> str:
-    quantity = catalogue.products[product].quantity
-    return f"for {quantity.divide_by:,f}" if quantity else "each"
+def names_of(papers: Papers) -> Mapping[str, str]:
+    """The products' names by id."""
+    return {name: product.name for name, product in papers.catalogue.products.items()}
 
 
-def _documents(mark: str) -> Documents:
-    """The documents in the package, under the names of this run."""
-    folder = resources.files("taximeter.demo")
-
-    def read(file: str) -> Any:
-        (document,) = read_documents((folder / file).read_text(encoding="utf-8"), file)
-        return document
-
-    catalogue = read("october.yaml")
-    known = {"catalogue": catalogue.id + mark}
-    renamed = msgspec.structs.replace(catalogue, id=catalogue.id + mark)
-
-    def contract(file: str) -> Contract:
-        given: Contract = read(file)
-        return msgspec.structs.replace(given, id=given.id + mark, customer=given.customer + mark, clock=given.clock + mark, **known)
-
-    return Documents(renamed, contract("contract.yaml"), contract("edit.yaml"))
+def _usage(invoice: Invoice) -> list[Line]:
+    return [line for line in invoice.lines if line.kind == "usage"]

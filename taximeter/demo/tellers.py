@@ -1,0 +1,58 @@
+"""Who is told the scenes, one after the other: a terminal, or a log."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+
+from taximeter.demo import plain, screen
+from taximeter.demo.scenes import Flow, Scene
+
+LINE_S: Final = 2.0
+"""Between two plain lines about the stream."""
+
+
+class Terminal:
+    """Pictures; the stream is redrawn in place until it is over."""
+
+    def __init__(self, console: Console, names: Mapping[str, str]) -> None:
+        self._console = console
+        self._names = names
+        self._live: Live | None = None
+
+    def __call__(self, scene: Scene) -> None:
+        picture = screen.drawn(scene, self._names)
+        if isinstance(scene, Flow) and not scene.over:
+            if self._live is None:
+                self._live = Live(console=self._console, auto_refresh=False, transient=True)
+                self._live.start()
+            self._live.update(picture, refresh=True)
+            return
+        self.close()
+        self._console.print(picture)
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+class Log:
+    """Plain lines; of the stream one every two seconds."""
+
+    def __init__(self, write: Callable[[str], None], names: Mapping[str, str]) -> None:
+        self._write = write
+        self._names = names
+        self._told = 0.0
+
+    def __call__(self, scene: Scene) -> None:
+        if isinstance(scene, Flow) and not scene.over:
+            now = time.monotonic()
+            if now - self._told < LINE_S:
+                return
+            self._told = now
+        for line in plain.told(scene, self._names):
+            self._write(line)
