@@ -41,6 +41,11 @@ PAPER: Final = TerminalTheme(
     [(98, 108, 130), (255, 139, 146), (152, 232, 158), (255, 219, 130), (140, 182, 255), (220, 170, 250), (140, 232, 242), (255, 255, 255)],
 )
 
+TEXT: Final = re.compile(r'<text([^>]*?)x="([\d.]+)"([^>]*?)textLength="([\d.]+)"([^>]*)>([^<]*)</text>')
+SPACE: Final = "&#160;"
+CELL: Final = 12.2
+"""Width of a character in Rich's SVG."""
+
 
 def drawn(scene: Scene, names: Mapping[str, str]) -> RenderableType:
     """The picture of a scene; `names` are the products' names by id."""
@@ -68,7 +73,20 @@ def picture(scenes: Sequence[Scene], names: Mapping[str, str], title: str) -> st
     # Rich's template fetches a font and names its maker; without them the viewer's own monospace font is stretched to the same width.
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = TEXT.sub(_trimmed, svg)
     return "\n".join(line.rstrip() for line in svg.splitlines() if line.strip()) + "\n"
+
+
+def _trimmed(text: re.Match[str]) -> str:
+    """A text element without the spaces around it: some viewers drop them and what follows would move to the left."""
+    before, x, middle, length, after, content = text.groups()
+    spaced = content.replace(SPACE, " ")
+    left, right = len(spaced) - len(spaced.lstrip()), len(spaced) - len(spaced.rstrip())
+    kept = spaced.strip().replace(" ", SPACE)
+    if not kept:
+        return ""
+    wide = float(length)
+    return f"<text{before}x=\"{float(x) + left * CELL:g}\"{middle}textLength=\"{wide - (left + right) * CELL:g}\"{after}>{kept}</text>"
 
 
 def save(file: Path, svg: str) -> None:
@@ -85,7 +103,8 @@ class Lines:
         self._names = names
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        priced, whole = options.max_width >= PRICE_COLUMNS, options.max_width >= ALL_COLUMNS
+        priced = options.max_width >= PRICE_COLUMNS
+        whole = options.max_width >= ALL_COLUMNS and any(line.override or line.commit for line in self._lines)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True, header_style=QUIET)
         table.add_column("product", style="bold", no_wrap=True, ratio=1)
         table.add_column("days", no_wrap=True)

@@ -69,3 +69,11 @@ def test_the_picture_has_the_figures_and_loads_nothing(tmp_path: Path) -> None:
     assert "39,100.00" in svg
     assert "url(" not in svg.replace("url(#", "")
     assert set(re.findall(r"https?://[^\"')\s]+", svg)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_numbers_in_the_picture_stand_at_their_right_edge() -> None:
+    svg = picture([Bill("the bill", before())], NAMES, "taximeter demo")
+    found = re.findall(r'x="([\d.]+)"[^>]*textLength="([\d.]+)"[^>]*>(?:6,200|7,600|9,300|18,600)\.00<', svg)
+    assert len(found) == 5
+    assert len({round(float(x) + float(length), 1) for x, length in found}) == 1
+    assert ">&#160;" not in svg
