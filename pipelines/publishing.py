@@ -23,7 +23,7 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import DocumentError, TaximeterError
 from pipelines.document_log import DocumentLog, Documents
-from pipelines.families import conflicts, roots
+from contracts.families import conflicts, roots
 from pipelines.partitioning import partition_of
 from pipelines.topology import CONTRACT_CHANGES
 from schemas.codec import Codec

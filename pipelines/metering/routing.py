@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from pipelines.document_log import Documents
-from pipelines.families import roots
+from contracts.families import roots
 from pipelines.partitioning import partition_of
 
 

@@ -15,7 +15,7 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.result import Result
 from contracts.usage import Delta, Point
-from pipelines.families import roots
+from contracts.families import roots
 
 DOCUMENTS = """
 SELECT kind, id, version, toUnixTimestamp64Milli(min(recorded_at)) AS recorded_ms, any(body), min(source_partition), min(source_offset) AS place

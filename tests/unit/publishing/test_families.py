@@ -1,5 +1,5 @@
 from contracts.contract import Contract
-from pipelines.families import conflicts, roots
+from contracts.families import conflicts, roots
 
 
 def contracts(*given: Contract) -> dict[str, Contract]:
