@@ -14,6 +14,8 @@ class Settings(BaseSettings):
 
     data: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("taximeter")))
     """Folder of the embedded stack: logs, Kafka's and the warehouse's files, local state, `run/` with pids and addresses."""
+    cache: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("taximeter")))
+    """Folder of what is fetched once and can be fetched again: Kafka's jars."""
     kafka: str | None = None
     """Bootstrap servers (`host:port,…`) of a Kafka that runs elsewhere; none: the embedded one."""
     clickhouse: str | None = None

