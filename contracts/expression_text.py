@@ -23,10 +23,9 @@ ALLOWED: Final = (
 _HINTS: Final = {"max": "greatest", "min": "least", "ceiling": "ceil", "multiif": "case when … end", "sum": "aggregation: sum of the metric", "iif": "if"}
 _FUNCTIONS: Final = ("least", "greatest", "abs", "ceil", "floor", "round", "coalesce", "if")
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|`[^`]*`")
-_BINARY: Final[Mapping[type[exp.Expression], str]] = {exp.Add: "add", exp.Sub: "subtract", exp.Mul: "multiply", exp.Div: "divide"}
-_SEVERAL: Final[Mapping[type[exp.Expression], str]] = {exp.Least: "least", exp.Greatest: "greatest"}
-_ROUNDS: Final[Mapping[type[exp.Expression], str]] = {exp.Ceil: "ceil", exp.Floor: "floor", exp.Round: "round"}
-_TURNED: Final[Mapping[type[exp.Expression], tuple[str, bool]]] = {
+_BINARY: Final[Mapping[type[exp.Expr], str]] = {exp.Add: "add", exp.Sub: "subtract", exp.Mul: "multiply", exp.Div: "divide"}
+_ROUNDS: Final[Mapping[type[exp.Expr], str]] = {exp.Ceil: "ceil", exp.Floor: "floor", exp.Round: "round"}
+_TURNED: Final[Mapping[type[exp.Expr], tuple[str, bool]]] = {
     exp.EQ: ("equal", False),
     exp.LT: ("less", False),
     exp.LTE: ("at_most", False),
@@ -57,7 +56,7 @@ def read(text: str) -> Node:
         raise ValueError("the expression is nested too deeply") from None
 
 
-def _value(tree: exp.Expression) -> Node:
+def _value(tree: exp.Expr) -> Node:
     """A number."""
     kind = type(tree)
     if isinstance(tree, exp.Paren):
@@ -68,26 +67,26 @@ def _value(tree: exp.Expression) -> Node:
         return _literal(tree)
     if kind in _BINARY:
         return Call(_BINARY[kind], (_value(tree.this), _value(tree.expression)))
-    if isinstance(tree, exp.Neg):
-        inner = _value(tree.this)
-        return Number(inner.value.copy_negate()) if isinstance(inner, Number) else Call("negate", (inner,))
-    if isinstance(tree, exp.Abs):
-        return Call("abs", (_value(tree.this),))
-    if kind in _SEVERAL:
-        arguments = tuple(_value(each) for each in [tree.this, *tree.expressions])
-        return Call(_SEVERAL[kind], arguments) if len(arguments) > 1 else arguments[0]
-    if kind in _ROUNDS:
-        return _rounded(_ROUNDS[kind], tree)
-    if isinstance(tree, exp.Coalesce):
-        return _coalesce(tree)
-    if isinstance(tree, exp.If):
-        return _if(tree)
-    if isinstance(tree, exp.Case):
-        return _case(tree)
+    if kind in _READERS:
+        return _READERS[kind](tree)
     raise _refused(tree)
 
 
-def _property(tree: exp.Expression) -> Property:
+def _negated(tree: exp.Expr) -> Node:
+    inner = _value(tree.this)
+    return Number(inner.value.copy_negate()) if isinstance(inner, Number) else Call("negate", (inner,))
+
+
+def _absolute(tree: exp.Expr) -> Node:
+    return Call("abs", (_value(tree.this),))
+
+
+def _extreme(tree: exp.Expr) -> Node:
+    arguments = tuple(_value(each) for each in [tree.this, *tree.expressions])
+    return Call("least" if isinstance(tree, exp.Least) else "greatest", arguments) if len(arguments) > 1 else arguments[0]
+
+
+def _property(tree: exp.Expr) -> Property:
     if isinstance(tree, exp.Paren):
         return _property(tree.this)
     if not isinstance(tree, exp.Column) or not all(isinstance(part, exp.Identifier) for part in tree.parts):
@@ -103,7 +102,8 @@ def _literal(tree: exp.Literal) -> Number:
     return Number(Decimal(tree.name))
 
 
-def _rounded(function: str, tree: exp.Expression) -> Call:
+def _rounded(tree: exp.Expr) -> Node:
+    function = _ROUNDS[type(tree)]
     places = tree.args.get("decimals")
     if any(tree.args.get(key) for key in ("to", "truncate", "casts_non_integer_decimals")):
         raise _refused(tree)
@@ -113,19 +113,19 @@ def _rounded(function: str, tree: exp.Expression) -> Call:
     return Call(function, (_value(tree.this), digits))
 
 
-def _coalesce(tree: exp.Expression) -> Node:
+def _coalesce(tree: exp.Expr) -> Node:
     *first, last = [tree.this, *tree.expressions]
     arguments = (*(_property(each) for each in first), _value(last))
     return Call("coalesce", arguments) if first else arguments[0]
 
 
-def _if(tree: exp.Expression) -> Call:
+def _if(tree: exp.Expr) -> Node:
     if tree.args.get("false") is None:
         raise ValueError("if takes a condition and two values: if(region = 'eu', a, b)")
     return Call("if", (_condition(tree.this), _value(tree.args["true"]), _value(tree.args["false"])))
 
 
-def _case(tree: exp.Expression) -> Node:
+def _case(tree: exp.Expr) -> Node:
     if tree.args.get("default") is None:
         raise ValueError("a case needs an else: case when region = 'eu' then a else b end")
     found = _value(tree.args["default"])
@@ -135,7 +135,7 @@ def _case(tree: exp.Expression) -> Node:
     return found
 
 
-def _condition(tree: exp.Expression) -> Call:
+def _condition(tree: exp.Expr) -> Call:
     kind = type(tree)
     if isinstance(tree, exp.Paren):
         return _condition(tree.this)
@@ -157,7 +157,7 @@ def _condition(tree: exp.Expression) -> Call:
     raise ValueError(f"{_shown(tree)} is no condition; allowed are = <> < <= > >=, in, between, is null, and, or, not")
 
 
-def _comparison(tree: exp.Expression) -> Call:
+def _comparison(tree: exp.Expr) -> Call:
     function, turned = _TURNED[type(tree)]
     one, other = (tree.expression, tree.this) if turned else (tree.this, tree.expression)
     if _is_text(one) or _is_text(other):
@@ -167,18 +167,18 @@ def _comparison(tree: exp.Expression) -> Call:
     return Call(function, (_value(one), _value(other)))
 
 
-def _among(tree: exp.Expression, wanted: list[exp.Expression]) -> Call:
+def _among(tree: exp.Expr, wanted: list[exp.Expr]) -> Call:
     if all(_is_text(each) for each in wanted):
         return Call("is", (_property(tree), *(Text(each.name) for each in wanted)))
     parts: list[Call] = [Call("equal", (_value(tree), _value(each))) for each in wanted]
     return parts[0] if len(parts) == 1 else Call("or", tuple(parts))
 
 
-def _is_text(tree: exp.Expression) -> bool:
+def _is_text(tree: exp.Expr) -> bool:
     return isinstance(tree, exp.Literal) and bool(tree.is_string)
 
 
-def _refused(tree: exp.Expression) -> ValueError:
+def _refused(tree: exp.Expr) -> ValueError:
     name = str(tree.this) if isinstance(tree, exp.Anonymous) else tree.sql_name().lower() if isinstance(tree, exp.Func) else ""
     if not name:
         return ValueError(f"{_shown(tree)} has no place in an expression; allowed are {ALLOWED}. A property whose name reads as SQL stands in double quotes")
@@ -188,5 +188,19 @@ def _refused(tree: exp.Expression) -> ValueError:
     return ValueError(f"there is no function {name!r} in expressions;{hint} allowed are {ALLOWED}")
 
 
-def _shown(tree: exp.Expression | None) -> str:
+def _shown(tree: exp.Expr | None) -> str:
     return "nothing" if tree is None else repr(tree.sql(dialect="clickhouse"))
+
+
+_READERS: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], Node]]] = {
+    exp.Neg: _negated,
+    exp.Abs: _absolute,
+    exp.Least: _extreme,
+    exp.Greatest: _extreme,
+    exp.Ceil: _rounded,
+    exp.Floor: _rounded,
+    exp.Round: _rounded,
+    exp.Coalesce: _coalesce,
+    exp.If: _if,
+    exp.Case: _case,
+}

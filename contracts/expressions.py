@@ -75,7 +75,7 @@ def number(text: str | None) -> Decimal | None:
 def parse(text: str) -> Node:
     """The tree of an expression. Raises ValueError with what is wrong and what is allowed."""
     # Imported here: most catalogues have no expression, and the parser takes longer to load than a case to rate.
-    from contracts import expression_text
+    from contracts import expression_text  # noqa: PLC0415
 
     return expression_text.read(text)
 

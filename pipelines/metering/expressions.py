@@ -18,19 +18,19 @@ _SAFE: Final = exp.Literal.number("2e38")
 _LIMIT: Final = "1" + "0" * 38
 
 
-def value(node: Node, names: Iterator[int] | None = None) -> exp.Expression:
+def value(node: Node, names: Iterator[int] | None = None) -> exp.Expr:
     """The expression over the column `properties`: Nullable(Decimal(76, 18)). Use it once in a statement, or give `names` to go on from."""
     return _limited(_number(node, names := names or count()), names)
 
 
-def text_number(key: str) -> exp.Expression:
+def text_number(key: str) -> exp.Expr:
     """The number of a property, NULL when it is absent or not one."""
     text = _text_of(key)
     plain = _call("if", _call("match", text, exp.Literal.string(NUMBER)), text.copy(), exp.Literal.string(""))
     return _call("toDecimal256OrNull", plain, exp.Literal.number(SCALE))
 
 
-def _number(node: Node, names: Iterator[int]) -> exp.Expression:
+def _number(node: Node, names: Iterator[int]) -> exp.Expr:
     match node:
         case Number(exact):
             return _call("toDecimal256", exp.Literal.string(format(exact, "f")), exp.Literal.number(SCALE))
@@ -51,7 +51,7 @@ def _number(node: Node, names: Iterator[int]) -> exp.Expression:
             return _computed(function, [_number(each, names) for each in arguments], names)
 
 
-def _computed(function: str, operands: list[exp.Expression], names: Iterator[int]) -> exp.Expression:
+def _computed(function: str, operands: list[exp.Expr], names: Iterator[int]) -> exp.Expr:
     if function == "add":
         return _paren(exp.Add(this=operands[0], expression=operands[1]))
     if function == "subtract":
@@ -62,6 +62,7 @@ def _computed(function: str, operands: list[exp.Expression], names: Iterator[int
         return _extreme(function, operands, names)
     first, one = _named(operands[0], names)
     second, other = _named(operands[1], names)
+    size: exp.Expr
     if function == "multiply":
         size = exp.Mul(this=_float(first), expression=_float(second))
         exact = _call("toDecimal256", exp.Mul(this=one, expression=other), exp.Literal.number(SCALE))
@@ -75,16 +76,16 @@ def _computed(function: str, operands: list[exp.Expression], names: Iterator[int
     return _limited(_call("if", small, exact, exp.null()), names)
 
 
-def _extreme(function: str, operands: list[exp.Expression], names: Iterator[int]) -> exp.Expression:
+def _extreme(function: str, operands: list[exp.Expr], names: Iterator[int]) -> exp.Expr:
     """The engine's least and greatest pass over NULL; here one operand without a value is enough for none."""
     pairs = [_named(each, names) for each in operands]
-    total: exp.Expression = pairs[0][0]
+    total: exp.Expr = pairs[0][0]
     for first, _ in pairs[1:]:
         total = exp.Add(this=total, expression=first)
     return _call("if", exp.Is(this=_paren(total), expression=exp.null()), exp.null(), _call(function, *(again for _, again in pairs)))
 
 
-def _condition(node: Node, names: Iterator[int]) -> exp.Expression:
+def _condition(node: Node, names: Iterator[int]) -> exp.Expr:
     match node:
         case Call("and" | "or" as function, arguments):
             return _call(function, *(_condition(each, names) for each in arguments))
@@ -101,33 +102,33 @@ def _condition(node: Node, names: Iterator[int]) -> exp.Expression:
     raise TypeError("a value is no condition")
 
 
-def _limited(tree: exp.Expression, names: Iterator[int]) -> exp.Expression:
+def _limited(tree: exp.Expr, names: Iterator[int]) -> exp.Expr:
     first, again = _named(tree, names)
     limit = _call("toDecimal256", exp.Literal.string(_LIMIT), exp.Literal.number(SCALE))
     return _call("if", exp.LT(this=_call("abs", first), expression=limit), again, exp.null())
 
 
-def _named(tree: exp.Expression, names: Iterator[int]) -> tuple[exp.Expression, exp.Expression]:
+def _named(tree: exp.Expr, names: Iterator[int]) -> tuple[exp.Expr, exp.Expr]:
     """The tree with a name, and the name alone."""
     name = f"{NAMES}{next(names)}"
     return exp.Paren(this=exp.alias_(tree, name)), exp.column(name)
 
 
-def _float(tree: exp.Expression) -> exp.Expression:
+def _float(tree: exp.Expr) -> exp.Expr:
     return _call("toFloat64", tree)
 
 
-def _has(key: str) -> exp.Expression:
+def _has(key: str) -> exp.Expr:
     return _call("mapContains", exp.column("properties"), exp.Literal.string(key))
 
 
-def _text_of(key: str) -> exp.Expression:
+def _text_of(key: str) -> exp.Expr:
     return _call("arrayElement", exp.column("properties"), exp.Literal.string(key))
 
 
-def _paren(tree: exp.Expression) -> exp.Expression:
+def _paren(tree: exp.Expr) -> exp.Expr:
     return exp.Paren(this=tree)
 
 
-def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
+def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=list(arguments))

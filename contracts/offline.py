@@ -1,0 +1,182 @@
+"""A case rated offline: the same accounts that the stream drives, told everything in the order in which it was recorded."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from contracts.account import Account
+from contracts.case import Action, Case, Edit, UsageEvent, contracts_of, events
+from contracts.catalogue import Catalogue
+from contracts.contract import Contract
+from contracts.families import roots
+from contracts.instants import instant_ms
+from contracts.metering import Limits, Metering
+from contracts.result import Reject, Result
+from contracts.usage import Delta
+
+__all__ = ["Ledger", "Look", "Memory", "Step", "beginning_ms", "period_start_ms", "rate", "steps"]
+
+
+class Memory:
+    """Windows of an account in a dict (`contracts.account.UsageStore`)."""
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[str, str, str, int], bytes] = {}
+
+    def get(self, customer: str, catalogue: str, product: str, day: int) -> bytes | None:
+        return self._cells.get((customer, catalogue, product, day))
+
+    def put(self, customer: str, catalogue: str, product: str, day: int, cell: bytes) -> None:
+        self._cells[customer, catalogue, product, day] = cell
+
+
+class Ledger:
+    """All accounts, what they were told, and what was rejected on the way. Inputs come in the order of recording; not thread safe."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._metering = Metering(limits)
+        self._catalogues: dict[str, tuple[Catalogue, int]] = {}
+        self._contracts: dict[str, Contract] = {}
+        self._accounts: dict[str, Account] = {}
+        self._owners: dict[str, str] = {}
+        self._usage: dict[str, list[Delta]] = {}
+        """By the id under which it arrived: it waits for a contract, and moves when an id comes to another family."""
+        self._rejected: list[Reject] = []
+
+    def catalogue(self, catalogue: Catalogue, recorded_ms: int) -> None:
+        """A new version of a catalogue."""
+        self._catalogues[catalogue.id] = (catalogue, recorded_ms)
+        self._prepare()
+        for account in self._accounts.values():
+            account.record_catalogue(catalogue, recorded_ms)
+
+    def contracts(self, contracts: Iterable[Contract], recorded_ms: int) -> None:
+        """New contracts or new versions, recorded together."""
+        given = list(contracts)
+        before = self._owners
+        self._contracts |= {contract.id: contract for contract in given}
+        self._owners = roots(self._contracts)
+        self._prepare()
+        for contract in given:
+            self._account(self._owners[contract.customer]).record_contract(contract, recorded_ms)
+        for customer, root in sorted(self._owners.items()):
+            if before.get(customer, customer) != root and (moved := self._usage.get(customer)):
+                self._accounts[root].record_usage(moved)
+
+    def usage(self, found: Iterable[UsageEvent]) -> None:
+        """Events in the order of arrival."""
+        metered = self._metering.take(found)
+        self._rejected += metered.rejected
+        by_root: dict[str, list[Delta]] = {}
+        for delta in metered.deltas:
+            self._usage.setdefault(delta.customer, []).append(delta)
+            by_root.setdefault(self._owners.get(delta.customer, delta.customer), []).append(delta)
+        for root, deltas in by_root.items():
+            if root in self._accounts:
+                self._accounts[root].record_usage(deltas)
+
+    def action(self, name: str, contract: str, starting_ms: int, recorded_ms: int) -> None:
+        """`void`, `regenerate` or `finalize` an invoice. Raises what the account raises when that cannot be."""
+        root = self._owners[self._contracts[contract].customer]
+        self._accounts[root].record_action(name, contract, starting_ms, recorded_ms)
+
+    def result(self, now_ms: int) -> Result:
+        """What all accounts show when the clock stands at `now_ms`."""
+        parts = []
+        for account in self._accounts.values():
+            account.advance(now_ms)
+            parts.append(account.result())
+        return Result(
+            tuple(invoice for part in parts for invoice in part.invoices),
+            tuple(balance for part in parts for balance in part.balances),
+            tuple(alert for part in parts for alert in part.alerts),
+            tuple(self._rejected),
+        )
+
+    def _prepare(self) -> None:
+        self._metering.prepare([catalogue for catalogue, _ in self._catalogues.values()], self._contracts)
+
+    def _account(self, root: str) -> Account:
+        account = self._accounts.get(root)
+        if account is None:
+            account = self._accounts[root] = Account(root, Memory())
+            for catalogue, recorded_ms in self._catalogues.values():
+                account.record_catalogue(catalogue, recorded_ms)
+            # Usage of a customer whom nobody knew was there before the contract, as its windows are in the stream.
+            if root in self._usage:
+                account.record_usage(self._usage[root])
+        return account
+
+
+class Look(NamedTuple):
+    """The clock stands at the time of the step, and the result is read: reading `number` of the case."""
+
+    number: int
+
+
+class Step(NamedTuple):
+    """What is recorded at one time; of one time documents come before actions, actions before usage, usage before a look."""
+
+    at_ms: int
+    what: Edit | Action | list[UsageEvent] | Look
+
+
+def beginning_ms(case: Case) -> int:
+    """When the first documents of a case are recorded: before everything else, and not after a contract starts."""
+    times = [instant_ms(contract.starting_at, contract.billing.timezone) for contract in case.contracts]
+    times += [event.recorded_ms for event in events(case)]
+    times += [instant_ms(edit.at) for edit in case.edits] + [instant_ms(action.at) for action in case.actions]
+    return min([*times, *_looks(case)])
+
+
+def _looks(case: Case) -> list[int]:
+    return [instant_ms(reading.as_of) for reading in case.readings] or [instant_ms(case.as_of or "")]
+
+
+def steps(case: Case) -> Iterator[Step]:
+    """Everything behind the first documents in the order of recording, usage in runs between the others; nothing that comes after the last look."""
+    looks = _looks(case)
+    marks: list[tuple[int, int, Any]] = [(instant_ms(edit.at), 0, edit) for edit in case.edits]
+    marks += [(instant_ms(action.at), 1, action) for action in case.actions]
+    marks += [(moment, 3, Look(number)) for number, moment in enumerate(looks)]
+    marks.sort(key=lambda mark: mark[:2])
+    arrived = sorted(events(case), key=lambda event: event.recorded_ms)
+    place = 0
+    for at_ms, order, what in marks:
+        if at_ms > max(looks):
+            return
+        start = place
+        while place < len(arrived) and (arrived[place].recorded_ms, 2) < (at_ms, order):
+            place += 1
+        if place > start:
+            yield Step(arrived[place - 1].recorded_ms, arrived[start:place])
+        yield Step(at_ms, what)
+
+
+def period_start_ms(action: Action, contracts: Iterable[Contract]) -> int:
+    """The start of the period that an action names; a date is midnight where the contract is billed."""
+    zones = [contract.billing.timezone for contract in contracts if contract.id == action.target.contract]
+    return instant_ms(action.target.starting_at, *zones[-1:])
+
+
+def rate(case: Case, limits: Limits | None = None) -> list[Result]:
+    """The result at each reading of a case that was checked (`contracts.loading.read_case`), in the order of the case.
+
+    Raises TaximeterError when an action cannot be done.
+    """
+    start_ms = beginning_ms(case)
+    ledger = Ledger(limits)
+    ledger.catalogue(case.catalogue, start_ms)
+    ledger.contracts(case.contracts, start_ms)
+    results: dict[int, Result] = {}
+    for at_ms, what in steps(case):
+        if isinstance(what, Look):
+            results[what.number] = ledger.result(at_ms)
+        elif isinstance(what, list):
+            ledger.usage(what)
+        elif isinstance(what, Action):
+            ledger.action(what.name, what.target.contract, period_start_ms(what, contracts_of(case)), at_ms)
+        elif what.catalogue is not None:
+            ledger.catalogue(what.catalogue, at_ms)
+        elif what.contract is not None:
+            ledger.contracts([what.contract], at_ms)
+    return [result for _, result in sorted(results.items())]
