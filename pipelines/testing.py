@@ -7,8 +7,9 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
+from pipelines.local import topics
 from pipelines.local.kafka_child import KafkaChild
 from pipelines.settings import Settings
 
@@ -23,6 +24,11 @@ class Kafka(KafkaChild):
 
     def __init__(self, data: Path) -> None:
         super().__init__(data, Settings().cache)
+
+    def with_topics(self, **settings: object) -> Self:
+        """Make the pipeline's topics, if they are not there."""
+        topics.ensure(Settings.model_validate({"kafka": self.bootstrap, **settings}))
+        return self
 
 
 def until(look: Callable[[], Found], what: str, patience_s: float = PATIENCE_S) -> Found:

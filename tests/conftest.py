@@ -9,6 +9,6 @@ from pipelines.testing import Kafka
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """One broker for all tests of a process. They share it: each names its own topics, groups and ids."""
+    """One broker with the pipeline's topics for all tests of a process. They share it: each takes ids of its own, and a broker of its own where that is not enough."""
     with Kafka(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker
+        yield broker.with_topics()
