@@ -4,6 +4,7 @@ A *number* is a `Decimal`, or a `Fraction` where a division does not end. Amount
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from decimal import getcontext, localcontext, setcontext
 from fractions import Fraction
@@ -30,11 +31,9 @@ _MINOR_UNITS = {
 _QUANTA = tuple(Decimal(1).scaleb(-places) for places in range(13))
 
 
-class exact(localcontext):  # type: ignore[misc,valid-type]  # noqa: N801  # used as a statement: `with exact():`
-    """A block whose decimals raise instead of rounding."""
-
-    def __init__(self) -> None:
-        super().__init__(EXACT)
+def exact() -> AbstractContextManager[Context]:
+    """A block whose decimals raise instead of rounding: `with exact():`."""
+    return localcontext(EXACT)
 
 
 def exponent(currency: str) -> int:
