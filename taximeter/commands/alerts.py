@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taximeter.commands.reading import console, instant, number, table, warehouse
+from taximeter.commands.reading import console, warehouse
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 LOOK_S = 0.25
 OVERLAP_MS = 10_000
 """How far back each look reaches again: rows of one insert become visible together, but not in the order of their time."""
-COLUMNS = [("at", False), ("customer", False), ("contract", False), ("threshold", False), ("crossing", True), ("state", False), ("value", True)]
 
 
 @click.command("alerts", short_help="Crossings of thresholds.")
@@ -43,10 +42,9 @@ def command(customer: str, follow: bool, as_json: bool) -> None:
         for alert in found:
             click.echo(_json(alert))
         return
-    shown = table("", COLUMNS)
-    for alert in found:
-        shown.add_row(*_cells(alert))
-    console().print(shown if found else "no threshold has been crossed")
+    from taximeter.commands.results import alert_table
+
+    console().print(alert_table(found) if found else "no threshold has been crossed")
 
 
 def _following(client: "Client", customer: str) -> Iterator["Alert"]:
@@ -65,10 +63,12 @@ def _following(client: "Client", customer: str) -> Iterator["Alert"]:
 
 
 def _cells(alert: "Alert") -> list[str]:
-    return [instant(alert.at_ms), alert.customer, alert.contract, alert.threshold, number(alert.crossing), alert.state, number(alert.value)]
+    from taximeter.commands.results import alert_cells
+
+    return alert_cells(alert)
 
 
 def _json(alert: "Alert") -> str:
     from contracts.rendering import alert_json
 
-    return json.dumps({"customer": alert.customer, "contract": alert.contract, **alert_json(alert)}, ensure_ascii=False)
+    return json.dumps(alert_json(alert), ensure_ascii=False)

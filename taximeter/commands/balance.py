@@ -4,7 +4,7 @@ import json
 
 import click
 
-from taximeter.commands.reading import console, number, table, warehouse
+from taximeter.commands.reading import console, warehouse
 
 
 @click.command("balance", short_help="What is left of a customer's commits and credits.")
@@ -27,8 +27,6 @@ def command(customer: str, as_json: bool) -> None:
         return
     if not found:
         raise click.ClickException(f"customer {customer!r} has no commit and no credit")
-    amounts = ("granted", "applied", "expired", "remaining")
-    shown = table("", [("contract", False), ("id", False), ("type", False), *((name, True) for name in amounts)])
-    for balance in found:
-        shown.add_row(balance.contract, balance.id, balance.type, *(number(getattr(balance, name)) for name in amounts))
-    console().print(shown)
+    from taximeter.commands.results import balance_table
+
+    console().print(balance_table(found))

@@ -6,18 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taximeter.commands.reading import console, instant, instant_ms, number, period_ms, table, warehouse
+from taximeter.commands.reading import console, instant_ms, period_ms, warehouse
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
     from contracts.result import Invoice
-
-COLUMNS = [
-    ("product", False), ("group", False), ("from", False), ("until", False), ("quantity", True), ("unit price", True), ("tier", True),
-    ("by", False), ("amount", True),
-]  # fmt: skip
-
 
 @click.command("invoice", short_help="A customer's invoices with their lines.")
 @click.argument("customer")
@@ -43,10 +37,12 @@ def command(customer: str, period: str | None, contract: str, as_of: str | None,
 
         click.echo(json.dumps({"invoices": [invoice_json(invoice) for invoice in found]}, ensure_ascii=False))
         return
+    from taximeter.commands.results import invoice_table
+
     out = console()
     shown = [invoice for invoice in found if zero or invoice.total or any(line.amount for line in invoice.lines)]
     for invoice in shown:
-        out.print(_table(invoice, zero=zero))
+        out.print(invoice_table(invoice, zero=zero))
     if not shown:
         out.print(f"{len(found)} invoices, all of them zero (--zero shows them)")
 
@@ -75,30 +71,3 @@ def _nothing(client: "Client", customer: str, period: str | None) -> str:
     near = ", ".join(reads.customers_like(client, customer))
     return f"there is no invoice of a customer {customer!r}" + (f"; known customers like it: {near}" if near else "; no invoice was rated yet")
 
-
-def _table(invoice: "Invoice", *, zero: bool) -> object:
-    title = (
-        f"{invoice.customer} · {invoice.contract} · {invoice.kind.replace('_', '-')} · {instant(invoice.starting_ms)} – {instant(invoice.ending_ms)}"
-        f" · {invoice.status}, issue {instant(invoice.issue_ms)} · {invoice.currency}\n{invoice.id}"
-    )
-    shown = table(title, COLUMNS)
-    for line in invoice.lines:
-        if not (zero or line.amount or line.quantity):
-            continue
-        name = line.product or ""
-        kind = "" if line.kind == "usage" else f"{line.kind.replace('_', '-')} "
-        by = " ".join(filter(None, (line.override, f"[{line.commit}]" if line.commit else None)))
-        shown.add_row(
-            f"{kind}{name}".strip(),
-            ", ".join(f"{key}={value}" for key, value in sorted(line.group.items())),
-            instant(line.starting_ms),
-            instant(line.ending_ms),
-            number(line.quantity),
-            number(line.unit_price),
-            number(line.tier),
-            by.replace("[", r"\["),
-            number(line.amount),
-        )
-    shown.add_section()
-    shown.add_row("[bold]total[/]", *[""] * (len(COLUMNS) - 2), f"[bold]{number(invoice.total)}[/]")
-    return shown

@@ -111,7 +111,7 @@ def period_ms(text: str) -> tuple[int, int]:
         start = datetime(year, month, day, tzinfo=UTC)
         if len(parts) == 1:
             end = start.replace(year=year + 1)
-        elif len(parts) == 2:  # noqa: PLR2004 - year and month
+        elif len(parts) == 2:
             end = start.replace(year=year + month // MONTHS, month=month % MONTHS + 1)
         else:
             end = datetime.fromtimestamp(start.timestamp() + 86_400, UTC)
