@@ -53,7 +53,7 @@ def _following(client: "Client", customer: str) -> Iterator["Alert"]:
     seen: set[Alert] = set()
     since_ms = 0
     while True:
-        now_ms = int(client.command("SELECT toUnixTimestamp64Milli(now64(3))"))
+        now_ms = int(str(client.command("SELECT toUnixTimestamp64Milli(now64(3))")))
         for alert in reads.alerts(client, customer=customer, written_from_ms=since_ms):
             if alert not in seen:
                 seen.add(alert)

@@ -19,9 +19,9 @@ MONTHS = 12
 
 
 def settings_of() -> "Settings":
-    """The settings, with the address of the embedded warehouse when that is the one."""
+    """The settings, with the addresses of the embedded stack where they name no other."""
+    from pipelines.local.addresses import located
     from pipelines.settings import Settings
-    from pipelines.warehouse.client import located
 
     return located(Settings())
 
@@ -41,7 +41,9 @@ def warehouse(*, user: str | None = None, password: str = "") -> Iterator["Clien
         client = connect(settings, user=user, password=password)
         yield client
     except OperationalError as error:
-        raise click.ClickException(f"the warehouse at {settings.clickhouse} does not answer: `taximeter status` tells whether it runs ({_first_line(error)})") from error
+        raise click.ClickException(
+            f"the warehouse at {settings.clickhouse} does not answer: `taximeter status` tells whether it runs ({_first_line(error)})"
+        ) from error
     except DatabaseError as error:
         raise click.ClickException(_first_line(error)) from error
     except (ClickHouseError, TaximeterError) as error:

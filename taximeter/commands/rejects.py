@@ -69,7 +69,7 @@ def _following(client: "Client", customer: str, reason: str) -> Iterator["Reject
     seen: set[tuple[str, int, int]] = set()
     since_ms = 0
     while True:
-        now_ms = int(client.command("SELECT toUnixTimestamp64Milli(now64(3))"))
+        now_ms = int(str(client.command("SELECT toUnixTimestamp64Milli(now64(3))")))
         for event in reads.rejected_events(client, customer=customer, reason=reason, written_from_ms=since_ms):
             place = (event.topic, event.partition, event.offset)
             if place not in seen:

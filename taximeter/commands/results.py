@@ -38,9 +38,12 @@ def show(case: "Case", results: "Sequence[Result]", *, zero: bool = False) -> No
 def tables(result: "Result", *, zero: bool = False) -> "list[Table]":
     """What there is of invoices, balances, alerts and rejects."""
     found = [invoice_table(invoice, zero=zero) for invoice in result.invoices if zero or invoice.total or any(line.amount for line in invoice.lines)]
-    for part, rows in ((balance_table, result.balances), (alert_table, result.alerts), (reject_table, result.rejected)):
-        if rows:
-            found.append(part(rows))  # type: ignore[operator]  # each takes the rows it stands with
+    if result.balances:
+        found.append(balance_table(result.balances))
+    if result.alerts:
+        found.append(alert_table(result.alerts))
+    if result.rejected:
+        found.append(reject_table(result.rejected))
     return found
 
 
