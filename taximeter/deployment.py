@@ -1,19 +1,14 @@
-"""The deployment that the commands talk to: the running embedded stack of the data folder, or the servers that the settings name.
+"""The deployment that the commands talk to: the running embedded stack of the data folder, or the servers that the settings name."""
 
-NotRunningError     nothing runs and nothing is named; the message says what to do
-"""
-
-import json
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.contract import Contract
-from contracts.errors import TaximeterError
 from contracts.instants import instant_ms
 from pipelines.clock import WALL, standings
 from pipelines.document_log import Documents
+from pipelines.local.addresses import kafka_of, located
 from pipelines.settings import Settings
 from schemas.codec import Codec
 
@@ -21,18 +16,12 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-class NotRunningError(TaximeterError):
-    """There is no stack to talk to."""
-
-
 class Deployment:
     """Addresses and what is needed to speak to them."""
 
     def __init__(self, settings: Settings) -> None:
-        if settings.kafka is None:
-            raise NotRunningError(f"no stack is running on {settings.data}: start one with `taximeter up`, or set TAXIMETER_KAFKA and TAXIMETER_CLICKHOUSE")
         self.settings = settings
-        self.kafka = settings.kafka
+        self.kafka = kafka_of(settings)
         self.codec = Codec.at(settings.schema_registry)
 
     def warehouse(self) -> "Client":
@@ -62,18 +51,3 @@ class Deployment:
 def running(settings: Settings | None = None) -> Deployment:
     """The deployment of the settings. Raises NotRunningError."""
     return Deployment(located(settings or Settings()))
-
-
-def located(settings: Settings) -> Settings:
-    """The settings with the addresses of the embedded stack where they name no other."""
-    book = _address_book(settings.data)
-    missing = {key: book[key] for key in ("kafka", "clickhouse") if getattr(settings, key) is None and book.get(key)}
-    return settings.model_copy(update=missing) if missing else settings
-
-
-def _address_book(data: Path) -> dict[str, str]:
-    try:
-        found = json.loads((data / "run" / "stack.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -9,17 +9,15 @@ opens. What an insert has answered with 200 survives SIGKILL. SIGTERM finishes t
 import argparse
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from aiohttp import web
 
 from contracts.errors import TaximeterError
 from pipelines.health import Health
+from pipelines.local.ownership import owned
 from pipelines.local.warehouse_access import PUBLIC_TABLES, User, Users
 from pipelines.local.warehouse_engine import Engine
 from pipelines.local.warehouse_http import Warehouse
@@ -30,29 +28,6 @@ from pipelines.warehouse.migrations import MigrationError, migrate
 DATABASE = "taximeter"
 PORT = 8123
 STOP_SECONDS = 10.0
-
-
-class FolderHeldError(TaximeterError):
-    """Another process owns the warehouse's folder."""
-
-
-@contextlib.contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Own the folder until the end of the block, or of the process (the lock is the kernel's, so a killed owner leaves none)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "owner.lock").open("a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            pid = lock.read().strip() or "unknown"
-            raise FolderHeldError(
-                f"warehouse: {folder} is held by process {pid}. Stop it (`taximeter down`, or `kill {pid}`), or name another folder with --data"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def prepare(engine: Engine) -> None:
@@ -73,7 +48,7 @@ def prepare(engine: Engine) -> None:
 async def serve(settings: Settings, port: int, host: str = "127.0.0.1") -> None:
     """Serve until SIGTERM or SIGINT."""
     folder = settings.data / "warehouse"
-    with owned(folder):
+    with owned(folder, "warehouse"):
         engine = Engine(folder / "chdb")
         prepare(engine)
         users = Users([User("default", settings.clickhouse_password, False), User("analyst", settings.analyst_password, True)])

@@ -3,7 +3,6 @@
 WarehouseAddressError        the address in the settings is not one; the message says what it should look like
 """
 
-import json
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -54,7 +53,9 @@ def address(url: str) -> Address:
 def connect(settings: Settings, *, user: str | None = None, password: str = "") -> Client:
     """A client of the warehouse that the settings name; safe for several threads. Raise clickhouse-connect's OperationalError when it is gone."""
     if settings.clickhouse is None:
-        raise WarehouseAddressError("No warehouse is known: start the stack (`taximeter up`), or set TAXIMETER_CLICKHOUSE=http://user:password@host:8123/taximeter")
+        raise WarehouseAddressError(
+            "No warehouse is known: start the stack (`taximeter up`), or set TAXIMETER_CLICKHOUSE=http://user:password@host:8123/taximeter"
+        )
     at = address(settings.clickhouse)
     return clickhouse_connect.get_client(
         host=at.host,
@@ -70,17 +71,3 @@ def connect(settings: Settings, *, user: str | None = None, password: str = "") 
         query_retries=0,
         client_name="taximeter",
     )
-
-
-def located(settings: Settings) -> Settings:
-    """The settings with the address of the embedded warehouse in them, when they name no other and one runs on the data folder."""
-    if settings.clickhouse is not None:
-        return settings
-    for name, key in (("stack.json", "clickhouse"), ("health-warehouse.json", "address")):
-        try:
-            url = json.loads((settings.data / "run" / name).read_text(encoding="utf-8")).get(key)
-        except (OSError, ValueError):
-            continue
-        if url:
-            return settings.model_copy(update={"clickhouse": url})
-    return settings

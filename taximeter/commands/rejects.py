@@ -98,8 +98,8 @@ def _mended(file: Path) -> dict[tuple[int, int], dict[str, Any]]:
 def _replayed(events: Iterable["RejectedEvent"], mended: dict[tuple[int, int], dict[str, Any]] | None, codec: "Codec") -> int:
     """Send them and give their number; of all when nothing is mended, else of the mended ones."""
     from confluent_kafka import KafkaError, Message, Producer
-    from pipelines.local.addresses import kafka_of
 
+    from pipelines.local.addresses import kafka_of
     from pipelines.topology import PARTITIONER, USAGE_EVENTS
 
     producer = Producer({"bootstrap.servers": kafka_of(settings_of()), "partitioner": PARTITIONER, "enable.idempotence": True})
