@@ -27,7 +27,7 @@ def told(scene: Scene, names: Mapping[str, str]) -> list[str]:
 def _flow(scene: Flow, names: Mapping[str, str]) -> Iterator[str]:
     invoice = scene.invoice
     bill = money(invoice.total, invoice.currency) if invoice else "nothing yet"
-    yield f"   {scene.sent:,} of {scene.total:,} events sent, usage until {instant(scene.until_ms)}, bill {bill}"
+    yield f"   {scene.sent:,} of {scene.total:,} events sent, {scene.metered:,} metered, usage until {instant(scene.until_ms)}, bill {bill}"
     if scene.over and invoice:
         yield from _lines(invoice, names)
         for alert in scene.alerts:

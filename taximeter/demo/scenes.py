@@ -25,6 +25,8 @@ class Flow(NamedTuple):
     """A look at the stream and at what the warehouse shows of it."""
 
     sent: int
+    metered: int
+    """Events that METER is done with: its committed offsets."""
     total: int
     seconds: float
     """Since the first event was sent; stands still once all are sent."""

@@ -156,9 +156,11 @@ def _rows(pairs: Sequence[tuple[str, str]]) -> RenderableType:
 def _flow(scene: Flow, names: Mapping[str, str]) -> RenderableType:
     rate = scene.sent / scene.seconds if scene.seconds else 0.0
     bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(no_wrap=True, style="bold")
     bar.add_column(ratio=1)
-    bar.add_column(justify="right", no_wrap=True)
-    bar.add_row(ProgressBar(total=scene.total, completed=scene.sent, complete_style="cyan"), Text(f"{scene.sent:,} of {scene.total:,} events", style="bold"))
+    bar.add_column(justify="right", no_wrap=True, style="bold")
+    for name, done in (("sent", scene.sent), ("metered", scene.metered)):
+        bar.add_row(name, ProgressBar(total=scene.total, completed=done, complete_style="cyan"), f"{done:,} of {scene.total:,}")
     sent = Text.assemble("usage until ", (instant(scene.until_ms), "bold"), (f"   {rate:,.0f} events/s into Kafka", QUIET))
     invoice = scene.invoice
     total = money(invoice.total, invoice.currency) if invoice else "nothing yet"

@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from confluent_kafka.admin import AdminClient
+
 from contracts.errors import TaximeterError
 from contracts.result import Alert, Invoice, Line
-from pipelines import clock
+from pipelines import clock, offsets
 from pipelines.progress import Progress
 from pipelines.publishing import Edit, Publisher
-from pipelines.topology import CLOCK, CONTRACT_CHANGES, USAGE_EVENTS
+from pipelines.topology import CLOCK, CONTRACT_CHANGES, METER_GROUP, USAGE_EVENTS
 from pipelines.warehouse import reads
 from taximeter.demo import probe
 from taximeter.demo.month import DAY_MS, DAYS, EVENTS, START_MS, month
@@ -79,6 +81,9 @@ class Story:
         self._progress = Progress(stack.kafka)
         self._outbox = Outbox(stack.kafka, stack.codec)
         self._warehouse = stack.warehouse()
+        self._admin = AdminClient({"bootstrap.servers": stack.kafka})
+        places = [(USAGE_EVENTS.name, number) for number in range(self._publisher.partitions)]
+        self._metered_before = offsets.committed(self._admin, METER_GROUP, places)
 
     def close(self) -> None:
         self._warehouse.close()
@@ -134,7 +139,7 @@ class Story:
 
         def look(sent: int, sent_s: float) -> Flow:
             nonlocal fired_s
-            flow = Flow(sent, EVENTS, sent_s, until_ms, self._invoice("usage"), self._alerts())
+            flow = Flow(sent, self._metered(), EVENTS, sent_s, until_ms, self._invoice("usage"), self._alerts())
             if flow.alerts and fired_s is None:
                 fired_s = time.perf_counter() - start
             self._tell(flow)
@@ -163,7 +168,7 @@ class Story:
         alerts = self._alerts()
         if len(alerts) != 1 or fired_s is None or fired_s >= on_bill_s:
             raise StoryError(f"one threshold must fire while the events flow; the warehouse has {len(alerts)} crossings")
-        self._tell(Flow(EVENTS, EVENTS, in_log_s, until_ms, self._invoice("usage"), alerts, over=True))
+        self._tell(Flow(EVENTS, self._metered(), EVENTS, in_log_s, until_ms, self._invoice("usage"), alerts, over=True))
         return Streamed(in_log_s, on_bill_s, fired_s)
 
     def _edit(self) -> float:
@@ -242,6 +247,10 @@ class Story:
 
     def _invoice(self, kind: str) -> Invoice | None:
         return next((each for each in reads.invoices_of(self._warehouse, self._papers.contract.customer) if each.kind == kind), None)
+
+    def _metered(self) -> int:
+        committed = offsets.committed(self._admin, METER_GROUP, self._metered_before)
+        return sum(committed[place] - before for place, before in self._metered_before.items())
 
     def _alerts(self) -> list[Alert]:
         return [each for each in reads.alerts(self._warehouse, customer=self._papers.contract.customer) if each.state == "in_alarm"]

@@ -7,7 +7,7 @@ from taximeter.demo.scenes import Bill, Flow, Grant, Scene
 from taximeter.demo.tellers import Log
 from tests.unit.demo.october import NAMES, after, before, crossing
 
-FLOW = Flow(236_000, 236_000, 4.0, START_MS + 30 * DAY_MS, before(), [crossing()])
+FLOW = Flow(236_000, 236_000, 236_000, 4.0, START_MS + 30 * DAY_MS, before(), [crossing()])
 
 
 def test_a_bill_is_its_total_and_a_line_for_each_line() -> None:
