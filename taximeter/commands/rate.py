@@ -1,7 +1,5 @@
 """`taximeter rate`: the result of a case, offline."""
 
-import json
-import sys
 from pathlib import Path
 
 import click
@@ -22,27 +20,6 @@ def command(cases: tuple[Path, ...], zero: bool, as_json: bool) -> None:
 
     A case that is refused ends with status 2 and says why.
     """
-    from contracts.errors import DocumentError, TaximeterError
-    from contracts.offline import rate
-    from contracts.rendering import result_json
-    from pipelines.documents import load_case
+    from taximeter.commands.results import load, rated, write
 
-    found = []
-    for path in cases:
-        try:
-            case = load_case(path)
-            results = rate(case)
-        except DocumentError:
-            raise
-        except TaximeterError as error:
-            raise DocumentError([f"{path}: {error}"]) from error
-        if as_json:
-            shown = [result_json(result) for result in results]
-            found.append({"readings": shown} if case.readings else shown[0])
-        else:
-            from taximeter.commands.results import show
-
-            show(case, results, zero=zero)
-    if as_json:
-        json.dump(found if len(cases) > 1 else found[0], sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+    write([(case, rated(case)) for case in load(cases)], zero=zero, as_json=as_json)

@@ -1,9 +1,13 @@
-"""Results for people: invoices as tables, balances, alerts, rejects."""
+"""What `rate` and `play` share: cases from files, their results as JSON or as tables."""
 
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contracts.rendering import digest, ordered
+from contracts.errors import DocumentError, TaximeterError
+from contracts.rendering import digest, ordered, result_json
 from taximeter.commands.reading import console, instant, number, table
 
 if TYPE_CHECKING:
@@ -17,6 +21,43 @@ INVOICE = [
     ("by", False), ("amount", True),
 ]  # fmt: skip
 AMOUNTS = ("granted", "applied", "expired", "remaining")
+
+
+def load(paths: Iterable[Path]) -> "list[Case]":
+    """Cases that can be rated. Raises DocumentError for the first that cannot, actions that cannot be done included."""
+    from pipelines.documents import load_case
+
+    cases = []
+    for path in paths:
+        case = load_case(path)
+        if case.actions:
+            try:
+                rated(case)
+            except TaximeterError as error:
+                raise DocumentError([f"{path}: {error}"]) from error
+        cases.append(case)
+    return cases
+
+
+def rated(case: "Case") -> "list[Result]":
+    """The results offline."""
+    from contracts.offline import rate
+
+    return rate(case)
+
+
+def write(found: "Sequence[tuple[Case, list[Result]]]", *, zero: bool, as_json: bool) -> None:
+    """To standard output: an object or a list of them, or tables."""
+    if not as_json:
+        for case, results in found:
+            show(case, results, zero=zero)
+        return
+    objects = []
+    for case, results in found:
+        shown = [result_json(result) for result in results]
+        objects.append({"readings": shown} if case.readings else shown[0])
+    json.dump(objects if len(objects) > 1 else objects[0], sys.stdout, ensure_ascii=False)
+    sys.stdout.write("\n")
 
 
 def show(case: "Case", results: "Sequence[Result]", *, zero: bool = False) -> None:
