@@ -1,11 +1,14 @@
-"""The pages of docs/: their cases, and the tables that are made of the cases' results.
+"""The README and the pages of docs/: their cases, and the tables that are made of results, figures and the list of commands.
 
 `python -m tests.pages` writes every table anew. A table stands under a mark such as `<!-- lines: NAME OF THE CASE -->`.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,7 +21,7 @@ from contracts.result import Invoice, Line, Result
 
 ROOT: Final = Path(__file__).parent.parent
 FENCE: Final = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-TABLE: Final = re.compile(r"^<!-- (lines|invoices|balances|alerts): (\S+) -->\n((?:\|.*\n)*)", re.MULTILINE)
+TABLE: Final = re.compile(r"^<!-- (lines|invoices|balances|alerts|commands|measured): (\S+) -->\n((?:\|.*\n)*)", re.MULTILINE)
 
 
 class Told(NamedTuple):
@@ -35,7 +38,7 @@ class Told(NamedTuple):
 
 
 def pages() -> list[Path]:
-    return sorted((ROOT / "docs").rglob("*.md"))
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def cases(page: Path) -> Iterator[Told]:
@@ -53,6 +56,8 @@ def filled(page: Path) -> str:
 
     def table(found: re.Match[str]) -> str:
         kind, name = found[1], found[2]
+        if kind in SOURCES:
+            return f"<!-- {kind}: {name} -->\n" + _table(SOURCES[kind](name))
         case = known[name]
         results.setdefault(name, [ordered(each) for each in rate(case)])
         return f"<!-- {kind}: {name} -->\n" + _table(TABLES[kind](case, results[name]))
@@ -135,13 +140,31 @@ def _alerts(_: Case, results: Sequence[Result]) -> list[Row]:
     ]
 
 
+def _commands(module: str) -> list[Row]:
+    """What the program lists, as far as it is there."""
+    known: Mapping[str, str] = import_module(module).COMMANDS
+    return [{"command": f"`taximeter {name}`", "does": about} for name, about in known.items() if find_spec(f"taximeter.commands.{name}")]
+
+
+def _measured(file: str) -> list[Row]:
+    """The figures that a run of the demo has left."""
+    found = json.loads((ROOT / file).read_text(encoding="utf-8"))
+    return [
+        {"measured by the demo": "usage events, all of them on the bill", "": f"{found['events']:,}"},
+        {"measured by the demo": "events a second, from the first event sent until the last is on the bill in ClickHouse", "": f"{found['events_per_s']:,.0f}"},
+        {"measured by the demo": "from publishing the edit until the changed bill is read from ClickHouse", "": f"{found['edit_to_invoice_ms']:,.0f} ms"},
+        {"measured by the demo": "from an event to its threshold record, p99", "": f"{found['event_to_threshold_p99_ms']:,.0f} ms"},
+    ]
+
+
+SOURCES: Final[Mapping[str, Callable[[str], list[Row]]]] = {"commands": _commands, "measured": _measured}
 TABLES: Final[Mapping[str, Callable[[Case, Sequence[Result]], list[Row]]]] = {
     "lines": _lines,
     "invoices": _invoices,
     "balances": _balances,
     "alerts": _alerts,
 }
-RIGHT: Final = {"tier", "quantity", "unit price", "amount", "total", "granted", "applied", "expired", "remaining", "crossing", "value"}
+RIGHT: Final = {"tier", "quantity", "unit price", "amount", "total", "granted", "applied", "expired", "remaining", "crossing", "value", ""}
 
 
 def _table(rows: Sequence[Row]) -> str:
