@@ -13,7 +13,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -25,7 +25,7 @@ from contracts.errors import DocumentError, TaximeterError
 from pipelines.document_log import DocumentLog, Documents
 from contracts.families import conflicts, roots
 from pipelines.partitioning import partition_of
-from pipelines.topology import CONTRACT_CHANGES
+from pipelines.topology import CONTRACT_CHANGES, PARTITIONER
 from schemas.codec import Codec
 
 TRANSACTIONAL_ID: Final = "taximeter-publisher"
@@ -54,6 +54,23 @@ class Edit(NamedTuple):
     """From when it holds; none: at once."""
 
 
+class Beside(NamedTuple):
+    """A record that is written in the transaction of an edit: on the topic `topic`, by the topic's own key."""
+
+    topic: str
+    key: str
+    value: bytes
+
+
+class Draft(NamedTuple):
+    """What is to be published, made from the documents of the moment."""
+
+    edit: Edit | None = None
+    """None: only what stands beside."""
+    beside: Callable[[str], Sequence[Beside]] | None = None
+    """Records that become visible with the edit, or not at all; called with the edit's id."""
+
+
 class Change(NamedTuple):
     """A record of contract-changes: its value (before encoding) and where it goes."""
 
@@ -68,6 +85,8 @@ class Published(NamedTuple):
     edit: str
     versions: dict[tuple[Literal["catalogue", "contract"], str], int]
     offsets: dict[int, int]
+    beside: dict[tuple[str, int], int] = {}
+    """Offset behind the last record that was written beside, by topic and partition."""
 
 
 def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Change]:
@@ -175,14 +194,28 @@ class Publisher:
         call. Raises DocumentError, EditConflictError, KafkaException.
         """
         based_on = _versions(edit, self._log.catch_up()) | dict(expected or {})
+
+        def draft(present: Documents) -> Draft:
+            _check_versions(based_on, _versions(edit, present))
+            return Draft(edit)
+
+        return self.update(draft)
+
+    def update(self, draft: Callable[[Documents], Draft]) -> Published:
+        """Publish what `draft` makes of the present documents, all of it or nothing, and return when every reader of documents sees it.
+
+        `draft` is called again when another publisher was quicker; between its last call and the commit nobody else commits, so what it read
+        through this publisher's topics still holds. It may raise to refuse. Raises DocumentError, EditConflictError, KafkaException.
+        """
         name = uuid.uuid4().hex
         for attempt in range(ATTEMPTS):
             producer = self._producer or self._begin()
             present = self._log.catch_up()
-            _check_versions(based_on, _versions(edit, present))
-            changes = plan(edit, present, self._log.partitions, name)
+            made = draft(present)
+            changes = plan(made.edit, present, self._log.partitions, name) if made.edit else []
+            beside = made.beside(name) if made.beside else ()
             try:
-                return self._commit(producer, changes, name)
+                return self._commit(producer, changes, name, beside)
             except KafkaException as error:
                 self._producer = None
                 if not _overtaken(error.args[0]):
@@ -229,6 +262,7 @@ class Publisher:
                 "transactional.id": TRANSACTIONAL_ID,
                 "transaction.timeout.ms": 30_000,
                 "linger.ms": 0,
+                "partitioner": PARTITIONER,
             },
             logger=_SILENT,
         )
@@ -236,28 +270,33 @@ class Publisher:
         self._producer = producer
         return producer
 
-    def _commit(self, producer: Producer, changes: Sequence[Change], name: str) -> Published:
-        offsets: dict[int, int] = {}
+    def _commit(self, producer: Producer, changes: Sequence[Change], name: str, beside: Sequence[Beside] = ()) -> Published:
+        reached: dict[tuple[str, int], int] = {}
         failed: list[KafkaError] = []
 
         def delivered(error: KafkaError | None, message: Any) -> None:
             if error is not None:
                 failed.append(error)
             else:
-                offsets[message.partition()] = max(offsets.get(message.partition(), 0), message.offset() + 1)
+                place = (message.topic(), message.partition())
+                reached[place] = max(reached.get(place, 0), message.offset() + 1)
 
         producer.begin_transaction()
         for change in changes:
             value = self._codec.encode("contract_change", change.value)
             producer.produce(CONTRACT_CHANGES.name, value, change.key, change.partition, on_delivery=delivered)
+        for record in beside:
+            producer.produce(record.topic, record.value, record.key, on_delivery=delivered)
         producer.flush(TIMEOUT_S)
         if failed:
             raise KafkaException(failed[0])
         producer.commit_transaction(TIMEOUT_S)
         # The broker answers a moment before readers see the records; an event that is sent after `publish` must find them.
+        offsets = {partition: offset for (topic, partition), offset in reached.items() if topic == CONTRACT_CHANGES.name}
         self._log.read_to(offsets)
         versions = {(each.value["kind"], each.value["id"]): each.value["version"] for each in changes if each.value["kind"] != "move"}
-        return Published(name, versions, offsets)
+        elsewhere = {place: offset for place, offset in reached.items() if place[0] != CONTRACT_CHANGES.name}
+        return Published(name, versions, offsets, elsewhere)
 
 
 def _versions(edit: Edit, present: Documents) -> dict[str, int]:

@@ -40,3 +40,11 @@ class Settings(BaseSettings):
     """Accepted event times reach ahead this many hours of arrival."""
     batch_events: int = 50_000
     linger_ms: int = 20
+    console_host: str = "127.0.0.1"
+    """Address the console and the HTTP API listen on. Anything but loopback needs an API key for every request."""
+    console_port: int | None = None
+    """Their port; none: a free one is found."""
+    console_secret: str = ""
+    """Signs the console's sessions; empty: made once and kept in the data folder. Several consoles behind one address share it."""
+    requests_per_second: int = 500
+    """What one API key may ask for; more is answered with 429."""

@@ -28,6 +28,7 @@ CLOCK = Topic("clock", "clock_tick", "delete", True, 86_400_000)
 RATED_LINE_ITEMS = Topic("rated-line-items", "rated_batch", "delete", True, None)
 BALANCES = Topic("balances", "balance", "compact", True, None)
 BALANCE_THRESHOLDS = Topic("balance-thresholds", "crossing", "delete", True, None)
+OBJECTS = Topic("objects", "object", "compact", False, None)
 
 TOPICS = (
     USAGE_EVENTS,
@@ -38,6 +39,7 @@ TOPICS = (
     RATED_LINE_ITEMS,
     BALANCES,
     BALANCE_THRESHOLDS,
+    OBJECTS,
 )
 
 METER_GROUP = "taximeter-meter"
