@@ -1,5 +1,5 @@
 """The deployment that the commands talk to: see `pipelines.deployment`, which the console shares."""
 
-from pipelines.deployment import Deployment, NotRunningError, located, running
+from pipelines.deployment import Deployment, running
 
-__all__ = ["Deployment", "NotRunningError", "located", "running"]
+__all__ = ["Deployment", "running"]
