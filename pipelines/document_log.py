@@ -41,6 +41,8 @@ class Documents:
         self.contracts: dict[str, RecordedContract] = {}
         self.changes = 0
         """Grows with every version that was new: tells a reader that there is something to do."""
+        self.behind: dict[int, int] = {}
+        """Offset behind the last record that is in, by partition."""
 
     def record(self, change: dict[str, Any]) -> None:
         """Take a decoded `contract_change`."""
@@ -102,6 +104,7 @@ class DocumentLog:
         error = message.error()
         if error is None:
             self._reached[message.partition()] = message.offset() + 1
+            self.documents.behind[message.partition()] = message.offset() + 1
             self.documents.record(self._codec.decode("contract_change", message.value()))
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
             self._reached[message.partition()] = message.offset()
