@@ -7,6 +7,7 @@ KafkaStartError     it can not be prepared; the message says why and what to do
 """
 
 import base64
+import contextlib
 import logging
 import os
 import shutil
@@ -24,6 +25,7 @@ from pipelines.local import kafka_jars
 from pipelines.local.ports import HOST
 
 FORMAT_S: Final = 60.0
+TAIL_BYTES: Final = 20_000
 JVM: Final = (
     "-Xms64m",
     "-Xmx512m",
@@ -101,6 +103,17 @@ def answers(bootstrap: str, timeout_s: float) -> bool:
     except KafkaException:
         return False
     return True
+
+
+def last_words(broker: Broker) -> str:
+    """The errors at the end of the broker's log, and what the JVM said: why it ended."""
+    found = []
+    for path, wanted in ((broker.data / "logs" / "kafka.log", (" ERROR ", " FATAL ")), (broker.log, ("",))):
+        with contextlib.suppress(OSError), path.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()
+            found += [line for line in lines if any(word in line for word in wanted) and "WARNING" not in line][-3:]
+    return "\n".join(found)
 
 
 def _format(program: list[str], broker: Broker, settings: Path) -> None:

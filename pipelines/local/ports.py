@@ -4,18 +4,23 @@ PortError       a port that was asked for is taken; the message names who holds 
 """
 
 import contextlib
+import json
 import random
 import socket
 from collections.abc import Container
+from pathlib import Path
 from typing import Final
 
 import psutil
 
 from contracts.errors import TaximeterError
+from pipelines.settings import Settings
 
 HOST: Final = "127.0.0.1"
 FIRST: Final = 20_000
 BEHIND: Final = 32_000
+USUAL: Final = {"kafka": 9092, "clickhouse": 8123, "console": 8080, "controller": 9093}
+"""The stack's ports by name, in the order in which they follow `port_base`."""
 """Free ports are taken from below the range of outgoing connections: a server that restarts finds its port as it left it."""
 
 
@@ -62,3 +67,32 @@ def holder(port: int) -> str:
                     break
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
     return "another user's process (the system does not tell which)"
+
+
+def chosen(settings: Settings) -> dict[str, int]:
+    """The stack's ports by name, of those servers that the settings do not name elsewhere: those asked for with `port_base`, or those of the last
+    time, or the usual ones, or free ones. Kept in `<data>/run/ports.json`. Raises PortError, OSError."""
+    elsewhere = {"kafka", "controller"} if settings.kafka else set()
+    elsewhere |= {"clickhouse"} if settings.clickhouse else set()
+    needed = [name for name in USUAL if name not in elsewhere]
+    if settings.port_base is not None:
+        return {name: required(settings.port_base + at, name) for at, name in enumerate(USUAL) if name in needed}
+    kept = _kept(settings)
+    try:
+        last = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        last = {}
+    found: dict[str, int] = {}
+    for name in needed:
+        found[name] = free(last.get(name, USUAL[name]), without=set(found.values()))
+    kept.write_text(json.dumps(last | found), encoding="utf-8")
+    return found
+
+
+def forget(settings: Settings) -> None:
+    """Choose anew the next time."""
+    _kept(settings).unlink(missing_ok=True)
+
+
+def _kept(settings: Settings) -> Path:
+    return settings.data / "run" / "ports.json"
