@@ -1,0 +1,97 @@
+"""Section 2.2, 2.3: what a stretch [before, after) of the running quantity costs under one price, in pieces; a piece is a printed line."""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from contracts.catalogue import Price
+
+
+class Piece(NamedTuple):
+    kind: str
+    """units | package | volume | flat (a price's or a tier's)."""
+    quantity: Fraction
+    unit_price: Fraction
+    tier: int | None
+    override: str | None
+    before: Fraction
+    after: Fraction
+    """The stretch of the running quantity; of a flat, where it fell due."""
+
+    @property
+    def exact(self) -> Fraction:
+        return self.quantity * self.unit_price
+
+
+class Place(NamedTuple):
+    """Where a line stands in its period."""
+
+    reached: Fraction
+    """The period's quantity, for volume."""
+    highest: Fraction
+    """The highest running quantity before the line."""
+    first: bool
+    """Nothing of the period was priced before: what is due at once is due now."""
+    flat_due: bool
+    """The line has usage, and no line before it in the period paid a flat price."""
+
+
+def units(price: Price, before: Fraction, after: Fraction, reached: Fraction) -> list[tuple[str, Fraction, Fraction, Fraction, int | None, Fraction, Fraction]]:
+    """(kind, quantity, unit price, tier, …) of the stretch, without flats; a falling quantity gives negative ones."""
+    if after < before:
+        back = units(price, after, before, reached)
+        return [(kind, -quantity, unit, tier, high, low) for kind, quantity, unit, tier, low, high in reversed(back)]  # type: ignore[misc]
+    free = Fraction(price.free)
+    low, high = max(before - free, Fraction(0)), max(after - free, Fraction(0))
+    found: list = []
+    if price.flat is not None or price.percentage is not None:
+        return found
+    if price.package is not None:
+        size = Fraction(price.package.size)
+        started = -(-high // size) + (low // -size)
+        if started:
+            found.append(("package", Fraction(started), Fraction(price.package.price), None, before, after))
+        return found
+    if before < free:
+        end = min(after, free)
+        if end > before:
+            found.append(("units", end - before, Fraction(0), None, before, end))
+    if high <= low:
+        return found
+    if price.per_unit is not None:
+        found.append(("units", high - low, Fraction(price.per_unit), None, low + free, high + free))
+    elif price.volume is not None:
+        number = tier_of(price.volume, max(reached - free, Fraction(0)))
+        found.append(("volume", high - low, Fraction(price.volume[number].per_unit), number + 1, low + free, high + free))
+    elif price.graduated is not None:
+        floor = Fraction(0)
+        for number, tier in enumerate(price.graduated):
+            top = high if tier.up_to is None else Fraction(tier.up_to)
+            start, end = max(low, floor), min(high, top)
+            if end > start:
+                found.append(("units", end - start, Fraction(tier.per_unit), number + 1, start + free, end + free))
+            floor = top
+    return found
+
+
+def tier_of(tiers: list, quantity: Fraction) -> int:
+    """Number (from 0) of the tier that a quantity has reached; `up_to` is inclusive."""
+    for number, tier in enumerate(tiers):
+        if tier.up_to is None or quantity <= Fraction(tier.up_to):
+            return number
+    return len(tiers) - 1
+
+
+def flats(price: Price, before: Fraction, after: Fraction, place: Place) -> list[tuple[Fraction, int | None]]:
+    """(amount, tier) of the flats that fall due in a line: a flat price once a period with usage, a tier's once it is entered."""
+    if price.flat is not None:
+        return [(Fraction(price.flat), None)] if place.flat_due else []
+    free = Fraction(price.free)
+    found: list[tuple[Fraction, int | None]] = []
+    if price.volume is not None and place.first:
+        number = tier_of(price.volume, max(place.reached - free, Fraction(0)))
+        found.append((Fraction(price.volume[number].flat), number + 1))
+    if price.graduated is not None:
+        entered = -1 if place.first else tier_of(price.graduated, max(place.highest - free, Fraction(0)))
+        for number in range(entered + 1, tier_of(price.graduated, max(after - free, Fraction(0))) + 1):
+            found.append((Fraction(price.graduated[number].flat), number + 1))
+    return [(amount, tier) for amount, tier in found if amount]
