@@ -181,7 +181,7 @@ def _mapping(node: Any, path: Path, problems: list[Problem], above: set[int]) ->
             continue
         name = key.value
         if name in first_lines:
-            message = f"the key {name!r} is given twice (first in line {first_lines[name]}); keep one"
+            message = f"the key {name!r} is given twice, in lines {first_lines[name]} and {key.start_mark.line + 1}; keep one"
             problems.append(Problem((*path, name), message))
             continue
         first_lines[name] = key.start_mark.line + 1

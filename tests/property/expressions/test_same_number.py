@@ -68,7 +68,7 @@ def test_sql_and_evaluation_agree(node: Node, rows: list[dict[str, str]]) -> Non
 
 @pytest.mark.parametrize(
     ("text", "properties", "wanted"),
-    [
+    (
         ("input + 4 * output", {"input": "2", "output": "3.5"}, "16"),
         ("least(amount * 0.0125, 11)", {"amount": "100"}, "1.25"),
         ("least(amount * 0.0125, 11)", {"amount": "1000000"}, "11"),
@@ -88,7 +88,7 @@ def test_sql_and_evaluation_agree(node: Node, rows: list[dict[str, str]]) -> Non
         ("coalesce(a, 5)", {"a": "x"}, None),
         ("round(a, 1)", {"a": "-0.25"}, "-0.3"),
         ("ceil(a / 1000)", {"a": "1001"}, "2"),
-    ],
+    ),
 )
 def test_examples(text: str, properties: dict[str, str], wanted: str | None) -> None:
     node = parse(text)
