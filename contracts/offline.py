@@ -59,7 +59,9 @@ class Ledger:
         for contract in given:
             self._account(self._owners[contract.customer]).record_contract(contract, recorded_ms)
         for customer, root in sorted(self._owners.items()):
-            if before.get(customer, customer) != root and (moved := self._usage.get(customer)):
+            if before.get(customer, customer) != root and (usage := self._usage.get(customer)):
+                # To the family that takes it over it is recorded when it comes: as in the stream, where it is transferred then.
+                moved = [delta._replace(recorded_ms=max(recorded_ms, delta.recorded_ms), sequence=None) for delta in usage]
                 self._accounts[root].record_usage(moved)
 
     def usage(self, found: Iterable[UsageEvent]) -> None:
