@@ -1,6 +1,6 @@
 """One batch through METER: decode, reject, dedup, aggregate, pack. No Kafka here: messages in, records out."""
 
-import json
+import secrets
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
@@ -9,24 +9,30 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.document_log import Documents
-from pipelines.metering import compile as sql
+from pipelines.metering import compile as products
+from pipelines.metering import statements as sql
 from pipelines.metering.decode import SENTINEL, TABLE, Bad, Batch, Decoder
-from pipelines.metering.dedup import Dedup
+from pipelines.metering.dedup import VALUE, Dedup
 from pipelines.metering.engine import Engine
 from pipelines.metering.routing import Routing, routing
-from pipelines.metering.step import delta, judge, packs, untimely
+from pipelines.metering.step import IDENTITY, MARK_BYTES, in_order, judge, packs, untimely
 from schemas.codec import Codec
+from schemas.packed import metered_usage
 
 SINGLES: Final = "meter.singles"
 HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
-_ROW: Final = np.dtype([("key", "V16"), ("body", "<u8"), ("timestamp", "<i8")])
+DAY_MS: Final = 24 * HOUR_MS
+SHOWN: Final = 1000
+"""So much of a bad event's key and ids is repeated in its reject."""
+_ROW: Final = np.dtype([("n", "<u8"), ("key", "V16"), ("body", "<u8"), ("timestamp", "<i8"), ("flags", "u1")])
+_NO_TEXT: Final = "text that is not UTF-8"
+_DETAILS: Final = {sql.NO_TEXT: ("garbage", _NO_TEXT), sql.REPEATED: ("garbage", "a property stands twice")}
 
 
 class Messages(NamedTuple):
     """A batch as it came from usage-events, in columns; per partition in order of offset."""
 
-    values: list[bytes | None]
+    values: Sequence[bytes | None]
     keys: Sequence[bytes | None]
     partitions: npt.NDArray[np.uint16]
     offsets: npt.NDArray[np.int64]
@@ -47,7 +53,7 @@ class Messages(NamedTuple):
 class Limits(NamedTuple):
     window_ms: int = HOUR_MS
     late_ms: int = 34 * DAY_MS
-    ahead_ms: int = 24 * HOUR_MS
+    ahead_ms: int = DAY_MS
     partitions: int = 12
 
 
@@ -66,15 +72,13 @@ class Outcome(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The meters of all catalogues, and what is special about customers. Made anew when a document changes."""
+    """The products of all catalogues, and what is special about customers. Made anew when a document changes."""
 
-    meters: list[sql.Meter]
-    statements: list[sql.Statement]
-    """By position in `meters`."""
+    meters: list[products.Meter]
+    identity: str
     checks: list[str]
-    """By position in `meters`: finds events without a number; empty where none is needed."""
-    single: sql.Single
-    routes: Routing
+    """By position in `meters`: finds events without the value that is needed; empty where none is."""
+    deltas: sql.Deltas
 
 
 class Metering:
@@ -86,13 +90,16 @@ class Metering:
         self._limits = limits
         self._topic = topic
         self._decoder = Decoder(engine, codec)
-        self._rows: Any = msgspec.json.Decoder(list[Any])
-        self._plan = Plan([], [], [], sql.Single(), routing(Documents(), limits.partitions))
+        self._tables: dict[str, frozenset[str]] = {}
+        engine.run(f"CREATE TABLE IF NOT EXISTS {sql.EXCLUDED} (n UInt64) ENGINE = Set SETTINGS persistent = 0")
+        self.prepare(Documents())
 
     def prepare(self, documents: Documents) -> None:
-        """Take the documents as they are now; they hold for all following batches."""
-        meters = [each for known in documents.catalogues.values() for each in sql.meters(known.catalogue)]
+        """Take the documents as they are now; they hold for all following batches. A change of one needs another call."""
+        self._documents = documents
+        meters = [each for known in documents.catalogues.values() for each in products.meters(known.catalogue)]
         routes = routing(documents, self._limits.partitions)
+        self._set_roots(routes)
         singles = SINGLES if routes.singles else None
         if singles:
             self._set_table(SINGLES, routes.singles)
@@ -102,40 +109,43 @@ class Metering:
             self._set_table(name, customers)
             filters.append((key, name))
         single = sql.Single(singles, tuple(filters))
-        statements = [sql.statement(each, TABLE, self._limits.window_ms, single) for each in meters]
-        checks = [sql.check(each, position, TABLE) for position, each in enumerate(meters)]
-        self._plan = Plan(meters, statements, checks, single, routes)
+        checks = [sql.check(each, position) for position, each in enumerate(meters)]
+        deltas = sql.deltas(meters, self._limits.window_ms, self._limits.partitions, single)
+        self._plan = Plan(meters, sql.identity(meters), checks, deltas)
+
+    def _set_roots(self, routes: Routing) -> None:
+        places = {each: routes.partition_of(each) + 1 for each, root in routes.roots.items() if each != root}
+        rows = [{"customer": each, "place": place} for each, place in sorted(places.items())]
+        self._engine.make(sql.ROOTS, "customer String, place UInt16", "Join(ANY, LEFT, customer) SETTINGS persistent = 0", rows)
 
     def _set_table(self, name: str, members: frozenset[str]) -> None:
-        self._engine.run(f"CREATE OR REPLACE TABLE {name} (customer String) ENGINE = Set")
-        rows = "\n".join(json.dumps({"customer": each}) for each in sorted(members))
-        self._engine.scratch.write_text(rows)
-        self._engine.run(f"INSERT INTO {name} SELECT customer FROM file('{self._engine.scratch}', 'JSONEachRow', 'customer String')")  # noqa: S608
+        if self._tables.get(name) != members:
+            self._engine.make(name, "customer String", "Set SETTINGS persistent = 0", [{"customer": each} for each in sorted(members)])
+            self._tables[name] = members
 
     def run(self, messages: Messages, dedup: Dedup) -> Outcome:
         """Meter a batch. `dedup` is read here; the caller writes `fresh` to it."""
-        positions, bad, rows = self._load(messages)
+        positions, bad, rows = self._load(messages, self._plan.identity)
         recorded = messages.recorded_ms[positions]
         old, ahead = untimely(rows["timestamp"], recorded, self._limits.late_ms, self._limits.ahead_ms)
         bad += [Bad(int(positions[i]), "too_old", _when(rows["timestamp"][i], recorded[i])) for i in old]
         bad += [Bad(int(positions[i]), "too_far_ahead", _when(rows["timestamp"][i], recorded[i])) for i in ahead]
-
         active = self._active()
-        bad += self._not_numbers(active, {each.position for each in bad})
+        if (rows["flags"] & sql.NO_VALUE).any():
+            bad += self._without_value(active, {each.position for each in bad})
 
-        wrong = {each.position for each in bad}
-        keys: list[bytes] = rows["key"].tolist()
-        bodies: list[int] = rows["body"].tolist()
-        offsets: list[int] = messages.offsets[positions].tolist()
+        identities = _identities(rows, messages.offsets[positions])
         places = positions
-        if wrong:
-            keep = [i for i, place in enumerate(positions.tolist()) if place not in wrong]
-            places = positions[keep]
-            keys, bodies, offsets = [keys[i] for i in keep], [bodies[i] for i in keep], [offsets[i] for i in keep]
-        verdicts = judge(keys, bodies, offsets, dedup.get(keys))
+        if bad:
+            wrong = np.isin(positions, [each.position for each in bad])
+            _forget(identities[wrong], dedup)
+            identities, places = identities[~wrong], places[~wrong]
+        order = in_order(np.ascontiguousarray(identities["key"]))
+        identities, places = identities[order], places[order]
+        verdicts = judge(identities, dedup.get(identities["key"].tolist()))
         for i, first in verdicts.conflicts:
             bad.append(Bad(int(places[i]), "conflict", f"the id belongs to another event, at offset {first} of the same partition"))
-        excluded = sorted({*(int(places[i]) for i in verdicts.duplicates), *(each.position for each in bad)})
+        excluded = sorted({*places[verdicts.duplicates].tolist(), *(each.position for each in bad)})
         metered = self._deltas(active, excluded)
         reasons: dict[str, int] = {}
         for each in bad:
@@ -143,61 +153,83 @@ class Metering:
         accepted = len(places) - len(verdicts.duplicates) - len(verdicts.conflicts)
         return Outcome(metered, self._rejects(messages, bad), verdicts.fresh, accepted, len(verdicts.duplicates), reasons)
 
-    def identify(self, messages: Messages, dedup: Dedup) -> list[tuple[bytes, bytes]]:
-        """Entries for the store of events that are known to have counted, or to be duplicates of such."""
-        positions, _, rows = self._load(messages)
-        keys: list[bytes] = rows["key"].tolist()
-        return judge(keys, rows["body"].tolist(), messages.offsets[positions].tolist(), dedup.get(keys)).fresh
+    def identify(self, messages: Messages, rejected: npt.NDArray[np.bool_], dedup: Dedup) -> list[tuple[bytes, bytes]]:
+        """Entries for the store of events of which it is known whether they were rejected; all others counted, or are duplicates of such."""
+        positions, _, rows = self._load(messages, sql.identity(()))
+        identities = _identities(rows, messages.offsets[positions])
+        refused = rejected[positions]
+        _forget(identities[refused], dedup)
+        identities = identities[~refused]
+        identities = identities[in_order(np.ascontiguousarray(identities["key"]))]
+        return judge(identities, dedup.get(identities["key"].tolist())).fresh
 
-    def _load(self, messages: Messages) -> tuple[npt.NDArray[np.int64], list[Bad], Any]:
-        """Into the engine: positions of the events, what is none, and key, body and timestamp of each event."""
+    def _load(self, messages: Messages, identity: str) -> tuple[npt.NDArray[np.int64], list[Bad], Any]:
+        """Into the engine: positions of the events, what is none, and a row of `identity` for each event."""
         bad = [Bad(position, "tombstone", "a record without a value") for position, value in enumerate(messages.values) if value is None]
         tombstones = {each.position for each in bad}
         values = [value or b"" for value in messages.values] if bad else messages.values
-        positions, broken = self._decoder.load(Batch(cast("list[bytes]", values), messages.recorded_ms, messages.partitions))
+        batch = Batch(cast("Sequence[bytes]", values), messages.recorded_ms, messages.partitions)
+        positions, broken, answer = self._decoder.load(batch, identity, _ROW.itemsize)
+        rows = np.frombuffer(answer, _ROW)
         bad += [each for each in broken if each.position not in tombstones]
-        return positions, bad, np.frombuffer(self._engine.query(_IDENTITY, "RowBinary"), _ROW)
+        flawed = np.flatnonzero(rows["flags"] & (sql.NO_TEXT | sql.REPEATED | sql.NO_ID))
+        if len(flawed):
+            bad += [self._flaw(messages, int(positions[i]), int(rows["flags"][i])) for i in flawed]
+        return positions, bad, rows
+
+    def _flaw(self, messages: Messages, position: int, flags: int) -> Bad:
+        for flag, (reason, detail) in _DETAILS.items():
+            if flags & flag:
+                return Bad(position, reason, detail)
+        event = self._event(messages.values[position])
+        names = [name for name in ("transaction_id", "customer") if not event.get(name)]
+        if names:
+            return Bad(position, "incomplete", f"{' and '.join(names)} must not be empty")
+        return Bad(position, "too_large", f"transaction_id, customer and event_type may have {products.MEMBER_BYTES} bytes each")
 
     def _active(self) -> list[int]:
-        """Positions of the meters for which the batch has events."""
-        seen = {row[0] for row in self._select(f"SELECT DISTINCT event_type FROM {TABLE} WHERE n != {SENTINEL}")}  # noqa: S608
+        """Positions of the products for which the batch has events."""
+        found = self._engine.lines(f"SELECT DISTINCT event_type FROM {TABLE} WHERE n != {SENTINEL} AND isValidUTF8(event_type)")  # noqa: S608
+        seen = {msgspec.json.decode(row, type=tuple[str])[0] for row in found}
         return [position for position, each in enumerate(self._plan.meters) if not seen.isdisjoint(each.event_types)]
 
-    def _not_numbers(self, active: Sequence[int], known: set[int]) -> list[Bad]:
-        meters = self._plan.meters
+    def _without_value(self, active: Sequence[int], known: set[int]) -> list[Bad]:
         statement = " UNION ALL ".join(check for position in active if (check := self._plan.checks[position]))
         found: dict[int, Bad] = {}
-        for place, which in self._select(statement) if statement else ():
-            if place not in known and place not in found:
-                detail = f"product {meters[which].product}: its value must be decimal text, at most 38 digits before the point and 18 behind"
+        for row in self._engine.lines(statement):
+            place, which = msgspec.json.decode(row, type=tuple[int, int])
+            if place in known or place in found:
+                continue
+            meter = self._plan.meters[which]
+            if meter.aggregation == "unique":
+                detail = f"product {meter.product}: what it counts may have {products.MEMBER_BYTES} bytes"
+                found[place] = Bad(place, "too_large", detail)
+            else:
+                detail = f"product {meter.product}: its value must be decimal text, at most 38 digits before the point and 18 behind"
                 found[place] = Bad(place, "not_a_number", detail)
         return list(found.values())
 
     def _deltas(self, active: Sequence[int], excluded: Sequence[int]) -> list[tuple[int, bytes]]:
-        routed: dict[int, list[dict[str, Any]]] = {}
-        partition: dict[str, int] = {}
-        for position in active:
-            each = self._plan.meters[position]
-            keys = sql.groups_of(each, self._plan.single)
-            rows = self._select(self._plan.statements[position].without(excluded))
-            for row in rows:
-                if row[0] not in partition:
-                    partition[row[0]] = self._plan.routes.partition_of(row[0])
-                routed.setdefault(partition[row[0]], []).append(delta(each.catalogue, each.product, each.aggregation, keys, row))
-        records = []
-        for target, deltas in sorted(routed.items()):
-            deltas.sort(key=lambda each: (each["sequence"] is not None, each["sequence"] or 0))
-            records += [(target, self._codec.encode("metered_usage", {"deltas": pack})) for pack in packs(deltas)]
-        return records
+        if not active:
+            return []
+        if excluded:
+            self._engine.run(f"TRUNCATE TABLE {sql.EXCLUDED}")
+            self._engine.scratch.write_bytes(np.array(excluded, "<u8").tobytes())
+            self._engine.run(f"INSERT INTO {sql.EXCLUDED} SELECT n FROM file('{self._engine.scratch}', 'RowBinary', 'n UInt64')")  # noqa: S608
+        mark = secrets.token_bytes(MARK_BYTES)
+        answer = self._engine.query(self._plan.deltas.of(active, mark, excluding=bool(excluded)), "Avro")
+        # The file ends with the marker of its only block, and nobody who writes events knows the mark.
+        rows = answer[: -len(_SYNC)].split(mark)[1:]
+        header = self._codec.header("metered_usage")
+        behind = self._documents.behind
+        return [(target, header + metered_usage(bodies, behind.get(target, -1))) for target, bodies in packs(rows)]
 
     def _rejects(self, messages: Messages, bad: Sequence[Bad]) -> list[tuple[int, bytes]]:
         records = []
         for position, reason, detail in sorted(bad):
             value = messages.values[position]
-            try:
-                event = self._codec.decode("usage_event", value or b"")
-            except ValueError:
-                event = {}
+            event = self._event(value)
+            key = messages.keys[position]
             records.append(
                 (
                     int(messages.partitions[position]),
@@ -209,27 +241,50 @@ class Metering:
                             "offset": int(messages.offsets[position]),
                             "recorded_at": int(messages.recorded_ms[position]),
                             "reason": reason,
-                            "detail": detail,
-                            "transaction_id": event.get("transaction_id"),
-                            "customer": event.get("customer"),
-                            "key": messages.keys[position],
-                            "value": value,
+                            "detail": detail[:SHOWN],
+                            "transaction_id": _shown(event.get("transaction_id")),
+                            "customer": _shown(event.get("customer")),
+                            "key": None if key is None else key[:SHOWN],
+                            "value": None if reason == "too_large" else value,
                         },
                     ),
                 )
             )
         return records
 
-    def _select(self, statement: str) -> list[list[Any]]:
-        return [self._rows.decode(line) for line in self._engine.query(statement, "JSONCompactEachRow").splitlines()]
+    def _event(self, value: bytes | None) -> dict[str, Any]:
+        """The event as far as it can be read."""
+        try:
+            return self._codec.decode("usage_event", value or b"")
+        except ValueError:
+            return {}
+
+
+_SYNC: Final = bytes(16)
+
+
+def _identities(rows: Any, offsets: npt.NDArray[np.int64]) -> Any:
+    identities = np.empty(len(rows), IDENTITY)
+    identities["key"], identities["body"], identities["offset"] = rows["key"], rows["body"], offsets
+    return identities
+
+
+def _forget(rejected: Any, dedup: Dedup) -> None:
+    """Under documents that held for an attempt which did not commit, an event may have counted that is rejected now: its id is free."""
+    keys = rejected["key"].tolist()
+    stale = [
+        key
+        for key, offset, value in zip(keys, rejected["offset"].tolist(), dedup.get(keys), strict=True)
+        if value is not None and VALUE.unpack(value)[0] == offset
+    ]
+    if stale:
+        dedup.forget(stale)
+
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else text[:SHOWN]
 
 
 def _when(timestamp: int, recorded: int) -> str:
     hours = (int(timestamp) - int(recorded)) / HOUR_MS
     return f"event time is {abs(hours):.1f} hours {'after' if hours > 0 else 'before'} its arrival"
-
-
-_IDENTITY: Final = (
-    "SELECT sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapKeys(properties), mapValues(properties)), "
-    f"timestamp FROM {TABLE} WHERE n != {SENTINEL}"
-)

@@ -19,14 +19,17 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.metering.engine import Engine, EngineError
-from schemas.codec import SINGLE_OBJECT, SINGLE_OBJECT_HEADER, Codec, CodecError, current, read_body
+from schemas.codec import CONFLUENT_HEADER, SINGLE_OBJECT, SINGLE_OBJECT_HEADER, Codec, CodecError, current, read_body
+from schemas.packed import long
 
 TABLE: Final = "meter.batch"
 PREFACE: Final = 18
 """Bytes in front of a body: place 8, arrival 8, partition 2."""
 SMALL: Final = 128
 """So many messages are taken apart one by one rather than halved: about what one statement of the engine costs."""
-
+EVENT_BYTES: Final = 262_144
+"""The longest event. Its values may come twice in a record of metered-usage or rejected-events, which Kafka limits to a million bytes."""
+SCHEMA: Final = "usage_event"
 SENTINEL: Final = (1 << 63) - 1
 
 _CREATE: Final = f"""CREATE TABLE IF NOT EXISTS {TABLE} (n UInt64, recorded_ms Int64, partition UInt16, transaction_id String,
@@ -35,23 +38,6 @@ _STRUCTURE: Final = (
     "place FixedString(8), arrival FixedString(8), source FixedString(2), transaction_id String, customer String, "
     "event_type String, timestamp Int64, properties Map(String, String)"
 )
-_TORN: Final = (
-    "SELECT countIf(NOT (isValidUTF8(transaction_id) AND isValidUTF8(customer) AND isValidUTF8(event_type) "
-    "AND isValidUTF8(arrayStringConcat(mapKeys(properties), ' ')) AND isValidUTF8(arrayStringConcat(mapValues(properties), ' ')))) "
-    f"FROM {TABLE} WHERE n != {SENTINEL}"
-)
-"""Events with text that is none: fastavro refuses them, the engine would not."""
-
-
-class Message(NamedTuple):
-    """A record of usage-events."""
-
-    partition: int
-    offset: int
-    recorded_ms: int
-    """Kafka timestamp: arrival."""
-    key: bytes | None
-    value: bytes | None
 
 
 class Bad(NamedTuple):
@@ -65,12 +51,24 @@ class Bad(NamedTuple):
 class Batch(NamedTuple):
     """Columns of a batch, as Python and numpy hold them."""
 
-    values: list[bytes]
+    values: Sequence[bytes]
     recorded_ms: npt.NDArray[np.int64]
     partitions: npt.NDArray[np.uint16]
+    header: int = SINGLE_OBJECT_HEADER
+    """Bytes in front of the body in every value."""
 
     def part(self, positions: npt.NDArray[np.int64]) -> "Batch":
-        return Batch([self.values[i] for i in positions], self.recorded_ms[positions], self.partitions[positions])
+        return Batch([self.values[i] for i in positions.tolist()], self.recorded_ms[positions], self.partitions[positions], self.header)
+
+
+class Loaded(NamedTuple):
+    """What of a batch is in the table."""
+
+    positions: npt.NDArray[np.int64]
+    """Of the good messages, ascending: column `n` of their rows."""
+    bad: list[Bad]
+    answer: bytes
+    """What the statement of `load` gave for the good ones."""
 
 
 class Decoder:
@@ -79,48 +77,64 @@ class Decoder:
     def __init__(self, engine: Engine, codec: Codec) -> None:
         self._engine = engine
         self._codec = codec
-        self._header = SINGLE_OBJECT + current("usage_event").fingerprint
+        self._header = SINGLE_OBJECT + current(SCHEMA).fingerprint
         engine.run(_CREATE)
 
-    def load(self, batch: Batch) -> tuple[npt.NDArray[np.int64], list[Bad]]:
-        """Decode into the table; `n` of a row is the event's position in `batch`.
+    def load(self, batch: Batch, statement: str, width: int) -> Loaded:
+        """Decode into the table, then ask `statement`: one row of `width` bytes (RowBinary) an event, the first eight its `n`.
 
-        Returns the positions of the good messages, ascending, and the bad ones. Only the good ones are in the table.
+        Raises RegistryError while the schema registry does not answer.
         """
-        values, bad = self._uniform(batch.values)
-        positions = np.arange(len(values), dtype=np.int64)
+        whole, bad = self._uniform(batch)
+        positions = np.arange(len(whole.values), dtype=np.int64)
         if bad:
             positions = np.delete(positions, [each.position for each in bad])
-        whole = Batch(values, batch.recorded_ms, batch.partitions)
-        if self._fill(whole, positions):
-            return positions, bad
-        more = self._search(whole, positions)
-        wrong = {each.position for each in more}
-        positions = np.array([i for i in positions if i not in wrong], dtype=np.int64)
-        if not self._fill(whole, positions):
-            self._fill_slowly(whole, positions)
-        return positions, sorted(bad + more)
+        answer = self._fill(whole, positions, statement, width)
+        if answer is None:
+            bad += self._search(whole, positions, statement, width)
+            wrong = [each.position for each in bad]
+            positions = positions[~np.isin(positions, wrong)]
+            answer = self._fill(whole, positions, statement, width)
+        if answer is None:
+            positions, more, answer = self._slowly(whole, positions, statement, width)
+            bad += more
+        return Loaded(positions, bad, answer)
 
-    def _uniform(self, values: Sequence[bytes]) -> tuple[list[bytes], list[Bad]]:
-        """All values behind the current version's header: others are read by their own version and written again."""
-        header = self._header
-        if all([value[:SINGLE_OBJECT_HEADER] == header for value in values]):  # noqa: C419 - a list is twice as fast here
-            return list(values), []
-        found, bad = list(values), []
+    def _uniform(self, batch: Batch) -> tuple[Batch, list[Bad]]:
+        """All values behind a header of one length, with a body in the current version: other versions are read and written again."""
+        bad: list[Bad] = []
+        values = batch.values
+        if len(values) and max(map(len, values)) > EVENT_BYTES:
+            short = list(values)
+            for position, value in enumerate(values):
+                if len(value) > EVENT_BYTES:
+                    bad.append(Bad(position, "too_large", f"{len(value)} bytes; an event may have {EVENT_BYTES}. It still lies where it was sent to"))
+                    short[position] = self._header
+            values = short
+        for header in (self._header, self._codec.header(SCHEMA)):
+            if all([value.startswith(header) for value in values]):  # noqa: C419 - a list is twice as fast here
+                return batch._replace(values=values, header=len(header)), bad
+        found = list(values)
         for position, value in enumerate(values):
-            if value[:SINGLE_OBJECT_HEADER] != header:
+            if not value.startswith(self._header):
                 try:
-                    found[position] = header + _body(self._codec.decode("usage_event", value))
+                    found[position] = self._header + self._body(value)
                 except CodecError as error:
                     bad.append(Bad(position, error.reason, error.detail))
-        return found, bad
+        return batch._replace(values=found), bad
 
-    def _fill(self, batch: Batch, positions: npt.NDArray[np.int64]) -> bool:
-        """True when the table holds exactly the messages at `positions`, and the sentinel."""
+    def _body(self, value: bytes) -> bytes:
+        writer, start = self._codec.writer_of(SCHEMA, value)
+        if writer.fingerprint == current(SCHEMA).fingerprint:
+            return value[start:]
+        return _written(self._codec.decode(SCHEMA, value))
+
+    def _fill(self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int) -> bytes | None:
+        """The statement's answer when the table holds exactly the messages at `positions` (and the sentinel); else none."""
         engine = self._engine
         engine.run(f"TRUNCATE TABLE {TABLE}")
         if not len(positions):
-            return True
+            return b""
         key = secrets.randbits(63)
         part = batch if len(positions) == len(batch.values) else batch.part(positions)
         engine.scratch.write_bytes(splice(part, positions, key))
@@ -130,51 +144,79 @@ class Decoder:
                 "reinterpretAsUInt16(source), transaction_id, customer, event_type, timestamp, properties "
                 f"FROM file('{engine.scratch}', 'Avro', '{_STRUCTURE}') SETTINGS max_block_size = 65536"
             )
-            places = np.frombuffer(engine.query(f"SELECT n FROM {TABLE}", "RowBinary"), "<u8")  # noqa: S608
-            if not np.array_equal(places, np.append(positions, SENTINEL).astype("<u8")):
-                return False
-            return engine.query(_TORN, "TSV").strip() == b"0"
+            last = engine.query(f"SELECT count() = {len(positions) + 1} AND max(n) = {SENTINEL} FROM {TABLE}", "TSV")  # noqa: S608
+            answer = engine.query(statement, "RowBinary")
         except EngineError:
-            return False
+            return None
+        if last.strip() != b"1" or len(answer) != width * len(positions):
+            return None
+        places = np.frombuffer(answer, np.uint8).reshape(-1, width)[:, :8].copy().view("<i8").ravel()
+        return answer if np.array_equal(places, positions) else None
 
-    def _search(self, batch: Batch, positions: npt.NDArray[np.int64]) -> list[Bad]:
+    def _search(self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int) -> list[Bad]:
         """The bad messages among `positions`, which do not decode together."""
         if len(positions) <= SMALL:
-            return [bad for i in positions if (bad := self._examine(int(i), batch.values[i])) is not None]
+            return [bad for i in positions.tolist() if (bad := self._examine(i, batch)) is not None]
         found: list[Bad] = []
         middle = len(positions) // 2
         for half in (positions[:middle], positions[middle:]):
-            if not self._fill(batch, half):
-                found += self._search(batch, half)
+            if self._fill(batch, half, statement, width) is None:
+                found += self._search(batch, half, statement, width)
         return found
 
-    def _examine(self, position: int, value: bytes) -> Bad | None:
-        body = io.BytesIO(value)
-        body.seek(SINGLE_OBJECT_HEADER)
-        schema = current("usage_event")
+    def _examine(self, position: int, batch: Batch) -> Bad | None:
+        body = io.BytesIO(batch.values[position])
+        body.seek(batch.header)
+        schema = current(SCHEMA)
         try:
             read_body(body, schema, schema)
         except CodecError as error:
             return Bad(position, error.reason, error.detail)
         return None
 
-    def _fill_slowly(self, batch: Batch, positions: npt.NDArray[np.int64]) -> None:
-        """For events that fastavro reads and the engine does not: through fastavro, and in its own way of writing."""
+    def _slowly(
+        self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int
+    ) -> tuple[npt.NDArray[np.int64], list[Bad], bytes]:
+        """For events that fastavro reads and the engine does not: written again by fastavro; what is still unreadable is garbage."""
         again = list(batch.values)
-        for i in positions:
-            again[i] = self._header + _body(self._codec.decode("usage_event", batch.values[i]))
-        if not self._fill(Batch(again, batch.recorded_ms, batch.partitions), positions):
-            raise EngineError("a batch of events that are well-formed one by one does not decode as a whole")
+        bad = []
+        for i in positions.tolist():
+            body = io.BytesIO(again[i])
+            body.seek(batch.header)
+            schema = current(SCHEMA)
+            try:
+                again[i] = self._header + _written(read_body(body, schema, schema))
+            except (CodecError, ValueError, OverflowError) as error:
+                bad.append(Bad(i, "garbage", str(error)))
+        readable = positions[~np.isin(positions, [each.position for each in bad])]
+        rewritten = Batch(again, batch.recorded_ms, batch.partitions)
+        bad += [Bad(i, "garbage", "not what any writer of this schema writes") for i in self._unreadable(rewritten, readable, statement, width)]
+        good = positions[~np.isin(positions, [each.position for each in bad])]
+        answer = self._fill(rewritten, good, statement, width)
+        if answer is None:
+            raise EngineError("a batch of events that the engine reads one by one can not be read as a whole")
+        return good, bad, answer
+
+    def _unreadable(self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int) -> list[int]:
+        if self._fill(batch, positions, statement, width) is not None:
+            return []
+        if len(positions) == 1:
+            return [int(positions[0])]
+        middle = len(positions) // 2
+        return [
+            *self._unreadable(batch, positions[:middle], statement, width),
+            *self._unreadable(batch, positions[middle:], statement, width),
+        ]
 
 
 def splice(batch: Batch, places: npt.NDArray[np.int64], key: int) -> bytes:
     """An Avro object container of all bodies of `batch`, with a preface each, and a sentinel event behind the last one.
 
-    The values have a header of 10 bytes; with 8 bytes put between them there is room for the preface.
+    The header in front of each body makes room for the preface; what it lacks in length is put between the values.
     """
     count = len(batch.values) + 1
-    gap = bytes(PREFACE - SINGLE_OBJECT_HEADER)
-    values = [*batch.values, _SENTINEL_EVENT]
+    gap = bytes(PREFACE - batch.header)
+    values = [*batch.values, bytes(batch.header) + _SENTINEL_EVENT]
     body = bytearray(gap + gap.join(values))
     lengths = np.fromiter(map(len, values), np.int64, count) + len(gap)
     starts = np.cumsum(lengths) - lengths
@@ -185,13 +227,13 @@ def splice(batch: Batch, places: npt.NDArray[np.int64], key: int) -> bytes:
     preface[:, 16:18] = np.append(batch.partitions, 0).astype("<u2").view(np.uint8).reshape(-1, 2)
     np.frombuffer(body, np.uint8)[starts[:, None] + np.arange(PREFACE)] = preface
     head, sync = _container()
-    return b"".join((head, _varint(count), _varint(len(body)), body, sync))
+    return b"".join((head, long(count), long(len(body)), body, sync))
 
 
 @cache
 def _container() -> tuple[bytes, bytes]:
     """Header of the container, and its sync marker."""
-    schema = json.loads(current("usage_event").text)
+    schema = json.loads(current(SCHEMA).text)
     preface = [("place", 8), ("arrival", 8), ("source", 2)]
     fields = [{"name": name, "type": {"type": "fixed", "name": f"{name}_bytes", "size": size}} for name, size in preface]
     for field in schema["fields"]:
@@ -205,21 +247,14 @@ def _container() -> tuple[bytes, bytes]:
     return out.getvalue(), sync
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    number <<= 1
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
-def _body(event: dict[str, Any]) -> bytes:
+def _written(event: dict[str, Any]) -> bytes:
     out = io.BytesIO()
-    fastavro.schemaless_writer(out, current("usage_event").parsed, event)
+    fastavro.schemaless_writer(out, current(SCHEMA).parsed, event)
     return out.getvalue()
 
 
-_SENTINEL_EVENT: Final = bytes(SINGLE_OBJECT_HEADER) + b"\x00\x00\x02\xff\x00\x00"
+_SENTINEL_EVENT: Final = b"\x00\x00\x02\xff\x00\x00"
 """Empty ids, event type FF (no text, so no product asks for it), timestamp 0, no properties."""
+assert CONFLUENT_HEADER < SINGLE_OBJECT_HEADER < PREFACE  # noqa: S101 - `splice` needs the room

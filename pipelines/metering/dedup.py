@@ -7,16 +7,16 @@ Ids live in generations, column families named by the time at which they were be
 as old as the retention when the next one begins; one whose successor is older than the retention is dropped whole: no scan, and an id
 is known for the retention at least and half as long again at most. A look-up asks every generation, four at most.
 
-Beside the ids the store keeps how far it knows each partition. Behind the committed offset it is incomplete (state lost, or this worker
-did not own the partition): the worker then reads those events again to learn their ids (`worker.py`).
+Beside the ids the store keeps how far it knows each partition: never further than what was committed. Where it knows less (state lost,
+killed between commit and note, or this worker did not own the partition) those events are read again to learn their ids (`relearn.py`).
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, DBCompressionType, Options, Rdict, WriteBatch
 
 KEY_BYTES: Final = 16
 VALUE: Final = struct.Struct("<qQ")
@@ -77,25 +77,38 @@ class Dedup:
         packed = self._positions.get(_POSITION.pack(partition))
         return None if packed is None else int(_POSITION.unpack(packed)[0])
 
-    def get(self, keys: list[bytes]) -> dict[int, bytes]:
-        """Values of the known ones, by position in `keys`."""
-        found: dict[int, bytes] = {}
-        for generation in reversed(self._generations):
-            for position, value in enumerate(self._families[generation].get(keys)):
-                if value is not None:
-                    found[position] = value
+    def get(self, keys: list[bytes]) -> list[bytes | None]:
+        """The values of `keys`, none where one is not known. Keys in order are found three times as fast."""
+        newest, *older = reversed(self._generations)
+        found: list[bytes | None] = self._families[newest].get(keys)
+        for generation in older:
+            # The oldest one that knows an id has its first event.
+            known: list[bytes | None] = self._families[generation].get(keys)
+            if known.count(None) != len(known):
+                found = [old if old is not None else new for old, new in zip(known, found, strict=True)]
         return found
 
-    def put(self, entries: Iterable[tuple[bytes, bytes]], positions: Sequence[tuple[int, int]]) -> None:
-        """Remember new ids, and that partitions are known up to these offsets: both or neither."""
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """The ids are free again."""
+        for key in keys:
+            for generation in self._generations:
+                del self._families[generation][key]
+
+    def put(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remember new ids: all or none."""
         batch: Any = WriteBatch(raw_mode=True)
         batch.set_default_column_family(self._handle)
         put = batch.put
         for key, value in entries:
             put(key, value)
+        self._db.write(batch)
+
+    def know(self, positions: Mapping[int, int]) -> None:
+        """Partitions are known up to these offsets."""
+        batch: Any = WriteBatch(raw_mode=True)
         batch.set_default_column_family(self._positions_handle)
-        for partition, offset in positions:
-            put(_POSITION.pack(partition), _POSITION.pack(offset))
+        for partition, offset in positions.items():
+            batch.put(_POSITION.pack(partition), _POSITION.pack(offset))
         self._db.write(batch)
 
     def size(self) -> int:
@@ -120,6 +133,11 @@ def _options() -> Any:
     blocks.set_cache_index_and_filter_blocks(False)
     options.set_block_based_table_factory(blocks)
     options.set_write_buffer_size(64 << 20)
+    # Nearly every look-up is for an id that is not there: the filters answer those, in memory too. The keys are random and do not compress.
+    options.set_memtable_prefix_bloom_ratio(0.2)
+    options.set_memtable_whole_key_filtering(True)
+    options.set_allow_concurrent_memtable_write(False)
+    options.set_compression_type(DBCompressionType.none())
     options.set_max_background_jobs(2)
     options.set_keep_log_file_num(2)
     return options

@@ -1,7 +1,9 @@
 """The embedded ClickHouse engine, one a process and one thread of it, with a scratch file in memory through which batches enter."""
 
+import json
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +22,7 @@ class Engine:
     """Statements in, bytes out."""
 
     def __init__(self) -> None:
-        self._session: Any = Session()
+        self._session: Any = Session()  # type: ignore[no-untyped-call]
         shared = Path("/dev/shm")  # noqa: S108 - memory, not disk; elsewhere the temporary folder will do
         handle, name = tempfile.mkstemp(prefix="taximeter-meter-", suffix=".avro", dir=shared if shared.is_dir() else None)
         os.close(handle)
@@ -39,6 +41,19 @@ class Engine:
         except Exception as error:
             raise EngineError(str(error)) from error
         return bytes(result.bytes() or b"")
+
+    def lines(self, sql: str) -> list[bytes]:
+        """The rows of `sql`, each as a JSON array. Raises EngineError."""
+        return self.query(sql, "JSONCompactEachRow").splitlines()
+
+    def make(self, table: str, structure: str, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """A table of that engine with these rows, in place of one that has the name. Raises EngineError."""
+        self.run(f"DROP TABLE IF EXISTS {table}")
+        self.run(f"CREATE TABLE {table} ({structure}) ENGINE = {kind}")
+        text = "\n".join(json.dumps(row) for row in rows)
+        if text:
+            self.scratch.write_text(text, encoding="utf-8")
+            self.run(f"INSERT INTO {table} SELECT * FROM file('{self.scratch}', 'JSONEachRow', '{structure}')")  # noqa: S608
 
     def close(self) -> None:
         self.scratch.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from pipelines.metering.batch import Outcome
 from pipelines.metering.patience import Patience
@@ -12,7 +12,9 @@ from pipelines.topology import METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
 
 log = logging.getLogger("taximeter.meter")
 
-TRANSACTION_S: Final = 60
+TRANSACTION_S: Final = 15
+"""Kafka ends the transaction of a process that is gone after so long: until then nobody reads past it, nor takes over its partitions."""
+_REPLACED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.FENCED_INSTANCE_ID})  # noqa: SLF001 - the client's own names
 
 
 class Output:
@@ -39,7 +41,10 @@ class Output:
         return producer
 
     def commit(self, outcome: Outcome, ends: Mapping[int, int], group: Any) -> bool:
-        """True when the transaction is committed; false when it is not, nothing of it counts, and its events must be read again."""
+        """True when the transaction is committed; false when it is not, nothing of it counts, and its events must be read again.
+
+        Raises KafkaException when another process goes on under this name: this one must end, or they would take turns.
+        """
         producer = self._producer
         offsets = [TopicPartition(USAGE_EVENTS.name, partition, end) for partition, end in ends.items()]
         try:
@@ -55,6 +60,8 @@ class Output:
 
     def _give_up(self, error: KafkaException) -> None:
         kafka_error: Any = error.args[0]
+        if kafka_error.code() in _REPLACED:
+            raise error
         log.warning("the transaction of a batch failed (%s): its events are read again", kafka_error.str())
         producer = self._producer
         if kafka_error.txn_requires_abort():

@@ -7,6 +7,8 @@ from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
+from schemas.registry import RegistryError
+
 log = logging.getLogger("taximeter.meter")
 
 STOP_S: Final = 10.0
@@ -28,6 +30,7 @@ _TRANSIENT: Final = frozenset(
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.CONCURRENT_TRANSACTIONS,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
     }
 )
 
@@ -58,16 +61,20 @@ class Patience:
                 if not (kafka_error.retriable() or (kafka_error.code() in _TRANSIENT and not kafka_error.txn_requires_abort())):
                     raise
                 self.wait(kafka_error.str())
+            except RegistryError as error:
+                if not error.transient:
+                    raise
+                self.wait(str(error), "the schema registry")
             else:
                 self.over()
                 return result
 
-    def wait(self, reason: str) -> None:
+    def wait(self, reason: str, who: str = "Kafka") -> None:
         """A moment's rest because of `reason`."""
         if self._waiting_for is None:
-            self._waiting_for = reason
+            self._waiting_for = who
             self._since = time.monotonic()
-            log.warning("Kafka does not answer (%s): waiting; nothing is lost, and it goes on by itself", reason)
+            log.warning("%s does not answer (%s): waiting; nothing is lost, and it goes on by itself", who, reason)
         self._on_wait(reason)
         if self.stopping_since is not None and time.monotonic() - self.stopping_since > STOP_S:
             raise StoppedError
@@ -76,6 +83,6 @@ class Patience:
     def over(self) -> None:
         """What was waited for has come."""
         if self._waiting_for is not None:
-            log.warning("Kafka answers again after %.0f s: going on", time.monotonic() - self._since)
+            log.warning("%s answers again after %.0f s: going on", self._waiting_for, time.monotonic() - self._since)
             self._waiting_for = None
             self._on_wait(None)

@@ -7,9 +7,11 @@ the first of an id is the one that did. Both topics are kept longer than the ded
 
 import logging
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipelines.metering.batch import Metering
@@ -23,37 +25,43 @@ log = logging.getLogger("taximeter.meter")
 BATCH: Final = 50_000
 
 
-def relearn(bootstrap: str, codec: Codec, metering: Metering, dedup: Dedup, partition: int, known: int, committed: int) -> int:
-    """Learn the ids of `partition` from offset `known` up to `committed`. The number of events read. Raises KafkaException."""
-    rejected = _rejected(bootstrap, codec, partition, known)
+Gaps = Mapping[int, tuple[int, int]]
+"""Partition to the offsets from which and up to which its ids are not known."""
+
+
+def relearn(bootstrap: str, codec: Codec, metering: Metering, dedup: Dedup, gaps: Gaps) -> int:
+    """Learn the ids of partitions. The number of events read. Raises KafkaException."""
+    rejected = _rejected(bootstrap, codec, gaps)
     started, count = time.monotonic(), 0
-    for batch in _read(bootstrap, USAGE_EVENTS.name, partition, known, committed):
-        inside = [message for message in batch if message.offset() < committed]
+    for batch in _read(bootstrap, USAGE_EVENTS.name, gaps):
+        inside = [message for message in batch if message.offset() < gaps[message.partition()][1]]
         if inside:
             messages = columns(inside)
-            counted = np.flatnonzero(~np.isin(messages.offsets, rejected))
-            fresh = metering.identify(messages.part(counted), dedup) if len(counted) else []
-            dedup.put(fresh, [(partition, int(messages.offsets[-1]) + 1)])
+            refused = np.zeros(len(inside), np.bool_)
+            for partition, offsets in rejected.items():
+                refused |= (messages.partitions == partition) & np.isin(messages.offsets, offsets)
+            dedup.put(metering.identify(messages, refused, dedup))
+            dedup.know(dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True)))
             count += len(inside)
-    dedup.put([], [(partition, committed)])
-    if count:
-        log.info("learned %d events of partition %d again in %.1f s", count, partition, time.monotonic() - started)
+    dedup.know({partition: committed for partition, (_, committed) in gaps.items()})
+    log.info("learned %d events of %d partitions again in %.1f s", count, len(gaps), time.monotonic() - started)
     return count
 
 
-def _rejected(bootstrap: str, codec: Codec, partition: int, known: int) -> Any:
-    """Offsets of events of `partition` that were rejected."""
-    found = []
-    for batch in _read(bootstrap, REJECTED_EVENTS.name, partition, OFFSET_BEGINNING, None):
+def _rejected(bootstrap: str, codec: Codec, gaps: Gaps) -> dict[int, npt.NDArray[np.int64]]:
+    """Offsets of the events that were rejected, by partition of usage-events, which is that of their rejects too."""
+    found: dict[int, list[int]] = {}
+    for batch in _read(bootstrap, REJECTED_EVENTS.name, dict.fromkeys(gaps, (OFFSET_BEGINNING, None))):
         for message in batch:
             value = codec.decode("rejected_event", message.value())
-            if value["topic"] == USAGE_EVENTS.name and value["partition"] == partition and value["offset"] >= known:
-                found.append(value["offset"])
-    return np.array(found, np.int64)
+            partition = value["partition"]
+            if value["topic"] == USAGE_EVENTS.name and partition in gaps and value["offset"] >= gaps[partition][0]:
+                found.setdefault(partition, []).append(value["offset"])
+    return {partition: np.array(offsets, np.int64) for partition, offsets in found.items()}
 
 
-def _read(bootstrap: str, topic: str, partition: int, start: int, end: int | None) -> Any:
-    """Batches of a partition from `start` to `end`, or to where it ends now."""
+def _read(bootstrap: str, topic: str, ranges: Mapping[int, tuple[int, int | None]]) -> Iterator[list[Any]]:
+    """Batches of partitions, each from an offset to another one, or to where it ends now."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -67,17 +75,19 @@ def _read(bootstrap: str, topic: str, partition: int, start: int, end: int | Non
         }
     )
     try:
-        consumer.assign([TopicPartition(topic, partition, start)])
-        over = False
-        while not over:
+        consumer.assign([TopicPartition(topic, partition, start) for partition, (start, _) in ranges.items()])
+        open_ = set(ranges)
+        while open_:
             batch = []
             for message in consumer.consume(BATCH, 0.2):
-                error = message.error()
+                error, partition = message.error(), message.partition()
                 if error is None:
                     batch.append(message)
-                    over = over or (end is not None and message.offset() + 1 >= end)
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    over = True
+                    end = ranges[partition][1]
+                    if end is not None and message.offset() + 1 >= end:
+                        open_.discard(partition)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                    open_.discard(partition)
                 else:
                     raise KafkaException(error)
             if batch:

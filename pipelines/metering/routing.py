@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from pipelines.document_log import Documents
 from contracts.families import roots
+from pipelines.document_log import Documents
 from pipelines.partitioning import partition_of
 
 

@@ -71,6 +71,8 @@ class Source:
 
     def committed(self, partitions: Sequence[int]) -> dict[int, int | None]:
         """The group's committed offsets; none: nothing was ever committed."""
+        if not partitions:
+            return {}
         asked = [TopicPartition(USAGE_EVENTS.name, number) for number in partitions]
         answers = self.consumer.committed(asked, 10)
         for each in answers:
@@ -88,8 +90,9 @@ class Source:
         self.consumer.resume([TopicPartition(USAGE_EVENTS.name, number) for number in partitions if number in ours])
 
     def rewind(self) -> None:
-        """Read on from the committed offsets, whatever was read since."""
-        for number, offset in self.committed(self.assigned()).items():
+        """Read on from the committed offsets, whatever was read since. New partitions have not been read."""
+        read = [number for number in self.assigned() if number not in self.new]
+        for number, offset in self.committed(read).items():
             self.consumer.seek(TopicPartition(USAGE_EVENTS.name, number, offset or 0))
 
     def lag(self) -> int:
@@ -115,7 +118,7 @@ class Source:
         consumer.incremental_unassign(partitions)
 
     def _complained(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the client has no other name for it
             self._on_trouble(error.str())
 
 

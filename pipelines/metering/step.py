@@ -1,7 +1,7 @@
 """The pure part of METER: which events of a batch count, and how their deltas are packed."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,102 +9,95 @@ import numpy.typing as npt
 from pipelines.metering.dedup import VALUE
 
 PACK_BYTES: Final = 400_000
-"""About so much goes into one record of metered-usage; Kafka's default limit is a million."""
+"""About so much goes into one record of metered-usage; Kafka's default limit is a million, and one delta has less than 600,000."""
+MARK_BYTES: Final = 8
+TARGET_BYTES: Final = 2
+PLACE_BYTES: Final = 8
+HEAD_BYTES: Final = TARGET_BYTES + PLACE_BYTES
+"""Of a delta's row behind its mark: partition of metered-usage (UInt16), place of the event (Int64, −1: many), both little endian."""
+_MANY: Final = (-1).to_bytes(PLACE_BYTES, "little", signed=True)
+
+Identities = npt.NDArray[np.void]
+"""Rows of key (16 bytes), body, offset: in the order of the keys, of one key in order of offset."""
+IDENTITY: Final = np.dtype([("key", "V16"), ("body", "<u8"), ("offset", "<i8")])
+_ENTRY: Final = np.dtype([("offset", "<i8"), ("body", "<u8")])
+assert _ENTRY.itemsize == VALUE.size  # noqa: S101 - one layout, written by numpy and read by struct
 
 
 class Verdicts(NamedTuple):
-    """What dedup says about the events of a batch, by position in the batch's lists."""
+    """What dedup says about the events of a batch, by position in the batch's identities."""
 
     fresh: list[tuple[bytes, bytes]]
-    """New entries for the store, in order of arrival."""
+    """New entries for the store, in the order of their keys."""
     duplicates: list[int]
     conflicts: list[tuple[int, int]]
     """(position, offset of the event that has the id)."""
 
 
-def judge(keys: Sequence[bytes], bodies: Sequence[int], offsets: Sequence[int], known: Mapping[int, bytes]) -> Verdicts:
+def in_order(keys: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
+    """The permutation that sorts keys bytewise, as the store does; equal ones keep their order."""
+    halves = keys.view(">u8").reshape(-1, 2).astype(np.uint64)
+    order = np.argsort(halves[:, 0], kind="stable")
+    first = halves[order, 0]
+    if (first[1:] == first[:-1]).any():
+        order = np.lexsort((halves[:, 1], halves[:, 0]))
+    return order
+
+
+def judge(identities: Identities, known: Sequence[bytes | None]) -> Verdicts:
     """First of an id counts; the same offset again is the same event; another body is a conflict.
 
     `known` has the store's values by position.
     """
-    fresh: dict[bytes, bytes] = {}
+    keys = identities["key"]
+    halves = np.ascontiguousarray(keys).view("<u8").reshape(-1, 2)
+    suspect = np.zeros(len(keys), np.bool_)
+    suspect[1:] = (halves[1:] == halves[:-1]).all(axis=1)
+    repeated = suspect.copy()
+    if known.count(None) != len(known):
+        suspect |= np.fromiter((value is not None for value in known), np.bool_, len(known))
+    entries = np.empty(len(keys), _ENTRY)
+    entries["offset"], entries["body"] = identities["offset"], identities["body"]
+    new = ~suspect
+    fresh = list(zip(keys[new].tolist(), entries[new].view("V16").tolist(), strict=True))
     duplicates: list[int] = []
     conflicts: list[tuple[int, int]] = []
-    pack = VALUE.pack
-    for position, (key, body, offset) in enumerate(zip(keys, bodies, offsets, strict=True)):
-        value = known.get(position) or fresh.get(key)
-        if value is None:
-            fresh[key] = pack(offset, body)
-            continue
-        first_offset, first_body = VALUE.unpack(value)
+    first_offset = first_body = 0
+    for position in np.flatnonzero(suspect).tolist():
+        value = known[position]
+        offset, body = int(identities["offset"][position]), int(identities["body"][position])
+        if value is not None:
+            first_offset, first_body = VALUE.unpack(value)
+        elif repeated[position] and new[position - 1]:
+            first_offset, first_body = int(identities["offset"][position - 1]), int(identities["body"][position - 1])
         if first_offset == offset:
             continue
         if first_body == body:
             duplicates.append(position)
         else:
             conflicts.append((position, first_offset))
-    return Verdicts(list(fresh.items()), duplicates, conflicts)
+    return Verdicts(fresh, duplicates, conflicts)
 
 
 def untimely(
     timestamps: npt.NDArray[np.int64], recorded_ms: npt.NDArray[np.int64], late_ms: int, ahead_ms: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Positions of events that are too old, and of those too far ahead. A limit itself is still accepted."""
-    old = np.flatnonzero(timestamps < recorded_ms - late_ms)
+    """Positions of events that are too old, and of those too far ahead. A limit itself is still accepted; nothing is before 1970."""
+    old = np.flatnonzero(timestamps < np.maximum(recorded_ms - late_ms, 0))
     ahead = np.flatnonzero(timestamps > recorded_ms + ahead_ms)
     return old, ahead
 
 
-def delta(catalogue: str, product: str, aggregation: str, keys: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    """A row of `compile.statement` as a UsageDelta of the wire."""
-    customer, window, recorded, place, first, events, *rest = row
-    made: dict[str, Any] = {
-        "catalogue": catalogue,
-        "product": product,
-        "customer": customer,
-        "group": {},
-        "window_ms": window,
-        "recorded_ms": recorded,
-        "first_ms": first,
-        "events": events,
-        "sequence": place,
-    }
-    if aggregation != "count":
-        aggregate, *rest = rest
-        if aggregation == "unique":
-            made["members"] = sorted(aggregate)
-        elif aggregation in {"latest", "time_weighted"}:
-            made["points"] = [{"timestamp_ms": t, "transaction_id": i, "value": v} for t, i, v in sorted(aggregate)]
-        else:
-            made["value"] = aggregate
-    made["group"] = {key: value for key, value in zip(keys, rest, strict=True) if value is not None}
-    return made
-
-
-def packs(deltas: Iterable[dict[str, Any]], size: int = PACK_BYTES) -> Iterable[list[dict[str, Any]]]:
-    """Deltas in portions that fit a record. Large ones are split: members and points of a key may come in several deltas."""
-    pack: list[dict[str, Any]] = []
-    weight = 0
-    for each in deltas:
-        for part in _split(each, size):
-            bytes_ = 150 + sum(len(m) * 4 + 5 for m in part.get("members", ())) + sum(
-                len(p["transaction_id"]) * 4 + len(p["value"]) + 15 for p in part.get("points", ())
-            )
-            if pack and weight + bytes_ > size:
-                yield pack
-                pack, weight = [], 0
-            pack.append(part)
-            weight += bytes_
-    if pack:
-        yield pack
-
-
-def _split(each: dict[str, Any], size: int) -> Iterable[dict[str, Any]]:
-    field = "members" if each.get("members") else "points"
-    items = each.get(field, [])
-    many = max(1, size // 4000)
-    if len(items) <= many:
-        yield each
-        return
-    for start in range(0, len(items), many):
-        yield {**each, field: items[start : start + many], "events": each["events"] if start == 0 else 0}
+def packs(rows: Iterable[bytes], size: int = PACK_BYTES) -> Iterable[tuple[int, list[bytes]]]:
+    """Deltas of one partition in portions that fit a record: (partition, Avro bodies). All deltas of one watched event stay together."""
+    open_packs: dict[bytes, tuple[list[bytes], int, bytes]] = {}
+    for row in rows:
+        target, place = row[:TARGET_BYTES], row[TARGET_BYTES:HEAD_BYTES]
+        pack, weight, last = open_packs.get(target, ([], 0, _MANY))
+        if weight + len(row) > size and pack and (place == _MANY or place != last):
+            yield int.from_bytes(target, "little"), pack
+            pack, weight = [], 0
+        pack.append(row[HEAD_BYTES:])
+        open_packs[target] = (pack, weight + len(row), place)
+    for target, (pack, _, _) in sorted(open_packs.items()):
+        yield int.from_bytes(target, "little"), pack

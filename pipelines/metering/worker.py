@@ -1,9 +1,11 @@
 """METER's process: `python -m pipelines.metering.worker [NUMBER]`.
 
-A batch is one Kafka transaction: its metered usage, its rejects and the offsets behind it. The dedup store is written before the
-transaction ends; a crash in between is harmless (`dedup.py`). Documents take effect between batches.
+A batch is one Kafka transaction: its metered usage, its rejects and the offsets behind it. The ids are put into the dedup store before
+the transaction ends, and that they are known when it has ended; a crash in between is harmless (`dedup.py`, `relearn.py`). Documents
+take effect between batches.
 """
 
+import gc
 import logging
 import signal
 import sys
@@ -50,6 +52,7 @@ class Worker:
         self._reported = 0.0
         self._rotated = time.monotonic()
         self._changes = -1
+        self._progress = time.time()
         self.counts: Counter[str] = Counter()
         """Events read, accepted, duplicate, and rejected by reason, since the start."""
 
@@ -80,6 +83,9 @@ class Worker:
         self._output = Output(self._bootstrap, self._name, self._patience)
         self._source = Source(self._bootstrap, self._name, self._patience.wait)
         log.info("metering %d catalogues", len(self._log.documents.catalogues))
+        # A batch makes many objects and no cycles; without this the collector looks at all of them again and again.
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 50)
         try:
             while not self._stopping:
                 self._turn()
@@ -104,27 +110,29 @@ class Worker:
 
     def _batch(self, found: list[Any]) -> None:
         messages = columns(found)
-        outcome = self._metering.run(messages, self._dedup)
+        outcome = self._patience(lambda: self._metering.run(messages, self._dedup))
         ends: dict[int, int] = dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True))
-        self._dedup.put(outcome.fresh, list(ends.items()))
+        self._dedup.put(outcome.fresh)
         if self._output.commit(outcome, ends, self._source.consumer.consumer_group_metadata()):
+            self._dedup.know(ends)
             self.counts.update(read=len(found), accepted=outcome.accepted, duplicate=outcome.duplicates)
             self.counts.update(outcome.reasons)
+            self._progress = time.time()
         else:
             self._patience(self._source.rewind)
 
     def _welcome(self, partitions: list[int]) -> None:
         """Make partitions ready that were assigned: their ids must be known up to where reading begins."""
         committed = self._patience(lambda: self._source.committed(partitions))
+        gaps = {}
         for partition, offset in committed.items():
             known = self._dedup.position(partition) or 0
             if offset is not None and known < offset:
-                self._report("learning", partition=partition)
-                self._patience(lambda p=partition, k=known, o=offset: self._relearn(p, k, o))  # type: ignore[misc]
+                gaps[partition] = (known, offset)
+        if gaps:
+            self._report("learning", partitions=sorted(gaps))
+            self._patience(lambda: relearn(self._bootstrap, self._codec, self._metering, self._dedup, gaps))
         self._source.ready(partitions)
-
-    def _relearn(self, partition: int, known: int, committed: int) -> int:
-        return relearn(self._bootstrap, self._codec, self._metering, self._dedup, partition, known, committed)
 
     def _follow_documents(self) -> None:
         """After the batch was fetched: what was published before an event was sent holds for that event."""
@@ -140,7 +148,9 @@ class Worker:
     def _report(self, state: str, **more: object) -> None:
         self._reported = time.monotonic()
         lag = self._source.lag() if state == "running" else None
-        self._health.report(state, lag=lag, **self.counts, **more)
+        if lag == 0:
+            self._progress = time.time()
+        self._health.report(state, lag=lag, last_progress_at=self._progress, **self.counts, **more)
 
 
 def _topic_id(bootstrap: str) -> str:

@@ -1,0 +1,27 @@
+"""Records of metered-usage put together from the Avro bodies of their deltas, which need not be decoded for that."""
+
+from collections.abc import Sequence
+from typing import Final
+
+_BEFORE: Final = b"\x00\x01\x01"
+"""`kind` metered (symbol 0), `origin_partition` −1, `origin_offset` −1: the fields in front of the deltas."""
+_END: Final = b"\x00"
+_MOVED: Final = b"\x00"
+"""`moved`: none."""
+
+
+def metered_usage(deltas: Sequence[bytes], documents: int) -> bytes:
+    """The body of a `metered_usage` record (current version) with these bodies of `UsageDelta`; `documents` as in the schema."""
+    known = long(documents) if documents >= 0 else b"\x01"
+    return b"".join((_BEFORE, long(len(deltas)) if deltas else b"", *deltas, _END, known, _MOVED))
+
+
+def long(number: int) -> bytes:
+    """Avro's variable-length zig-zag long, for what is not negative."""
+    out = bytearray()
+    number <<= 1
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
