@@ -63,6 +63,12 @@ def kafka_of(settings: Settings) -> str:
     return found
 
 
+def without_password(url: str) -> str:
+    """The address without user and password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
 def _lone_warehouse(data: Path) -> dict[str, str]:
     if owner(data / "warehouse") is None:
         return {}

@@ -30,7 +30,9 @@ from pipelines.local import addresses, kafka, leftovers, ports, stages, topics
 from pipelines.local.child import Child
 from pipelines.local.kafka import Broker
 from pipelines.local.keeping import TRIES, Kept
-from pipelines.local.ownership import owned
+from pipelines.local.ownership import FolderHeldError, owned
+from pipelines.local.ports import PortError
+from pipelines.local.topics import TopicsError
 from pipelines.local.watch import Watch
 from pipelines.settings import Settings
 
@@ -260,7 +262,7 @@ class Supervisor:
             leftovers.note(self._data, {name: kept.child.pid for name, kept in self._kept.items() if kept.child.pid is not None})
 
     def _shown(self) -> str:
-        return without_password(self._addresses["clickhouse"])
+        return addresses.without_password(self._addresses["clickhouse"])
 
     # Stopping
 
@@ -274,12 +276,6 @@ class Supervisor:
             if not kept.child.stop(0.0 if self._hurry else STOP_S):
                 self._say(f"{name} did not stop in time and was killed; it goes on from its last commit at the next start")
         self._note()
-
-
-def without_password(url: str) -> str:
-    """The address without user and password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _credentials(settings: Settings) -> str:
@@ -297,15 +293,21 @@ def options() -> argparse.ArgumentParser:
 
 
 def supervise(settings: Settings, say: Say, only: Sequence[str] | None = None) -> int:
-    """Run a stack in this process until SIGTERM or SIGINT: 0, or 2 when it can not be started; a second signal does not wait for anybody."""
+    """Run a stack in this process until SIGTERM or SIGINT; a second signal does not wait for anybody.
+
+    Gives 0, or 1 when it can not be started, or 2 when what was asked for can not be: the folder or a port is taken, topics do not fit.
+    """
     supervisor = Supervisor(settings, say, only)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.stop())
     try:
         supervisor.run()
-    except (TaximeterError, KafkaException, OSError) as error:
+    except (FolderHeldError, PortError, TopicsError) as error:
         say(str(error))
         return 2
+    except (TaximeterError, KafkaException, OSError) as error:
+        say(str(error))
+        return 1
     return 0
 
 
