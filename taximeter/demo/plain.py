@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 
 from contracts.result import Alert, Balance, Invoice, Line
-from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, money, plain
+from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, Waiting, money, plain
 from taximeter.demo.screen import days, instant
 
 
 def told(scene: Scene, names: Mapping[str, str]) -> list[str]:
     """The scene in lines; `names` are the products' names by id."""
     match scene:
+        case Waiting(text):
+            return [f"   {text}"]
         case Heading(number, title, about):
             return [f"{number}. {title}" + (f": {about}" if about else "")]
         case Terms(rows) | Places(rows):

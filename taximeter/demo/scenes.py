@@ -7,6 +7,12 @@ from typing import NamedTuple
 from contracts.result import Alert, Balance, Invoice
 
 
+class Waiting(NamedTuple):
+    """What is being done before there is anything to show."""
+
+    text: str
+
+
 class Heading(NamedTuple):
     """The title of a scene and one sentence about it."""
 
@@ -60,7 +66,7 @@ class Places(NamedTuple):
     rows: Sequence[tuple[str, str]]
 
 
-Scene = Heading | Terms | Flow | Bill | Grant | Measured | Places
+Scene = Waiting | Heading | Terms | Flow | Bill | Grant | Measured | Places
 
 
 def money(amount: Decimal, currency: str) -> str:

@@ -21,7 +21,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from contracts.result import Alert, Balance, Invoice, Line
-from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, money, plain
+from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, Waiting, money, plain
 
 WIDTH: Final = 100
 """Wider terminals leave the rest empty: a long line is hard to read."""
@@ -50,6 +50,8 @@ CELL: Final = 12.2
 def drawn(scene: Scene, names: Mapping[str, str]) -> RenderableType:
     """The picture of a scene; `names` are the products' names by id."""
     match scene:
+        case Waiting():
+            return Text(f"   {scene.text}", style=QUIET)
         case Heading():
             return _heading(scene)
         case Terms() | Places():

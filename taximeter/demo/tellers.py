@@ -6,9 +6,10 @@ from typing import Final
 
 from rich.console import Console
 from rich.live import Live
+from rich.status import Status
 
 from taximeter.demo import plain, screen
-from taximeter.demo.scenes import Flow, Scene
+from taximeter.demo.scenes import Flow, Scene, Waiting
 
 LINE_S: Final = 2.0
 """Between two plain lines about the stream."""
@@ -21,11 +22,19 @@ class Terminal:
         self._console = console
         self._names = names
         self._live: Live | None = None
+        self._status: Status | None = None
 
     def __call__(self, scene: Scene) -> None:
+        if isinstance(scene, Waiting):
+            if self._status is None:
+                self._status = self._console.status(scene.text)
+                self._status.start()
+            self._status.update(scene.text)
+            return
         picture = screen.drawn(scene, self._names)
         if isinstance(scene, Flow) and not scene.over:
             if self._live is None:
+                self.close()
                 self._live = Live(console=self._console, auto_refresh=False, transient=True)
                 self._live.start()
             self._live.update(picture, refresh=True)
@@ -35,6 +44,9 @@ class Terminal:
 
     def close(self) -> None:
         """Give the terminal back."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -47,6 +59,7 @@ class Log:
         self._write = write
         self._names = names
         self._told = 0.0
+        """When the stream was told last."""
 
     def __call__(self, scene: Scene) -> None:
         if isinstance(scene, Flow) and not scene.over:
@@ -56,3 +69,6 @@ class Log:
             self._told = now
         for line in plain.told(scene, self._names):
             self._write(line)
+
+    def close(self) -> None:
+        """Nothing is held."""
