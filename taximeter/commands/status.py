@@ -24,7 +24,7 @@ COLUMNS = [("stage", False), ("pid", True), ("state", False), ("lag", True), ("l
 def command(data: Path | None, as_json: bool) -> None:
     """Addresses, and for each process whether it comes through: records that wait, and how long ago it committed last.
 
-    States: starting, running, waiting (for a server that does not answer), learning, stuck (has work and commits nothing), down. Exit 1 when nothing runs.
+    States: starting, running, waiting (for a server that does not answer), learning or recovering (its state), stuck (has work and commits nothing), down. Exit 1 when nothing runs.
     """
     from pipelines.local import addresses
     from pipelines.settings import Settings
