@@ -313,7 +313,7 @@ class Partition:
                 parts |= 1 << place
         self._position.parts = b""
         if record.identity:
-            self._cells.write(keys.transfer(record.identity), b"")
+            self._cells.write(keys.transfer(record.identity), b"1")
         return True
 
     def _settle_in(self, value: Mapping[str, Any]) -> None:

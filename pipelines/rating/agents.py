@@ -1,0 +1,254 @@
+"""The shell of RATE: a Faust agent over the three topics, and for each partition a task that writes and publishes what the step decides.
+
+The agent only hands records to their partition's task. The task applies what waits, writes it to the changelog, then to the local store, and
+publishes; meanwhile records gather, so a write carries more the longer the last one took. Offsets are settled when everything of a write is acknowledged.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import faust
+from mode import CrashingSupervisor
+
+from pipelines.rating.output import ForeignWriteError, Output
+from pipelines.rating.step import Input, Partition, Write
+from pipelines.rating.tables import TABLE, PartitionRows, StateTable
+from pipelines.rating.transport import Consumer, Transport
+from pipelines.settings import Settings
+from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP
+from schemas.codec import Codec, CodecError
+
+log = logging.getLogger("taximeter.rate")
+
+SOURCES: Final = {topic.name: topic for topic in (CONTRACT_CHANGES, METERED_USAGE, CLOCK)}
+LINE: Final = 200
+"""Records of a partition that may stand in line before the agent waits."""
+TIDY_S: Final = 0.2
+UNPUBLISHED: Final = 2
+"""Writes of a partition whose results may be on their way while the next is worked out."""
+
+
+class RateApp(faust.App):
+    """A Faust app with RATE's transport."""
+
+    def _new_transport(self) -> Any:
+        return Transport(self.conf.broker_consumer, self)
+
+
+class Runner:
+    """Applies, writes and publishes one partition."""
+
+    def __init__(self, shell: "Shell", number: int) -> None:
+        self._shell = shell
+        self._number = number
+        rows = PartitionRows(shell.table.store, number)
+        self.partition = Partition(number, shell.settings.partitions, rows)
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._publishing: asyncio.Task[None] | None = None
+        self._behind: int | None = None
+        """Offset behind our last write in the changelog."""
+        self._task = asyncio.create_task(self._run(), name=f"partition {number}")
+        self._task.add_done_callback(shell.ended)
+
+    async def put(self, record: Input) -> None:
+        """Stand in line; waits while the line is full."""
+        self.partition.put(record)
+        self._wake.set()
+        if self.partition.waiting >= LINE:
+            self._room.clear()
+            await self._room.wait()
+
+    async def stop(self) -> None:
+        """End between two writes; what was not written is applied again by the next owner."""
+        self._room.set()
+        self._stopping = True
+        self._wake.set()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    _stopping = False
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            if not self.partition.busy:
+                await self._idle()
+                continue
+            self._wake.clear()
+            started = time.perf_counter()
+            self.partition.work()
+            write = self.partition.take()
+            self._shell.counts["work_us"] += round((time.perf_counter() - started) * 1e6)
+            if self.partition.waiting < LINE:
+                self._room.set()
+            if write is not None:
+                await self._commit(write)
+            await asyncio.sleep(0)
+        if self._publishing is not None:
+            await self._publishing
+
+    async def _idle(self) -> None:
+        """Until there is something to do; meanwhile the outbox is emptied."""
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), TIDY_S if self.partition.leftovers or self._publishing else None)
+        except TimeoutError:
+            if self._publishing is not None and self._publishing.done():
+                self._publishing = None
+            elif self.partition.leftovers:
+                await self._store(self.partition.tidy())
+
+    async def _commit(self, write: Write) -> None:
+        if write.rows:
+            await self._store(write.rows)
+        before, self._publishing = self._publishing, None
+        if before is not None:
+            await before
+        self._publishing = asyncio.create_task(self._publish(write))
+        self._publishing.add_done_callback(self._shell.ended)
+
+    async def _store(self, rows: dict[bytes, bytes | None]) -> None:
+        first, last = await self._shell.output.write(self._number, rows)
+        if self._behind is not None and first != self._behind:
+            raise ForeignWriteError(
+                f"partition {self._number}: the changelog goes on at {first}, not at {self._behind}: another worker has written to it; starting again"
+            )
+        self._behind = last + 1
+        self._shell.table.store.write(self._number, rows, last)
+        self._shell.counts["rows"] += len(rows)
+        self._shell.counts["writes"] += 1
+
+    async def _publish(self, write: Write) -> None:
+        await self._shell.output.publish(self._number, write)
+        self._shell.counts["crossings"] += len(write.crossings)
+        if write.outbox is not None:
+            self.partition.published(write.outbox)
+        for topic, offset in write.settled.items():
+            self._shell.settle(topic, self._number, offset)
+
+
+class Shell:
+    """One RATE worker: the Faust app, its table, its agent, and the partitions that it owns."""
+
+    def __init__(self, settings: Settings, number: int, folder: Path) -> None:
+        self.settings = settings
+        self.codec = Codec.at(settings.schema_registry)
+        self.counts: Counter[str] = Counter()
+        """Since the start: records by topic, rows and writes, crossings, unreadable, microseconds of work."""
+        self.failed: BaseException | None = None
+        self.last_settled = time.time()
+        self._runners: dict[int, Runner] = {}
+        self._dirty = asyncio.Event()
+        self._app = app = RateApp(
+            RATE_GROUP,
+            broker=[f"kafka://{server}" for server in (settings.kafka or "").split(",")],
+            datadir=str(folder),
+            store="rocksdb://",
+            version=1,
+            origin=None,
+            autodiscover=False,
+            web_enabled=False,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            topic_partitions=settings.partitions,
+            table_standby_replicas=0,
+            consumer_group_instance_id=f"{RATE_GROUP}-{number}",
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=6.0,
+            broker_heartbeat_interval=1.0,
+            broker_request_timeout=60.0,
+            broker_commit_interval=3600.0,
+            broker_commit_livelock_soft_timeout=1e9,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=256,
+            stream_recovery_delay=0.0,
+            agent_supervisor=CrashingSupervisor,
+            worker_redirect_stdouts=False,
+            logging_config=None,
+        )
+        self.table = StateTable(
+            app, name=TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions, on_recover=self._recovered, recovery_buffer_size=2000
+        )
+        app.tables.add(self.table)
+        self.output = Output(settings.kafka or "", self.codec, settings.partitions, self.table.changelog_topic_name)
+        topic = app.topic(*SOURCES, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True)
+        app.agent(topic, name="rate")(self._agent)
+
+    @property
+    def app(self) -> RateApp:
+        return self._app
+
+    @property
+    def consumer(self) -> Consumer:
+        found: Any = self._app.consumer
+        return found  # type: ignore[no-any-return]
+
+    @property
+    def partitions(self) -> dict[int, Runner]:
+        """Partitions that are ours and ready."""
+        return self._runners
+
+    def settle(self, topic: str, partition: int, offset: int) -> None:
+        self.consumer.settle(topic, partition, offset)
+        self.last_settled = time.time()
+        self._dirty.set()
+
+    def ended(self, task: "asyncio.Task[None]") -> None:
+        """A partition's task is over: when it failed, so does the worker; the next one goes on from what was written."""
+        if not task.cancelled() and (error := task.exception()) is not None and self.failed is None:
+            self.failed = error
+            log.error("%s: %s", task.get_name(), error, exc_info=None if isinstance(error, ForeignWriteError) else error)
+
+    async def keep_committing(self) -> None:
+        """Commit what is settled, soon after it is."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            if not self._app.rebalancing:
+                await self.consumer.commit()
+            await asyncio.sleep(0.05)
+
+    async def release(self) -> None:
+        """Finish the writes under way and let go of all partitions."""
+        runners, self._runners = self._runners, {}
+        await asyncio.gather(*(runner.stop() for runner in runners.values()))
+
+    async def _recovered(self) -> None:
+        """Faust has the rows of all partitions that are ours now."""
+        await self.release()
+        self.consumer.forget()
+        owned = sorted({place.partition for place in self.consumer.assignment() if place.topic == METERED_USAGE.name})
+        for number in owned:
+            self._runners[number] = Runner(self, number)
+            await asyncio.sleep(0)
+        log.info("rating partitions %s", ", ".join(map(str, owned)) or "none")
+
+    async def _agent(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            runner = self._runners.get(message.partition)
+            if runner is None:
+                continue
+            record = self._decoded(message)
+            if record is not None:
+                self.counts[message.topic] += 1
+                await runner.put(record)
+
+    def _decoded(self, message: Any) -> Input | None:
+        topic = SOURCES[message.topic]
+        try:
+            value = self.codec.decode(topic.schema or "", message.value or b"")
+        except CodecError as error:
+            self.counts["unreadable"] += 1
+            log.warning("%s[%d] offset %d is passed over: %s", message.topic, message.partition, message.offset, error)
+            return None
+        identity = b""
+        if message.topic == METERED_USAGE.name and value["kind"] == "transfer":
+            identity = hashlib.blake2b(message.value, digest_size=16).digest()
+        return Input(message.topic, message.offset, round(message.timestamp * 1000), value, identity)

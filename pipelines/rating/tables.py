@@ -1,0 +1,165 @@
+"""The table that holds all of RATE's state: a Faust table over RocksDB, written in whole batches.
+
+Faust's own table writes locally first and sends each row to the changelog by itself, so that after a crash rows of one record may be
+there and others not, and the local store may be ahead of the changelog. Here all rows of a write are one Kafka record batch, which the log takes as a
+whole or not at all; the local store gets them, with the changelog's offset, only when the changelog has them. So it always holds a
+beginning of the changelog. Recovery, assignment and the place of the files are Faust's.
+"""
+
+import gc
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import faust
+import rocksdict
+from faust.stores import rocksdb
+from faust.types import TP
+
+log = logging.getLogger("taximeter.rate")
+
+TABLE: Final = "state"
+WRITE_BUFFER_BYTES: Final = 8 << 20
+BLOCK_CACHE_BYTES: Final = 64 << 20
+OPEN_FILES: Final = 256
+STALE_S: Final = 12 * 3600
+"""Local state that was not in use for so long is thrown away: the changelog may have forgotten by then what was deleted."""
+DELETE_RETENTION_MS: Final = 7 * 86_400_000
+MESSAGE_BYTES: Final = 16 << 20
+CHANGELOG: Final[Mapping[str, str]] = {
+    "cleanup.policy": "compact",
+    "max.message.bytes": str(MESSAGE_BYTES),
+    "delete.retention.ms": str(DELETE_RETENTION_MS),
+    "min.compaction.lag.ms": "600000",
+    "segment.bytes": str(64 << 20),
+    "min.cleanable.dirty.ratio": "0.3",
+}
+"""How the changelog topic is kept."""
+
+
+class Store(rocksdb.Store):
+    """One RocksDB for each partition, read and written by partition."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._cache = rocksdict.Cache(BLOCK_CACHE_BYTES)
+
+    def get_row(self, partition: int, key: bytes) -> bytes | None:
+        found = self._db_for_partition(partition).get(key)
+        return None if found is None else bytes(found)
+
+    def scan(self, partition: int, prefix: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Rows whose key begins with `prefix` and is greater than `after`, in order."""
+        for key, value in self._db_for_partition(partition).items(from_key=max(prefix, after)):
+            if not key.startswith(prefix):
+                return
+            if key > after:
+                yield key, value
+
+    def write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int) -> None:
+        """Rows that the changelog has, and the offset of the last of them there; none deletes."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in rows.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(self.offset_key, str(offset).encode())
+        self._db_for_partition(partition).write(batch)
+
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]) -> None:  # noqa: ARG002
+        """Recovery: rows as they come from the changelog, in order, with their offset in the same write."""
+        found: dict[int, tuple[dict[bytes, bytes | None], int]] = {}
+        for event in batch:
+            message = event.message
+            rows, _ = found.get(message.partition, ({}, 0))
+            rows[message.key] = message.value
+            found[message.partition] = (rows, message.offset)
+        for partition, (rows, offset) in found.items():
+            self.write(partition, rows, offset)
+
+    def revoke_partitions(self, table: Any, tps: Iterable[TP]) -> None:  # noqa: ARG002
+        for tp in tps:
+            if tp.topic == self.table.changelog_topic.get_topic_name():
+                self._close(tp.partition)
+
+    async def stop(self) -> None:
+        for partition in list(self._dbs):
+            self._close(partition)
+        gc.collect()
+
+    def _close(self, partition: int) -> None:
+        db = self._dbs.pop(partition, None)
+        if db is not None:
+            self._stamp(partition).touch()
+            db.close()
+
+    def _stamp(self, partition: int) -> Path:
+        """Its age tells when the partition's state was last in use."""
+        return self.partition_path(partition).with_suffix(".used")
+
+    def stamp(self) -> None:
+        """All open partitions are in use now."""
+        for partition in self._dbs:
+            self._stamp(partition).touch()
+
+    def _open_for_partition(self, partition: int) -> Any:
+        path, stamp = self.partition_path(partition), self._stamp(partition)
+        if path.exists() and (not stamp.exists() or time.time() - stamp.stat().st_mtime > STALE_S):
+            log.info("local state of partition %d is too old: it is read again from the changelog", partition)
+            shutil.rmtree(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = rocksdict.Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_max_open_files(OPEN_FILES)
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+        options.set_max_write_buffer_number(2)
+        options.set_compression_type(rocksdict.DBCompressionType.lz4())
+        options.set_keep_log_file_num(2)
+        tables = rocksdict.BlockBasedOptions()
+        tables.set_block_cache(self._cache)
+        tables.set_bloom_filter(10, block_based=False)
+        options.set_block_based_table_factory(tables)
+        db = rocksdict.Rdict(str(path), options=options)
+        stamp.touch()
+        return db
+
+
+class StateTable(faust.Table[bytes, bytes]):
+    """The Faust table over `Store`."""
+
+    def _new_store(self) -> Any:
+        return Store(
+            "rocksdb://",
+            self.app,
+            self,
+            table_name=self.name,
+            key_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            value_type=bytes,
+            loop=self.loop,
+            driver="rocksdict",
+        )
+
+    @property
+    def store(self) -> Store:
+        found: Any = self.data
+        return found  # type: ignore[no-any-return]
+
+
+class PartitionRows:
+    """`cells.Rows` of one partition of the table."""
+
+    def __init__(self, store: Store, partition: int) -> None:
+        self._store = store
+        self._partition = partition
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._store.get_row(self._partition, key)
+
+    def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        return self._store.scan(self._partition, prefix, after)

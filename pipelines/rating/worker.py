@@ -1,0 +1,129 @@
+"""RATE's process: `python -m pipelines.rating.worker [NUMBER]`."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+
+from pipelines.health import Health
+from pipelines.rating import local
+from pipelines.rating.agents import SOURCES, Shell
+from pipelines.settings import Settings
+
+log = logging.getLogger("taximeter.rate")
+
+REPORT_S: Final = 1.0
+STOP_S: Final = 8.0
+
+
+class Worker:
+    """One RATE. `run` returns after `stop`, with the writes under way finished."""
+
+    def __init__(self, settings: Settings, number: int = 0) -> None:
+        if settings.kafka is None:
+            raise ValueError("RATE needs the address of Kafka: set TAXIMETER_KAFKA to host:port (`taximeter up` does)")
+        self._settings = settings
+        self._number = number
+        self._health = Health(settings.data, "rate" if settings.workers == 1 else f"rate-{number}")
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Rate until `stop`. Raises what ended it: then nothing is lost, and another start goes on."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        folder = self._settings.data / "rate" / f"rate-{self._number}"
+        with self._health:
+            self._health.report("starting")
+            await asyncio.to_thread(local.prepare, self._settings, folder, self._waiting)
+            shell = Shell(self._settings, self._number, folder)
+            await shell.output.start()
+            app = shell.app
+            committing: asyncio.Task[None] | None = None
+            try:
+                await app.start()
+                committing = asyncio.create_task(shell.keep_committing())
+                while not self._stopping.is_set():
+                    self._look(shell)
+                    try:
+                        await asyncio.wait_for(self._stopping.wait(), REPORT_S)
+                    except TimeoutError:
+                        continue
+            finally:
+                log.info("stopping")
+                await asyncio.wait_for(self._end(shell, committing), STOP_S)
+
+    async def _end(self, shell: Shell, committing: "asyncio.Task[None] | None") -> None:
+        await shell.release()
+        if committing is not None:
+            committing.cancel()
+        if shell.failed is None:
+            await shell.consumer.commit()
+        await shell.app.stop()
+        await shell.output.stop()
+
+    def _waiting(self, reason: str) -> None:
+        self._health.report("waiting", waiting_for=reason)
+
+    def _look(self, shell: Shell) -> None:
+        """Report, and raise what has failed."""
+        if shell.failed is not None:
+            raise shell.failed
+        if shell.app.crashed:
+            raise RuntimeError(f"Faust has stopped: {shell.app.crash_reason!r}") from shell.app.crash_reason
+        ready = not shell.app.rebalancing and bool(shell.partitions)
+        shell.table.store.stamp()
+        self._health.report(
+            "running" if ready else "recovering",
+            lag=_lag(shell),
+            partitions=sorted(shell.partitions),
+            last_settled_at=shell.last_settled,
+            **{name.replace("-", "_"): count for name, count in shell.counts.items()},
+        )
+
+
+def _lag(shell: Shell) -> int:
+    """Records that are on the topics and not done."""
+    lag = 0
+    consumer = shell.consumer
+    for number in shell.partitions:
+        for topic in SOURCES:
+            place: Any = _place(topic, number)
+            end = consumer.highwater(place)
+            done = consumer.settled(topic, number)
+            if end is not None:
+                lag += max(0, end - (done or 0))
+    return lag
+
+
+def _place(topic: str, partition: int) -> Any:
+    from faust.types import TP  # noqa: PLC0415
+
+    return TP(topic, partition)
+
+
+def main(arguments: list[str]) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s rate %(levelname)s %(name)s %(message)s")
+    for name in ("faust", "mode", "aiokafka", "pipelines.rating"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    number = int(arguments[0]) if arguments else 0
+    try:
+        asyncio.run(Worker(Settings(), number).run())
+    except (KafkaError, KafkaException) as error:
+        log.warning("Kafka: %r; nothing is lost, starting again", error)
+        time.sleep(1)
+        os.execv(sys.executable, [sys.executable, "-m", "pipelines.rating.worker", *arguments])  # noqa: S606 - the same program, anew
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
