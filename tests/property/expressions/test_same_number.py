@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.expressions import NUMBER, Call, Node, Number, Property, Text, evaluate, parse
 from pipelines.metering.engine import Engine, engine
-from pipelines.metering.expressions import value
+from pipelines.metering.values import value_of
 
 KEYS = ["a", "b", "c", "it's"]
 DIGITS = st.integers(1, 38).flatmap(lambda length: st.integers(0, 10**length - 1))
@@ -51,7 +51,7 @@ def _nodes() -> st.SearchStrategy[Node]:
 def in_sql(meter: Engine, node: Node, rows: list[dict[str, str]]) -> list[Decimal | None]:
     meter.scratch.write_text("\n".join(json.dumps({"n": n, "properties": each}) for n, each in enumerate(rows)))
     table = f"file('{meter.scratch}', 'JSONEachRow', 'n UInt32, properties Map(String, String)')"
-    found = meter.query(f"SELECT toString({value(node).sql(dialect='clickhouse')}) FROM {table} ORDER BY n", "JSONCompactEachRow")
+    found = meter.query(f"SELECT toString({value_of(node).sql(dialect='clickhouse')}) FROM {table} ORDER BY n", "JSONCompactEachRow")
     texts = [json.loads(line)[0] for line in found.splitlines()]
     return [None if text is None else Decimal(text) for text in texts]
 
