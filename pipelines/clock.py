@@ -22,11 +22,12 @@ def standings(bootstrap: str, codec: Codec) -> dict[str, int]:
     """Every clock that has ticked within the topic's retention, and its latest time (UTC, epoch milliseconds)."""
     # Every partition has every tick, so one is enough.
     where = TopicPartition(CLOCK.name, 0, OFFSET_BEGINNING)
-    (end,) = offsets.ends(AdminClient({"bootstrap.servers": bootstrap}), [(CLOCK.name, 0)]).values()
+    (end,) = offsets.ends(AdminClient({"bootstrap.servers": bootstrap, "log_level": 2}), [(CLOCK.name, 0)]).values()
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
             "group.id": "taximeter-clock-reader",
+            "log_level": 2,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 20,

@@ -42,11 +42,12 @@ class Progress:
     """Follows the topics between the stages from the moment it is made. Not thread safe."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
                 "group.id": "taximeter-progress",
+                "log_level": 2,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",

@@ -26,6 +26,7 @@ class Outbox:
                 "linger.ms": 5,
                 "compression.type": "lz4",
                 "queue.buffering.max.messages": 500_000,
+                "log_level": 2,
             }
         )
 

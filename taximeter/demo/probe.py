@@ -53,11 +53,12 @@ class Probe:
         self._codec = codec
         self._name = name
         self._source = partition_of(name, partitions)
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "enable.idempotence": True})
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "enable.idempotence": True, "log_level": 2})
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
                 "group.id": "taximeter-probe",
+                "log_level": 2,
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 100,

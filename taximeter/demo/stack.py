@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from contracts.errors import TaximeterError
-from pipelines.local import addresses, running, stages
+from pipelines.local import addresses, ports, running, stages
 from pipelines.local.child import Child
 from pipelines.settings import Settings
 
@@ -33,7 +33,7 @@ def own_stack(say: Callable[[str], None], *, stay: bool) -> Iterator[Settings]:
 
     `stay`: leave it up after a block that did not fail. Otherwise it ends with this process, however that ends. Raises DemoStackError.
     """
-    settings = Settings(data=Path(tempfile.mkdtemp(prefix="taximeter-demo-")))
+    settings = Settings(data=Path(tempfile.mkdtemp(prefix="taximeter-demo-")), port_base=_free_ports())
     supervisor = None if stay else _tethered(settings)
     done = False
     try:
@@ -53,6 +53,14 @@ def own_stack(say: Callable[[str], None], *, stay: bool) -> Iterator[Settings]:
             shutil.rmtree(settings.data, ignore_errors=True)
         elif not done:
             say(f"the logs of the stack are in {settings.data / 'logs'}")
+
+
+def _free_ports() -> int:
+    """The first of as many neighbouring ports as a stack needs. Not the usual ones: they are for the stack that a person starts."""
+    while True:
+        first = ports.free()
+        if all(ports.usable(first + at) for at in range(len(ports.USUAL))):
+            return first
 
 
 def _tethered(settings: Settings) -> Child:

@@ -81,7 +81,7 @@ class Story:
         self._progress = Progress(stack.kafka)
         self._outbox = Outbox(stack.kafka, stack.codec)
         self._warehouse = stack.warehouse()
-        self._admin = AdminClient({"bootstrap.servers": stack.kafka})
+        self._admin = AdminClient({"bootstrap.servers": stack.kafka, "log_level": 2})
         places = [(USAGE_EVENTS.name, number) for number in range(self._publisher.partitions)]
         self._metered_before = offsets.committed(self._admin, METER_GROUP, places)
 
