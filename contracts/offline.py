@@ -30,32 +30,31 @@ class Memory:
 
 
 class Ledger:
-    """All accounts, what they were told, and what was rejected on the way. Inputs come in the order of recording; not thread safe."""
+    """All accounts and what they were told. Inputs come in the order of recording; not thread safe."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._metering = Metering(limits)
-        self._catalogues: dict[str, tuple[Catalogue, int]] = {}
-        self._contracts: dict[str, Contract] = {}
+    def __init__(self) -> None:
+        self.catalogues: dict[str, Catalogue] = {}
+        """Newest versions, by id; likewise `contracts`."""
+        self.contracts: dict[str, Contract] = {}
+        self._told: dict[str, int] = {}
         self._accounts: dict[str, Account] = {}
         self._owners: dict[str, str] = {}
         self._usage: dict[str, list[Delta]] = {}
         """By the id under which it arrived: it waits for a contract, and moves when an id comes to another family."""
-        self._rejected: list[Reject] = []
 
-    def catalogue(self, catalogue: Catalogue, recorded_ms: int) -> None:
+    def record_catalogue(self, catalogue: Catalogue, recorded_ms: int) -> None:
         """A new version of a catalogue."""
-        self._catalogues[catalogue.id] = (catalogue, recorded_ms)
-        self._prepare()
+        self.catalogues[catalogue.id] = catalogue
+        self._told[catalogue.id] = recorded_ms
         for account in self._accounts.values():
             account.record_catalogue(catalogue, recorded_ms)
 
-    def contracts(self, contracts: Iterable[Contract], recorded_ms: int) -> None:
+    def record_contracts(self, contracts: Iterable[Contract], recorded_ms: int) -> None:
         """New contracts or new versions, recorded together."""
         given = list(contracts)
         before = self._owners
-        self._contracts |= {contract.id: contract for contract in given}
-        self._owners = roots(self._contracts)
-        self._prepare()
+        self.contracts |= {contract.id: contract for contract in given}
+        self._owners = roots(self.contracts)
         for contract in given:
             self._account(self._owners[contract.customer]).record_contract(contract, recorded_ms)
         for customer, root in sorted(self._owners.items()):
@@ -64,22 +63,23 @@ class Ledger:
                 moved = [delta._replace(recorded_ms=max(recorded_ms, delta.recorded_ms), sequence=None) for delta in usage]
                 self._accounts[root].record_usage(moved)
 
-    def usage(self, found: Iterable[UsageEvent]) -> None:
-        """Events in the order of arrival."""
-        metered = self._metering.take(found)
-        self._rejected += metered.rejected
+    def record_usage(self, deltas: Iterable[Delta]) -> None:
+        """Usage in the order of arrival."""
         by_root: dict[str, list[Delta]] = {}
-        for delta in metered.deltas:
+        for delta in deltas:
             self._usage.setdefault(delta.customer, []).append(delta)
             by_root.setdefault(self._owners.get(delta.customer, delta.customer), []).append(delta)
-        for root, deltas in by_root.items():
+        for root, given in by_root.items():
             if root in self._accounts:
-                self._accounts[root].record_usage(deltas)
+                self._accounts[root].record_usage(given)
 
-    def action(self, name: str, contract: str, starting_ms: int, recorded_ms: int) -> None:
-        """`void`, `regenerate` or `finalize` an invoice. Raises what the account raises when that cannot be."""
-        root = self._owners[self._contracts[contract].customer]
-        self._accounts[root].record_action(name, contract, starting_ms, recorded_ms)
+    def record_action(self, name: str, contract: str, starting_ms: int, recorded_ms: int) -> None:
+        """`void`, `regenerate` or `finalize` an invoice. Raises TaximeterError when that cannot be."""
+        self._accounts[self._owners[self.contracts[contract].customer]].record_action(name, contract, starting_ms, recorded_ms)
+
+    def account_of(self, customer: str) -> Account | None:
+        """The account that has the usage of a customer id or alias; none: nobody has a contract for it."""
+        return self._accounts.get(self._owners.get(customer, customer))
 
     def result(self, now_ms: int) -> Result:
         """What all accounts show when the clock stands at `now_ms`."""
@@ -91,18 +91,15 @@ class Ledger:
             tuple(invoice for part in parts for invoice in part.invoices),
             tuple(balance for part in parts for balance in part.balances),
             tuple(alert for part in parts for alert in part.alerts),
-            tuple(self._rejected),
+            (),
         )
-
-    def _prepare(self) -> None:
-        self._metering.prepare([catalogue for catalogue, _ in self._catalogues.values()], self._contracts)
 
     def _account(self, root: str) -> Account:
         account = self._accounts.get(root)
         if account is None:
             account = self._accounts[root] = Account(root, Memory())
-            for catalogue, recorded_ms in self._catalogues.values():
-                account.record_catalogue(catalogue, recorded_ms)
+            for name, catalogue in self.catalogues.items():
+                account.record_catalogue(catalogue, self._told[name])
             # Usage of a customer whom nobody knew was there before the contract, as its windows are in the stream.
             if root in self._usage:
                 account.record_usage(self._usage[root])
@@ -166,19 +163,23 @@ def rate(case: Case, limits: Limits | None = None) -> list[Result]:
     Raises TaximeterError when an action cannot be done.
     """
     start_ms = beginning_ms(case)
-    ledger = Ledger(limits)
-    ledger.catalogue(case.catalogue, start_ms)
-    ledger.contracts(case.contracts, start_ms)
+    metering, ledger = Metering(limits), Ledger()
+    ledger.record_catalogue(case.catalogue, start_ms)
+    ledger.record_contracts(case.contracts, start_ms)
+    rejected: list[Reject] = []
     results: dict[int, Result] = {}
     for at_ms, what in steps(case):
         if isinstance(what, Look):
-            results[what.number] = ledger.result(at_ms)
+            results[what.number] = ledger.result(at_ms)._replace(rejected=tuple(rejected))
         elif isinstance(what, list):
-            ledger.usage(what)
+            metering.prepare(ledger.catalogues.values(), ledger.contracts)
+            metered = metering.take(what)
+            rejected += metered.rejected
+            ledger.record_usage(metered.deltas)
         elif isinstance(what, Action):
-            ledger.action(what.name, what.target.contract, period_start_ms(what, contracts_of(case)), at_ms)
+            ledger.record_action(what.name, what.target.contract, period_start_ms(what, contracts_of(case)), at_ms)
         elif what.catalogue is not None:
-            ledger.catalogue(what.catalogue, at_ms)
+            ledger.record_catalogue(what.catalogue, at_ms)
         elif what.contract is not None:
-            ledger.contracts([what.contract], at_ms)
+            ledger.record_contracts([what.contract], at_ms)
     return [result for _, result in sorted(results.items())]

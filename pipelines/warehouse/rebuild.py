@@ -1,45 +1,57 @@
-"""An account's inputs from the warehouse: what previews, explain and `invoice --as-of` fold again.
+"""A family's inputs from the warehouse, told again: what previews, explain and `invoice --as-of` fold.
 
 Deltas of kind `transfer` are left out: they repeat windows that were metered elsewhere, and here all partitions are read.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from contracts.account import Account
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from contracts.errors import TaximeterError
+from contracts.offline import Ledger
 from contracts.result import Result
 from contracts.usage import Delta, Point
-from contracts.families import roots
 
-DOCUMENTS = """
-SELECT kind, id, version, toUnixTimestamp64Milli(min(recorded_at)) AS recorded_ms, any(body), min(source_partition), min(source_offset) AS place
-FROM document_records WHERE kind IN ('catalogue', 'contract', 'action')
-GROUP BY kind, id, version, edit ORDER BY recorded_ms, kind = 'contract', place"""
+ROOT: Final = """
+SELECT root FROM document_records
+WHERE kind = 'contract' AND (customer = {customer:String} OR has(JSONExtract(body, 'aliases', 'Array(String)'), {customer:String}))
+ORDER BY customer = {customer:String} DESC, source_offset DESC LIMIT 1"""
 
-USAGE = """
+DOCUMENTS: Final = """
+WITH mine AS (SELECT * FROM document_records FINAL WHERE kind IN ('contract', 'action') AND root = {root:String})
+SELECT kind, id, version, toUnixTimestamp64Milli(recorded_at), toUnixTimestamp64Milli(effective_at), body
+FROM document_records FINAL
+WHERE source_partition IN (SELECT source_partition FROM mine)
+ AND (kind IN ('contract', 'action') AND root = {root:String}
+  OR kind = 'catalogue' AND id IN (SELECT JSONExtractString(body, 'catalogue') FROM mine WHERE kind = 'contract'))
+ORDER BY source_offset"""
+
+USAGE: Final = """
 SELECT catalogue, product, customer, group, toUnixTimestamp64Milli(window_at), toUnixTimestamp64Milli(recorded_at), toUnixTimestamp64Milli(first_at),
        events, value, points, members, sequence
 FROM metered_usage_records FINAL WHERE customer IN {customers:Array(String)} AND kind != 'transfer'
  AND recorded_at <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')
 ORDER BY recorded_at, source_partition, source_offset, source_index"""
 
-FOREVER_MS = 10_413_791_999_999  # 2299, where DateTime64 ends
+FOREVER_MS: Final = 10_413_791_999_999  # 2299, where DateTime64 ends
+WALL: Final = "wall"
 
 
 class RecordedDocument(NamedTuple):
-    """A version of a catalogue or contract, or an action, in the order of recording."""
+    """A version of a catalogue or contract, or an action."""
 
     kind: str
     id: str
     version: int
-    recorded_ms: int
-    body: bytes
+    at_ms: int
+    """From when it holds, in the time of the family's clock."""
+    body: str
 
     def catalogue(self) -> Catalogue:
         return msgspec.json.decode(self.body, type=Catalogue, strict=False)
@@ -47,71 +59,90 @@ class RecordedDocument(NamedTuple):
     def contract(self) -> Contract:
         return msgspec.json.decode(self.body, type=Contract, strict=False)
 
-    def action(self) -> dict[str, Any]:
-        return dict(msgspec.json.decode(self.body, type=dict[str, Any]))
+    def action(self) -> Mapping[str, Any]:
+        return msgspec.json.decode(self.body, type=dict[str, Any])
 
 
-class AccountInputs(NamedTuple):
-    """Everything that an account was told, in the order in which it was recorded."""
+class FamilyInputs(NamedTuple):
+    """Everything that a family's account was told, each in order of time."""
 
     root: str
     documents: tuple[RecordedDocument, ...]
     deltas: tuple[Delta, ...]
 
+    def replay(self) -> Ledger:
+        """A ledger that was told everything again: by time, documents before usage of the same instant."""
+        ledger = Ledger()
+        place = 0
+        for document in self.documents:
+            start = place
+            while place < len(self.deltas) and self.deltas[place].recorded_ms < document.at_ms:
+                place += 1
+            if place > start:
+                ledger.record_usage(self.deltas[start:place])
+            _record(ledger, document)
+        ledger.record_usage(self.deltas[place:])
+        return ledger
+
 
 def root_of(client: Client, customer: str) -> str:
     """The root customer of the family to which a customer id or alias belongs."""
-    return roots(_latest(_documents(client, FOREVER_MS))).get(customer, customer)
+    rows = client.query(ROOT, parameters={"customer": customer}).result_rows
+    return rows[0][0] if rows and rows[0][0] else customer
 
 
-def account_inputs(client: Client, root: str, until_ms: int = FOREVER_MS) -> AccountInputs:
-    """The documents of the family of `root`, the catalogues they name, and the usage under all its ids, as recorded by `until_ms`."""
-    everything = _documents(client, until_ms)
-    latest = _latest(everything)
-    owners = roots(latest)
-    ids = {root} | {name for name, owner in owners.items() if owner == root}
-    mine = {name for name, contract in latest.items() if owners.get(contract.customer, contract.customer) == root}
-    catalogues = {latest[name].catalogue for name in mine}
-    wanted = {"catalogue": catalogues, "contract": mine}
-    documents = tuple(each for each in everything if each.id in wanted.get(each.kind, mine))
-    return AccountInputs(root, documents, _deltas(client, sorted(ids), until_ms))
+def family_inputs(client: Client, root: str, until_ms: int = FOREVER_MS, *, more: Iterable[str] = ()) -> FamilyInputs:
+    """The documents of the family of `root`, the catalogues they name, and the usage under all its ids and `more`, as recorded by `until_ms`."""
+    documents = [each for each in _documents(client, root) if each.at_ms <= until_ms]
+    contracts = [each.contract() for each in documents if each.kind == "contract"]
+    ids = {root, *more} | {name for contract in contracts for name in (contract.customer, *contract.aliases)}
+    return FamilyInputs(root, tuple(documents), _deltas(client, sorted(ids), until_ms))
 
 
-def tell(account: Account, inputs: AccountInputs) -> None:
-    """Replay the inputs into a fresh account: by time of recording, documents before usage of the same instant."""
-    waiting = list(reversed(inputs.deltas))
-    for document in inputs.documents:
-        earlier = []
-        while waiting and waiting[-1].recorded_ms < document.recorded_ms:
-            earlier.append(waiting.pop())
-        if earlier:
-            account.record_usage(earlier)
-        _record(account, document)
-    if waiting:
-        account.record_usage(reversed(waiting))
+def result_as_of(client: Client, customer: str, as_of_ms: int) -> Result:
+    """The result of the customer's family with its clock at `as_of_ms`, folded again from what was recorded by then."""
+    return family_inputs(client, root_of(client, customer), as_of_ms).replay().result(as_of_ms)
 
 
-def _record(account: Account, document: RecordedDocument) -> None:
+def _documents(client: Client, root: str) -> list[RecordedDocument]:
+    """In the order in which they hold. As in RATE, a version that is overtaken before its time comes never holds."""
+    rows = client.query(DOCUMENTS, parameters={"root": root}).result_rows
+    contracts = [msgspec.json.decode(body, type=Contract, strict=False) for kind, *_, body in rows if kind == "contract"]
+    wall = not contracts or contracts[0].clock == WALL
+    now_ms = min((recorded_ms for kind, _, _, recorded_ms, *_ in rows if kind != "catalogue"), default=0)
+    found = []
+    for kind, name, version, recorded_ms, effective_ms, body in rows:
+        if kind == "catalogue" and not wall:
+            # Catalogues are recorded in wall time; an account on a test clock takes them where it stands.
+            found.append(RecordedDocument(kind, name, version, now_ms, body))
+            continue
+        if kind != "catalogue":
+            now_ms = max(now_ms, recorded_ms)
+        found.append(RecordedDocument(kind, name, version, max(recorded_ms, effective_ms or 0), body))
+    found.sort(key=lambda each: each.at_ms)
+    newest: dict[tuple[str, str], int] = {}
+    held = []
+    for each in found:
+        if each.kind == "action" or newest.get((each.kind, each.id), 0) < each.version:
+            newest[each.kind, each.id] = max(each.version, newest.get((each.kind, each.id), 0))
+            held.append(each)
+    return held
+
+
+def _record(ledger: Ledger, document: RecordedDocument) -> None:
+    # What could not be done then cannot be done now: RATE has told about it and gone on.
+    with suppress(TaximeterError):
+        _tell(ledger, document)
+
+
+def _tell(ledger: Ledger, document: RecordedDocument) -> None:
     if document.kind == "catalogue":
-        account.record_catalogue(document.catalogue(), document.recorded_ms)
+        ledger.record_catalogue(document.catalogue(), document.at_ms)
     elif document.kind == "contract":
-        account.record_contract(document.contract(), document.recorded_ms)
+        ledger.record_contracts([document.contract()], document.at_ms)
     else:
         action = document.action()
-        account.record_action(action["action"], action["contract"], action["starting_at"], document.recorded_ms)
-
-
-def _documents(client: Client, until_ms: int) -> list[RecordedDocument]:
-    rows = client.query(DOCUMENTS).result_rows
-    return [RecordedDocument(kind, name, version, recorded, body.encode()) for kind, name, version, recorded, body, _, _ in rows if recorded <= until_ms]
-
-
-def _latest(documents: Iterable[RecordedDocument]) -> Mapping[str, Contract]:
-    newest: dict[str, RecordedDocument] = {}
-    for document in documents:
-        if document.kind == "contract" and (document.id not in newest or newest[document.id].version < document.version):
-            newest[document.id] = document
-    return {name: document.contract() for name, document in newest.items()}
+        ledger.record_action(action["action"], action["contract"], action["starting_at"], document.at_ms)
 
 
 def _deltas(client: Client, customers: list[str], until_ms: int) -> tuple[Delta, ...]:
@@ -133,25 +164,3 @@ def _deltas(client: Client, customers: list[str], until_ms: int) -> tuple[Delta,
         )
         for catalogue, product, customer, group, window_ms, recorded_ms, first_ms, events, value, points, members, sequence in rows
     )
-
-
-def result_as_of(client: Client, customer: str, as_of_ms: int) -> Result:
-    """The result of the customer's account with its clock at `as_of_ms`, folded again from what was recorded by then."""
-    inputs = account_inputs(client, root_of(client, customer), as_of_ms)
-    account = Account(inputs.root, Windows())
-    tell(account, inputs)
-    account.advance(as_of_ms)
-    return account.result()
-
-
-class Windows:
-    """An account's windows in memory (`contracts.account.UsageStore`)."""
-
-    def __init__(self) -> None:
-        self._cells: dict[tuple[str, str, str, int], bytes] = {}
-
-    def get(self, customer: str, catalogue: str, product: str, day: int) -> bytes | None:
-        return self._cells.get((customer, catalogue, product, day))
-
-    def put(self, customer: str, catalogue: str, product: str, day: int, cell: bytes) -> None:
-        self._cells[customer, catalogue, product, day] = cell

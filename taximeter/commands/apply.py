@@ -4,7 +4,7 @@ import getpass
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -78,10 +78,9 @@ def _apply(
         times = stack.times(contracts, present)
         edit = Edit(catalogues, contracts, author, times, _effective_ms(effective, times, contracts, stack.settings.window_minutes))
         if dry_run:
-            from taximeter.preview import differences, shown
+            from pipelines.preview import differences
 
-            found = differences(stack, edit, present)
-            click.echo(json.dumps(found, indent=2) if as_json else shown(found))
+            _show(differences(stack, edit, present), as_json=as_json)
             return
         published = publisher.publish(edit)
     finally:
@@ -92,6 +91,18 @@ def _apply(
         return
     for (kind, name), version in published.versions.items():
         click.echo(f"{kind} {name}: version {version}" + (f", from {effective}" if effective else ""))
+
+
+def _show(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    from taximeter.commands.reading import console
+    from taximeter.preview import shown
+
+    out = console()
+    for part in shown(found):
+        out.print(part)
 
 
 def _effective_ms(text: str | None, now: dict[str, int], contracts: "list[Contract]", window_minutes: int) -> int | None:
