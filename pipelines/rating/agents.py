@@ -15,10 +15,11 @@ from typing import Any, Final
 import faust
 from mode import CrashingSupervisor
 
+from contracts.errors import TaximeterError
 from pipelines.rating.output import ForeignWriteError, Output
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.rating.tables import TABLE, PartitionRows, StateTable
-from pipelines.rating.transport import Consumer, Transport
+from pipelines.rating.transport import FIRST, Consumer, Transport
 from pipelines.settings import Settings
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP
 from schemas.codec import Codec, CodecError
@@ -31,6 +32,10 @@ LINE: Final = 200
 TIDY_S: Final = 0.2
 UNPUBLISHED: Final = 2
 """Writes of a partition whose results may be on their way while the next is worked out."""
+
+
+class MissedRecordError(TaximeterError):
+    """A record did not arrive that should have."""
 
 
 class RateApp(faust.App):
@@ -48,15 +53,30 @@ class Runner:
         self._number = number
         rows = PartitionRows(shell.table.store, number)
         self.partition = Partition(number, shell.settings.partitions, rows)
+        self._last: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._wake.set()
         self._room = asyncio.Event()
         self._room.set()
         self._publishing: asyncio.Task[None] | None = None
-        self._behind: int | None = None
-        """Offset behind our last write in the changelog."""
+        held = shell.table.store.held_offset(number)
+        self._behind: int | None = None if held is None else held + 1
+        """Offset behind the last write in the changelog: ours must be the next."""
         self._task = asyncio.create_task(self._run(), name=f"partition {number}")
         self._task.add_done_callback(shell.ended)
+
+    def follows(self, message: Any) -> bool:
+        """True when the record is the next of its topic; false when it was there already. Raises MissedRecordError."""
+        last, before = self._last.get(message.topic), message.checksum
+        if last is None:
+            if before != FIRST:
+                return False  # a rest of what was read before the partition was assigned anew
+        elif message.offset <= last:
+            return False
+        elif before > last:
+            raise MissedRecordError(f"{message.topic}[{self._number}]: a record between offsets {last} and {message.offset} was passed over; starting again")
+        self._last[message.topic] = message.offset
+        return True
 
     async def put(self, record: Input) -> None:
         """Stand in line; waits while the line is full."""
@@ -233,7 +253,7 @@ class Shell:
         async for event in stream.noack().events():
             message = event.message
             runner = self._runners.get(message.partition)
-            if runner is None:
+            if runner is None or not runner.follows(message):
                 continue
             record = self._decoded(message)
             if record is not None:

@@ -19,6 +19,8 @@ import rocksdict
 from faust.stores import rocksdb
 from faust.types import TP
 
+from contracts.errors import TaximeterError
+
 log = logging.getLogger("taximeter.rate")
 
 TABLE: Final = "state"
@@ -40,6 +42,10 @@ CHANGELOG: Final[Mapping[str, str]] = {
 """How the changelog topic is kept."""
 
 
+class LostRowsError(TaximeterError):
+    """Recovery did not get all of the changelog."""
+
+
 class Store(rocksdb.Store):
     """One RocksDB for each partition, read and written by partition."""
 
@@ -50,6 +56,11 @@ class Store(rocksdb.Store):
     def get_row(self, partition: int, key: bytes) -> bytes | None:
         found = self._db_for_partition(partition).get(key)
         return None if found is None else bytes(found)
+
+    def held_offset(self, partition: int) -> int | None:
+        """The changelog record up to which the local rows go."""
+        found = self._db_for_partition(partition).get(self.offset_key)
+        return None if found is None else int(found)
 
     def scan(self, partition: int, prefix: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows whose key begins with `prefix` and is greater than `after`, in order."""
@@ -75,7 +86,9 @@ class Store(rocksdb.Store):
         found: dict[int, tuple[dict[bytes, bytes | None], int]] = {}
         for event in batch:
             message = event.message
-            rows, _ = found.get(message.partition, ({}, 0))
+            rows, last = found.get(message.partition) or ({}, self.held_offset(message.partition) or 0)
+            if message.checksum > last:
+                raise LostRowsError(f"{message.topic}[{message.partition}]: a record between offsets {last} and {message.offset} was passed over")
             rows[message.key] = message.value
             found[message.partition] = (rows, message.offset)
         for partition, (rows, offset) in found.items():

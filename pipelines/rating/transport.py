@@ -1,10 +1,15 @@
-"""Faust's Kafka consumer as RATE needs it: read_committed, a short wait in fetches, and offsets that RATE itself declares done.
+"""Faust's Kafka consumer as RATE needs it: read_committed, a short wait in fetches, no record passed over, and offsets that RATE declares done.
 
 Faust commits what it counts as acknowledged, and counts so too what it skips around a rebalance; and where aborted transactions leave gaps its
 commits can stand still for ever. Here an offset is committed when `settle` says so, and never else.
+
+After a recovery Faust reads on before it has sought back to the committed offsets, and then empties its queues: records can vanish between the two,
+and be dropped as old when they come again. Here the sources are read on only after both, fetches and seeks exclude each other, and
+each record names the one before it (`before`), so that whoever takes them sees when one is missing.
 """
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from faust.transport.drivers import aiokafka as driver
@@ -12,10 +17,19 @@ from faust.types import TP
 
 FETCH_WAIT_MS: Final = 20
 """A fetch waits for the partitions that it asks for, and until it returns no other are asked for: so this is a delay that events can meet."""
+FETCH_TURN_S: Final = 0.2
+"""A seek waits for a fetch, so a fetch without records ends after this."""
+FIRST: Final = -1
+"""`before` of the first record behind a seek."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Creates the client."""
+    """The client, in a thread of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._position = asyncio.Lock()
+        self._last: dict[TP, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         client = super()._create_worker_consumer(transport)
@@ -23,12 +37,40 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         client._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return client
 
+    async def _fetch_records(self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None) -> Any:  # noqa: ASYNC109
+        async with self._position:
+            found = await super()._fetch_records(consumer, active_partitions, min(timeout or FETCH_TURN_S, FETCH_TURN_S), max_records)
+            for place, records in found.items():
+                last = self._last.get(place, FIRST)
+                for record in records:
+                    # A field of the record that nobody uses: Kafka has no checksum of a single record any more.
+                    object.__setattr__(record, "checksum", last)
+                    last = record.offset
+                self._last[place] = last
+            return found
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        found: Mapping[TP, int] = await self.call_thread(self._back_to_committed)
+        return found
+
+    async def _back_to_committed(self) -> Any:
+        async with self._position:
+            self._last.clear()
+            return await self._ensure_consumer().seek_to_committed()
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        async with self._position:
+            for place in partitions:
+                self._last.pop(place, None)
+            await super()._seek_wait(consumer, partitions)
+
 
 class Consumer(driver.Consumer):
     """Commits what is settled."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._done: dict[TP, int] = {}
+        self._held_back: set[TP] = set()
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -51,6 +93,23 @@ class Consumer(driver.Consumer):
     def forget(self) -> None:
         """Partitions are assigned anew: what was settled before and not committed is read again."""
         self._done.clear()
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """The sources wait for `resume_flow`, which comes when the offsets are sought and the queues are empty."""
+        given = set(tps)
+        changelogs = {place for place in given if self._is_changelog_tp(place)}
+        super().resume_partitions(changelogs)
+        self._held_back = given - changelogs
+
+    def pause_partitions(self, tps: Iterable[TP]) -> None:
+        given = set(tps)
+        super().pause_partitions(given)
+        self._held_back -= given
+
+    def resume_flow(self) -> None:
+        held_back, self._held_back = self._held_back, set()
+        super().resume_partitions(held_back)
+        super().resume_flow()
 
     def ack(self, message: Any) -> bool:
         message.acked = True
