@@ -35,11 +35,12 @@ def command(name: str, options: tuple[str, ...], as_json: bool) -> None:
     pipeline  events a second from the log to the warehouse
     latency   event to threshold record, and edit to invoice
     """
+    given = dict(_option(each) for each in options)
     try:
         run = import_module(f"bench.{name}").run
     except ModuleNotFoundError as error:
         raise click.ClickException(f"bench {name} needs {error.name}, which is not installed") from error
-    found: dict[str, Any] = run(**dict(_option(each) for each in options))
+    found: dict[str, Any] = run(**given)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
