@@ -8,69 +8,98 @@ Inputs come in the order in which they were recorded; each advances the account'
 everything that was due by then (finalization, grants, expiries, alerts) happens before it.
 """
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from contracts.facts import Facts
+from contracts.life import Life
+from contracts.reading import alert_of, read
 from contracts.result import Alert, Result
 from contracts.usage import Delta
+from contracts.windows import UsageStore
+
+__all__ = ["Account", "UsageStore"]
 
 
-class UsageStore(Protocol):
-    """Where an account keeps its windows: a dict offline, Faust tables in the stream.
+class _Snapshot(msgspec.Struct, array_like=True):
+    contracts: dict[str, Contract]
+    catalogues: dict[str, Catalogue]
+    facts: Facts
+    parked: list[Delta]
 
-    A cell holds the windows of one (customer id, catalogue, product, UTC day): small, and found by a computed key. Cells are immutable
-    values: a change is a `put` of a new one. `bytes` because the store decides nothing: the encoding is the account's own.
-    """
 
-    def get(self, customer: str, catalogue: str, product: str, day: int) -> bytes | None: ...
-
-    def put(self, customer: str, catalogue: str, product: str, day: int, cell: bytes) -> None: ...
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Snapshot)
 
 
 class Account:
     """State machine of one family; see the module's docstring. Not thread safe."""
 
-    def __init__(self, root: str, store: UsageStore) -> None: ...
+    def __init__(self, root: str, store: UsageStore) -> None:
+        self.root = root
+        self._life = Life(store)
+
+    @property
+    def now_ms(self) -> int | None:
+        """The account's clock; none: nothing was recorded yet."""
+        return self._life.facts.now
 
     def record_catalogue(self, catalogue: Catalogue, recorded_ms: int) -> None:
         """A new version of a catalogue; holds from now on for everything that is not final."""
-        raise NotImplementedError
+        self._life.take_catalogue(catalogue, recorded_ms)
 
     def record_contract(self, contract: Contract, recorded_ms: int) -> None:
         """A new contract or a new version of one, whole. The caller has checked it (`contracts.checks`)."""
-        raise NotImplementedError
+        self._life.take_contract(contract, recorded_ms)
 
     def record_usage(self, deltas: Iterable[Delta]) -> None:
         """Usage in the order of arrival; deltas of final periods follow the contract's `late_usage`."""
-        raise NotImplementedError
+        self._life.take_usage(deltas)
 
     def record_action(self, action: str, contract: str, starting_ms: int, recorded_ms: int) -> None:
-        """`void`, `regenerate` or `finalize` the usage invoice of the contract's period that starts at `starting_ms`."""
-        raise NotImplementedError
+        """`void`, `regenerate` or `finalize` the usage invoice of the contract's period that starts at `starting_ms`.
+
+        Raises ActionError when that invoice is not in the state for it; nothing has changed then.
+        """
+        self._life.act(action, contract, starting_ms, recorded_ms)
 
     def advance(self, now_ms: int) -> None:
         """Move the clock; never back (an earlier time is ignored)."""
-        raise NotImplementedError
+        self._life.advance(now_ms)
 
     def next_due_ms(self) -> int | None:
         """The next instant at which `advance` would change something; none: nothing is scheduled."""
-        raise NotImplementedError
+        return self._life.due
 
     def result(self) -> Result:
-        """All invoices (drafts, finals, voids), balances and all alerts so far, as of the account's clock."""
-        raise NotImplementedError
+        """All invoices (drafts, finals, voids), balances and all alerts so far, as of the account's clock.
+
+        An invoice in which nothing has changed is the same object as the last time.
+        """
+        return read(self._life)
 
     def take_alerts(self) -> list[Alert]:
         """Alerts since the last call: what the stream publishes."""
-        raise NotImplementedError
+        facts = self._life.facts
+        found = [alert_of(fact) for fact in facts.alerts[facts.taken :]]
+        facts.taken = len(facts.alerts)
+        return found
 
-    def snapshot(self) -> bytes:
-        """Everything but the windows: documents, facts (final invoices and their draws), alert states, clock."""
-        raise NotImplementedError
+    def snapshot(self, *, catalogues: bool = True) -> bytes:
+        """Everything but the windows: documents, facts (final invoices and their draws), alert states, clock.
+
+        Without `catalogues` these are left out: whoever restores gives them, because all accounts have the same.
+        """
+        life = self._life
+        return _ENCODER.encode(_Snapshot(life.contracts, life.catalogues if catalogues else {}, life.facts, life.parked))
 
     @classmethod
-    def restore(cls, root: str, snapshot: bytes, store: UsageStore) -> "Account":
-        """The account whose `snapshot` was taken, over the same windows."""
-        raise NotImplementedError
+    def restore(cls, root: str, snapshot: bytes, store: UsageStore, catalogues: Mapping[str, Catalogue] | None = None) -> "Account":
+        """The account whose `snapshot` was taken, over the same windows. `catalogues` by id: those that the snapshot left out."""
+        state = _DECODER.decode(snapshot)
+        account = cls(root, store)
+        account._life = Life(store, state.contracts, {**state.catalogues, **(catalogues or {})}, state.facts, state.parked)
+        return account

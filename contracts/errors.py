@@ -1,7 +1,8 @@
 """Errors of the pricing language.
 
 TaximeterError                 (message says what, where and what to do)
- └─ DocumentError              a document was refused; nothing of it was applied
+ ├─ DocumentError              a document was refused; nothing of it was applied
+ └─ ActionError                an action on an invoice was refused
 """
 
 
@@ -18,3 +19,7 @@ class DocumentError(TaximeterError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+class ActionError(TaximeterError):
+    """An action on an invoice (void, regenerate, finalize) was refused; nothing has changed."""

@@ -1,19 +1,17 @@
 """Commits, credits and recurring grants in resolved form: segments of money that pay for usage of their own time."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from fractions import Fraction
+from typing import NamedTuple
 
 from contracts import contract as d
 from contracts.catalogue import Where
-from contracts.matching import matches, values_named
-from contracts.money import minor, prorate
+from contracts.instants import instant_ms
+from contracts.matching import reaches, values_named
+from contracts.money import minor
 from contracts.timeline import FOREVER, Grid, Span, grid
 
-if TYPE_CHECKING:
-    from contracts.terms import ContractTerms
-
-__all__ = ["GrantTerms", "Purchase", "Segment", "compile_grants"]
+__all__ = ["Frame", "Grant", "Purchase", "Segment", "compile_grants", "recurring_purchases", "rolled_over"]
 
 EVERYTHING = 10**9
 
@@ -21,75 +19,80 @@ EVERYTHING = 10**9
 class Segment(NamedTuple):
     """An amount in minor units that covers usage of [start, end) and expires alone."""
 
-    index: int
     start: int
     end: int
     amount: int
 
 
 class Purchase(NamedTuple):
-    """An invoice of a prepaid commit."""
+    """An invoice of a prepaid commit: (what it is for, when, minor units)."""
 
-    key: str
+    name: str
     at: int
     amount: int
 
 
-class GrantTerms:
+class Frame(NamedTuple):
+    """What a contract says about all its grants."""
+
+    contract: str
+    customer: str
+    start: int
+    end: int
+    billing: d.Billing
+    places: int
+
+
+Targets = frozenset[str] | None
+"""Product ids; none: everything."""
+
+
+class Grant:
     """What may be drawn, and for what."""
 
-    def __init__(self, terms: "ContractTerms", document: d.Commit | d.Credit | d.RecurringGrant, kind: str) -> None:
-        self.contract = terms.id
-        self.customer = terms.customer
+    def __init__(self, frame: Frame, document: d.Commit | d.Credit | d.RecurringGrant, kind: str, products: Targets) -> None:
+        self.contract = frame.contract
+        self.customer = frame.customer
         self.id = document.id
         self.type = kind
-        self.rollover = document.rollover
-        self.rolled = False
+        self.rollover = None if document.rollover is None else Fraction(document.rollover)
+        self.rolled_from: Grant | None = None
         self.rate = document.rate
         self.priority = document.priority
-        self.products = terms.targets(document.products, document.tags)
+        self.products = products
         self.where: Where = document.where
         self.shared = document.shared
         self.purchases: list[Purchase] = []
-        self.limited = self.products is not None or bool(self.where)
+        self.recurring_purchase: tuple[d.RecurringCommit, Frame] | None = None
         self.cost_free = True
-        self._segments: list[Segment] = []
+        self.fixed_segments: list[Segment] = []
         self._more: Iterator[Segment] | None = None
 
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.contract, self.id
-
-    def pays(self, product: str | None, group: Mapping[str, str]) -> bool:
-        """Whether its limits allow the product and group; `None` is a line without product."""
+    def pays(self, product: str | None, group: Mapping[str, str], fixed: Mapping[str, frozenset[str]]) -> bool:
+        """Whether its limits allow the product and group; no product: a line without one."""
         if self.products is not None and product not in self.products:
             return False
-        return not self.where or matches(self.where, group)
+        return not self.where or reaches(self.where, group, fixed)
 
     def pays_for(self, contract: str) -> bool:
-        if contract == self.contract:
-            return True
-        return self.shared == "all" or (isinstance(self.shared, list) and contract in self.shared) or (self.shared is not None and self.shared == contract)
+        """Whether a contract's usage may be paid, its own or one below it."""
+        return contract == self.contract or self.shared == "all" or (self.shared is not None and (contract == self.shared or contract in self.shared))
 
     def segments(self, until: int) -> list[Segment]:
         """All segments that start by `until`, and maybe later ones."""
-        while self._more is not None and (not self._segments or self._segments[-1].start <= until):
+        while self._more is not None and (not self.fixed_segments or self.fixed_segments[-1].start <= until):
             segment = next(self._more, None)
             if segment is None:
                 self._more = None
             else:
-                self._segments.append(segment)
-        return self._segments
-
-    def total(self) -> int:
-        """Amount of all segments of a commit."""
-        return sum(s.amount for s in self._segments)
+                self.fixed_segments.append(segment)
+        return self.fixed_segments
 
     def order(self, segment: Segment) -> tuple[object, ...]:
         """Place in the draw order (rating rules, 4.1)."""
         contracts = EVERYTHING if self.shared == "all" else 1 + len(self.shared) if isinstance(self.shared, list) else 2 if self.shared else 1
         return (
-            0 if self.rolled else 2 if self.type == "postpaid" else 1,
+            0 if self.rolled_from is not None else 2 if self.type == "postpaid" else 1,
             self.priority,
             0 if self.cost_free else 1,
             EVERYTHING if self.products is None else len(self.products),
@@ -99,65 +102,79 @@ class GrantTerms:
             contracts,
             self.id,
             self.contract,
-            segment.index,
         )
 
 
-def compile_grants(terms: "ContractTerms") -> list[GrantTerms]:
-    document, places = terms.document, terms.places
+def compile_grants(frame: Frame, document: d.Contract, targets: Mapping[str, Targets]) -> list[Grant]:
+    """All grants of a contract. `targets` has the products that each may pay for, by kind and id (`commits/annual`)."""
     found = []
     for commit in document.commits:
-        grant = GrantTerms(terms, commit, commit.type)
-        grant._segments = access(terms, commit.access)
-        if commit.type == "prepaid":
-            grant.purchases = [Purchase(f"{commit.id}/{i}", terms.ms(p.at), minor(p.amount, places)) for i, p in enumerate(commit.invoice)]
-            grant.cost_free = not any(p.amount for p in grant.purchases)
-        else:
-            grant.cost_free = False
-            grant.purchases = [Purchase(commit.id, terms.ms(p.at), minor(p.amount, places)) for p in commit.invoice]
+        grant = Grant(frame, commit, commit.type, targets[f"commits/{commit.id}"])
+        grant.fixed_segments = _access(frame, commit.access)
+        grant.purchases = [Purchase(f"{commit.id}/{i}", instant(frame, p.at), minor(p.amount, frame.places)) for i, p in enumerate(commit.invoice)]
+        grant.cost_free = commit.type == "prepaid" and not any(p.amount for p in grant.purchases)
         found.append(grant)
     for credit in document.credits:
-        grant = GrantTerms(terms, credit, "credit")
-        grant._segments = access(terms, credit.access)
+        grant = Grant(frame, credit, "credit", targets[f"credits/{credit.id}"])
+        grant.fixed_segments = _access(frame, credit.access)
         found.append(grant)
     for recurring in document.recurring_credits:
-        grant = GrantTerms(terms, recurring, "credit")
-        grant._more = recurring_segments(terms, recurring)
+        grant = Grant(frame, recurring, "credit", targets[f"recurring_credits/{recurring.id}"])
+        grant._more = (segment for segment, _ in _recurring(frame, recurring))
         found.append(grant)
-    for commit_again in document.recurring_commits:
-        grant = GrantTerms(terms, commit_again, "prepaid")
-        grant._more = recurring_segments(terms, commit_again)
-        grant.cost_free = not commit_again.invoice_amount
+    for again in document.recurring_commits:
+        grant = Grant(frame, again, "prepaid", targets[f"recurring_commits/{again.id}"])
+        grant._more = (segment for segment, _ in _recurring(frame, again))
+        grant.cost_free = not again.invoice_amount
+        grant.recurring_purchase = None if grant.cost_free else (again, frame)
         found.append(grant)
     return found
 
 
-def access(terms: "ContractTerms", segments: list[d.Access]) -> list[Segment]:
+def recurring_purchases(grant: Grant) -> Iterator[Purchase]:
+    """Invoices of a recurring commit: each when its grant starts, in proportion to it."""
+    if grant.recurring_purchase is not None:
+        document, frame = grant.recurring_purchase
+        amount = Fraction(document.invoice_amount or 0)
+        for segment, share in _recurring(frame, document):
+            yield Purchase(f"{grant.id}/{segment.start}", segment.start, minor(amount * share, frame.places))
+
+
+def rolled_over(source: Grant, contract: str, start: int, end: int) -> Grant:
+    """The grant by which a renewal takes over what `source` leaves; its only segment has no amount of its own."""
+    grant = object.__new__(Grant)
+    grant.__dict__.update(source.__dict__)
+    grant.contract, grant.id = contract, f"{source.id}:rollover"
+    grant.rolled_from, grant.rollover = source, None
+    grant.purchases, grant.recurring_purchase, grant._more = [], None, None
+    grant.fixed_segments = [Segment(start, end, 0)]
+    return grant
+
+
+def instant(frame: Frame, text: str) -> int:
+    return instant_ms(text, frame.billing.timezone)
+
+
+def _access(frame: Frame, segments: list[d.Access]) -> list[Segment]:
     return [
-        Segment(i, terms.ms(s.starting_at), terms.ms(s.ending_before) if s.ending_before else FOREVER, minor(s.amount, terms.places))
-        for i, s in enumerate(segments)
+        Segment(instant(frame, s.starting_at), instant(frame, s.ending_before) if s.ending_before else FOREVER, minor(s.amount, frame.places))
+        for s in segments
     ]
 
 
-def recurring_periods(terms: "ContractTerms", document: d.RecurringGrant) -> Iterator[tuple[int, Span, Span, Grid, int]]:
-    """(number, part, whole period, grid, end of validity) of each grant."""
-    billing = terms.document.billing
-    rhythm = grid(document.every, billing.anchor, billing.timezone, terms.start)
-    start = max(terms.start, terms.ms(document.starting_at)) if document.starting_at else terms.start
-    end = min(terms.end, terms.ms(document.ending_before)) if document.ending_before else terms.end
+def _recurring(frame: Frame, document: d.RecurringGrant) -> Iterator[tuple[Segment, Fraction]]:
+    """Each grant with the share of the whole amount that it gets."""
+    rhythm = grid(document.every, frame.billing.anchor, frame.billing.timezone, frame.start)
+    start = max(frame.start, instant(frame, document.starting_at)) if document.starting_at else frame.start
+    end = min(frame.end, instant(frame, document.ending_before)) if document.ending_before else frame.end
     for number, (part, whole) in enumerate(rhythm.spans(start, end)):
-        yield number, part, whole, rhythm, rhythm.edge(rhythm.index(whole.start) + document.valid_periods)
+        until = rhythm.edge(rhythm.index(whole.start) + document.valid_periods)
+        share = _share(document, number, part, whole, rhythm)
+        yield Segment(part.start, until, minor(Fraction(document.amount) * share, frame.places)), share
 
 
-def share_of(document: d.RecurringGrant, number: int, part: Span, whole: Span, rhythm: Grid) -> Decimal | object:
-    """The share of the amount that a partial first or last period gets."""
+def _share(document: d.RecurringGrant, number: int, part: Span, whole: Span, rhythm: Grid) -> Fraction:
+    """What a partial first or last period gets."""
     first = number == 0 and part.start > whole.start and document.proration in ("first", "first_and_last")
     last = part.end < whole.end and document.proration in ("last", "first_and_last")
-    granted = Span(part.start if first else whole.start, part.end if last else whole.end)
-    return rhythm.share(granted, whole)
-
-
-def recurring_segments(terms: "ContractTerms", document: d.RecurringGrant) -> Iterator[Segment]:
-    for number, part, whole, rhythm, until in recurring_periods(terms, document):
-        share = share_of(document, number, part, whole, rhythm)
-        yield Segment(number, part.start, until, prorate(document.amount, share.numerator, share.denominator, terms.places))  # type: ignore[attr-defined]
+    return rhythm.share(Span(part.start if first else whole.start, part.end if last else whole.end), whole)

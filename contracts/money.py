@@ -1,34 +1,27 @@
-"""Exact numbers: decimals that never round silently, amounts in minor units, the one rounding of a line.
+"""Exact numbers: amounts in minor units, decimals that never round silently, the one rounding of a line.
 
-A *number* is a `Decimal`, or a `Fraction` where a division does not end. Amounts are `int`s in the currency's minor units.
+Amounts are `int`s in the currency's minor units. A quantity is a number of *atoms* (see `contracts.scales`): an `int`, or a `Fraction` where a
+grant ends inside a unit. A cost is `atoms × numerator ÷ denominator`, so nothing is rounded before the line is.
 """
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
-from decimal import getcontext, localcontext, setcontext
+from decimal import ROUND_HALF_UP, Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow, localcontext
 from fractions import Fraction
 
-__all__ = [
-    "EXACT", "Number", "divide", "exact", "exponent", "fraction", "largest_remainder", "minor", "money", "plain", "prorate", "rounded", "same_kind", "shown",
-]
-
-Number = Decimal | Fraction
+__all__ = ["EXACT", "cost", "exact", "exponent", "half_up", "largest_remainder", "minor", "money", "plain", "quotient"]
 
 EXACT = Context(prec=20_000, rounding=ROUND_HALF_UP, Emin=-100_000, Emax=100_000, traps=[Clamped, DivisionByZero, Inexact, InvalidOperation, Overflow])
 """Arithmetic that raises instead of rounding."""
 
-_ROUNDING = Context(prec=20_000, rounding=ROUND_HALF_UP, Emin=-100_000, Emax=100_000, traps=[DivisionByZero, InvalidOperation, Overflow])
-_MODES = {"up": ROUND_CEILING, "down": ROUND_FLOOR, "half_up": ROUND_HALF_UP}
-_TWELVE = Decimal("0.000000000001")
-_ONE = Decimal(1)
+SHOWN_PLACES = 12
+"""Places of a printed quantity that does not end."""
 
 _MINOR_UNITS = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
-_QUANTA = tuple(Decimal(1).scaleb(-places) for places in range(13))
 
 
 def exact() -> AbstractContextManager[Context]:
@@ -41,78 +34,40 @@ def exponent(currency: str) -> int:
     return _MINOR_UNITS.get(currency, 2)
 
 
-def fraction(value: Number) -> Fraction:
-    return value if type(value) is Fraction else Fraction(value)
+def half_up(numerator: int, denominator: int) -> int:
+    """The quotient rounded to a whole number, ties away from zero; the denominator is positive."""
+    if numerator >= 0:
+        return (2 * numerator + denominator) // (2 * denominator)
+    return -((denominator - 2 * numerator) // (2 * denominator))
 
 
-def divide(value: Number, by: Number) -> Number:
-    """The exact quotient: a decimal when it ends."""
-    ratio = fraction(value) / fraction(by)
-    return decimal_or_fraction(ratio)
+def cost(atoms: int | Fraction, numerator: int, denominator: int) -> int:
+    """Minor units of `atoms × numerator ÷ denominator`: the one rounding of a line, half up."""
+    if type(atoms) is int:
+        return half_up(atoms * numerator, denominator)
+    return half_up(atoms.numerator * numerator, atoms.denominator * denominator)
 
 
-def decimal_or_fraction(ratio: Fraction) -> Number:
-    """The decimal of a ratio that ends, else the ratio itself."""
-    rest = ratio.denominator
-    if rest == 1:
-        return Decimal(ratio.numerator)
-    twos = fives = 0
-    while rest % 2 == 0:
-        rest //= 2
-        twos += 1
-    while rest % 5 == 0:
-        rest //= 5
-        fives += 1
-    if rest != 1:
-        return ratio
-    places = max(twos, fives)
-    return Decimal(ratio.numerator * 10**places // ratio.denominator).scaleb(-places, _ROUNDING)
-
-
-def same_kind(a: Number, b: Number) -> tuple[Number, Number]:
-    """Both as they are, or both as fractions when one is."""
-    if type(a) is type(b):
-        return a, b
-    return fraction(a), fraction(b)
-
-
-def minor(value: Number, places: int) -> int:
-    """An amount in minor units, rounded half up (ties away from zero): the one rounding of a line."""
-    if type(value) is Decimal:
-        return int(value.scaleb(places, _ROUNDING).to_integral_value(ROUND_HALF_UP))
-    scaled = value * 10**places
-    whole = (2 * abs(scaled.numerator) + scaled.denominator) // (2 * scaled.denominator)
-    return whole if scaled >= 0 else -whole
+def minor(value: Decimal | Fraction, places: int) -> int:
+    """An amount in minor units, rounded half up."""
+    scaled = Fraction(value) * 10**places
+    return half_up(scaled.numerator, scaled.denominator)
 
 
 def money(amount: int, places: int) -> Decimal:
     """Minor units as a decimal with the currency's places."""
-    return Decimal(amount).scaleb(-places, _ROUNDING)
+    return Decimal(amount).scaleb(-places, EXACT)
 
 
-def rounded(value: Number, mode: str, places: int) -> Decimal:
-    """A quantity cut to `places` decimals: `up` and `down` along the number line, `half_up` with ties away from zero."""
-    if type(value) is Decimal:
-        return value.quantize(_quantum(places), _MODES[mode], _ROUNDING)
-    scaled = value * 10**places
-    numerator, denominator = scaled.numerator, scaled.denominator
-    if mode == "up":
-        whole = -(-numerator // denominator)
-    elif mode == "down":
-        whole = numerator // denominator
-    else:
-        whole = (2 * abs(numerator) + denominator) // (2 * denominator)
-        whole = whole if numerator >= 0 else -whole
-    return Decimal(whole).scaleb(-places, _ROUNDING)
-
-
-def _quantum(places: int) -> Decimal:
-    return _QUANTA[places] if 0 <= places < len(_QUANTA) else Decimal(1).scaleb(-places)
-
-
-def shown(value: Number) -> Decimal:
-    """A quantity as it is printed: exact, or to 12 places when it does not end."""
-    return value if type(value) is Decimal else rounded(value, "half_up", 12)
+def quotient(numerator: int, denominator: int) -> Decimal:
+    """The quotient as it is printed: exact when it ends within 30 places, else to 12 places, half up."""
+    whole, rest = divmod(numerator, denominator)
+    if not rest:
+        return Decimal(whole)
+    scaled, rest = divmod(numerator * 10**30, denominator)
+    if rest:
+        return Decimal(half_up(numerator * 10**SHOWN_PLACES, denominator)).scaleb(-SHOWN_PLACES, EXACT).normalize(EXACT)
+    return Decimal(scaled).scaleb(-30, EXACT).normalize(EXACT)
 
 
 def plain(value: Decimal) -> str:
@@ -121,11 +76,6 @@ def plain(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
-
-
-def prorate(amount: Number, part: Number | int, whole: Number | int, places: int) -> int:
-    """`amount × part ÷ whole` in minor units, rounded half up once."""
-    return minor(fraction(amount) * Fraction(part) / Fraction(whole), places)
 
 
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:

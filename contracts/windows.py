@@ -1,27 +1,29 @@
 """The windows of an account: decoded cells over a `UsageStore`, merged in any order to the same aggregate."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 import msgspec
 
+from contracts.scales import RAW, raw_atoms
 from contracts.usage import Delta, Point
 
-__all__ = ["Aggregate", "GroupKey", "UsageStore", "Windows", "group_key", "merge"]
+__all__ = ["DAY", "DROPPED", "IN_TIME", "Aggregate", "GroupKey", "UsageStore", "Windows", "group_key", "merge"]
 
 DAY = 86_400_000
 GroupKey = tuple[tuple[str, str], ...]
+IN_TIME = 0
+"""Tag of usage that its own period bills."""
 DROPPED = -1
-"""Tag of usage that came too late and was dropped; 0 is usage in time, else the start of the period that bills it."""
+"""Tag of usage that came too late and was dropped. Any other tag is the start of the later period that bills it."""
 
 
 class UsageStore(Protocol):
     """Where an account keeps its windows: a dict offline, Faust tables in the stream.
 
     A cell holds the windows of one (customer id, catalogue, product, UTC day): small, and found by a computed key; day −1 holds the list of
-    days. Cells are immutable values: a change is a `put` of a new one. `bytes` because the store decides nothing: the encoding is ours.
+    days. Cells are immutable values: a change is a `put` of a new one. `bytes` because the store decides nothing: the encoding is the account's.
     """
 
     def get(self, customer: str, catalogue: str, product: str, day: int) -> bytes | None: ...
@@ -30,17 +32,18 @@ class UsageStore(Protocol):
 
 
 class Aggregate(NamedTuple):
-    """Partial aggregate of one window or more; `value` for sum, max and min, `points` for gauges, `members` for unique."""
+    """Partial aggregate of one window or more: `value` (raw atoms) for sum, max and min, `points` for gauges, `members` for unique."""
 
     events: int
     first_ms: int
-    value: Decimal | None = None
+    value: int | None = None
     points: tuple[Point, ...] = ()
     members: frozenset[str] = frozenset()
 
 
 def of_delta(delta: Delta) -> Aggregate:
-    return Aggregate(delta.events, delta.first_ms, delta.value, delta.points, delta.members)
+    value = None if delta.value is None else raw_atoms(delta.value)
+    return Aggregate(delta.events, delta.first_ms, value, delta.points, delta.members)
 
 
 def merge(kind: str, a: Aggregate | None, b: Aggregate) -> Aggregate:
@@ -64,122 +67,123 @@ def merge(kind: str, a: Aggregate | None, b: Aggregate) -> Aggregate:
 
 
 def group_key(group: Mapping[str, str]) -> GroupKey:
-    return tuple(sorted(group.items()))
+    return tuple(sorted(group.items())) if group else ()
 
 
 Slot = tuple[int, int]
 """Window start, tag."""
 Cell = dict[GroupKey, dict[Slot, Aggregate]]
-Row = tuple[int, int, int, int, Decimal | None, list[Point], list[str]]
-_ENCODER = msgspec.msgpack.Encoder()
-_CELL = msgspec.msgpack.Decoder(dict[str, list[Row]])
-_DAYS = msgspec.msgpack.Decoder(list[int])
 Address = tuple[str, str, str]
 """Customer id, catalogue, product."""
+_Row = tuple[int, int, int, int, int | str | None, list[tuple[int, str, Decimal]], list[str]]
+_ENCODER = msgspec.msgpack.Encoder()
+_CELL = msgspec.msgpack.Decoder(list[tuple[list[tuple[str, str]], list[_Row]]])
+_DAYS = msgspec.msgpack.Decoder(list[int])
+_BIG = 2**63
 
 
 def encode_cell(cell: Cell) -> bytes:
-    body = {
-        json.dumps(key): [(w, tag, a.events, a.first_ms, a.value, list(a.points), sorted(a.members)) for (w, tag), a in sorted(slots.items())]
-        for key, slots in cell.items()
-    }
-    return _ENCODER.encode(body)
+    return _ENCODER.encode(
+        [
+            (key, [(w, tag, a.events, a.first_ms, _packed(a.value), a.points, sorted(a.members)) for (w, tag), a in sorted(slots.items())])
+            for key, slots in sorted(cell.items())
+        ]
+    )
 
 
 def decode_cell(body: bytes) -> Cell:
     return {
-        tuple((k, v) for k, v in json.loads(key)): {
-            (w, tag): Aggregate(events, first, value, tuple(points), frozenset(members)) for w, tag, events, first, value, points, members in rows
+        tuple(key): {
+            (w, tag): Aggregate(events, first, _unpacked(value), tuple(Point(*point) for point in points), frozenset(members))
+            for w, tag, events, first, value, points, members in rows
         }
-        for key, rows in _CELL.decode(body).items()
+        for key, rows in _CELL.decode(body)
     }
 
 
+def _packed(value: int | None) -> int | str | None:
+    """Whole values as they are, others as text of their atoms."""
+    if value is None:
+        return None
+    whole, rest = divmod(value, RAW)
+    return str(value) if rest or not -_BIG < whole < _BIG else whole
+
+
+def _unpacked(value: int | str | None) -> int | None:
+    return int(value) if isinstance(value, str) else None if value is None else value * RAW
+
+
 class Windows:
-    """Cells of one account, decoded once; changed cells reach the store with `flush`. A trial can be taken back."""
+    """Cells of one account, decoded once; changed cells reach the store with `flush`."""
 
     def __init__(self, store: UsageStore) -> None:
         self._store = store
         self._cells: dict[tuple[str, str, str, int], Cell] = {}
         self._days: dict[Address, list[int]] = {}
         self._dirty: set[tuple[str, str, str, int]] = set()
-        self._journal: list[tuple[dict[Slot, Aggregate], Slot, Aggregate | None]] | None = None
 
-    def days(self, customer: str, catalogue: str, product: str) -> list[int]:
+    def days(self, address: Address) -> list[int]:
         """Days with usage, ascending."""
-        address = (customer, catalogue, product)
         found = self._days.get(address)
         if found is None:
-            body = self._store.get(customer, catalogue, product, -1)
+            body = self._store.get(*address, -1)
             found = self._days[address] = _DAYS.decode(body) if body else []
         return found
 
-    def cell(self, customer: str, catalogue: str, product: str, day: int) -> Cell:
-        key = (customer, catalogue, product, day)
+    def cell(self, address: Address, day: int) -> Cell:
+        key = (*address, day)
         found = self._cells.get(key)
         if found is None:
             body = self._store.get(*key)
             found = self._cells[key] = decode_cell(body) if body else {}
         return found
 
-    def add(self, kind: str, delta: Delta, tag: int) -> None:
-        """Merge a delta into its window."""
-        self.put(kind, (delta.customer, delta.catalogue, delta.product), group_key(delta.group), delta.window_ms, tag, of_delta(delta))
+    def add(self, kind: str, delta: Delta, tag: int) -> Aggregate:
+        """Merge a delta into its window; the delta's own aggregate comes back."""
+        aggregate = of_delta(delta)
+        self.put(kind, (delta.customer, delta.catalogue, delta.product), group_key(delta.group), (delta.window_ms, tag), aggregate)
+        return aggregate
 
-    def put(self, kind: str, address: Address, key: GroupKey, window: int, tag: int, aggregate: Aggregate) -> None:
-        day = window // DAY
-        days = self.days(*address)
+    def put(self, kind: str, address: Address, key: GroupKey, slot: Slot, aggregate: Aggregate) -> None:
+        day = slot[0] // DAY
+        days = self.days(address)
         if day not in days:
             days.append(day)
             days.sort()
             self._dirty.add((*address, -1))
-        slots = self.cell(*address, day).setdefault(key, {})
-        slot = (window, tag)
-        before = slots.get(slot)
-        if self._journal is not None:
-            self._journal.append((slots, slot, before))
-        slots[slot] = merge(kind, before, aggregate)
+        slots = self.cell(address, day).setdefault(key, {})
+        slots[slot] = merge(kind, slots.get(slot), aggregate)
         self._dirty.add((*address, day))
 
     def retag(self, kind: str, address: Address, key: GroupKey, slot: Slot, tag: int) -> None:
         """Move the usage of a window to another tag."""
-        day = slot[0] // DAY
-        slots = self.cell(*address, day)[key]
-        moved = slots.pop(slot)
-        target = (slot[0], tag)
-        slots[target] = merge(kind, slots.get(target), moved)
-        self._dirty.add((*address, day))
+        moved = self.cell(address, slot[0] // DAY)[key].pop(slot)
+        self.put(kind, address, key, (slot[0], tag), moved)
 
     def each(self, address: Address, start: int, end: int) -> Iterator[tuple[GroupKey, int, int, Aggregate]]:
         """(group, window start, tag, aggregate) of the windows that start in [start, end), by day."""
         first, last = start // DAY, (end - 1) // DAY
-        for day in self.days(*address):
+        for day in self.days(address):
             if first <= day <= last:
-                for key, slots in self.cell(*address, day).items():
+                for key, slots in self.cell(address, day).items():
                     for (window, tag), aggregate in slots.items():
                         if start <= window < end:
                             yield key, window, tag, aggregate
 
-    def begin(self) -> None:
-        """Start a trial: `roll_back` takes everything back that is added from here."""
-        self._journal = []
-
-    def roll_back(self) -> None:
-        for slots, slot, before in reversed(self._journal or []):
-            if before is None:
-                del slots[slot]
-            else:
-                slots[slot] = before
-        self._journal = None
-
-    def commit(self) -> None:
-        self._journal = None
+    def back(self, address: Address, before: int) -> Iterator[list[tuple[GroupKey, int, int, Aggregate]]]:
+        """The windows that start before an instant, a day at a time, the latest day first."""
+        for day in reversed(self.days(address)):
+            if day * DAY < before:
+                yield list(self.each(address, day * DAY, min(before, (day + 1) * DAY)))
 
     def flush(self) -> None:
         """Hand changed cells to the store."""
         for key in sorted(self._dirty):
-            if key[3] == -1:
-                self._store.put(*key, _ENCODER.encode(self._days[key[:3]]))
-            else:
-                self._store.put(*key, encode_cell(self._cells[key]))
+            address = key[:3]
+            self._store.put(*key, _ENCODER.encode(self._days[address]) if key[3] == -1 else encode_cell(self._cells[key]))
         self._dirty.clear()
+
+    def forget(self, addresses: Iterable[Address]) -> None:
+        """Free the memory of decoded cells; they are read again when they are needed."""
+        gone = set(addresses)
+        self._cells = {key: cell for key, cell in self._cells.items() if key[:3] not in gone or key in self._dirty}

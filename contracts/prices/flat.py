@@ -1,32 +1,26 @@
 """Once for each billing period with usage, however much it is."""
 
-from decimal import Decimal
+from fractions import Fraction
 
-from contracts.money import Number, fraction, plain, shown
-from contracts.prices import Flat, Piece, Price
-from contracts.prices.base import Model, times
+from contracts.prices.model import Flat, Piece, Position, flat_of
+from contracts.prices.per_unit import shown
 
 
-class FlatPrice(Model):
-    def __init__(self, amount: Number) -> None:
-        super().__init__()
-        self.amount = amount
-        self.monotone = amount >= 0
+class FlatPrice:
+    def __init__(self, price: Fraction, places: int) -> None:
+        self._flat = flat_of(price, places, None)
 
-    def pieces(self, start: Number, end: Number, total: Number) -> list[Piece]:
+    def align(self, position: Position) -> Position:
+        return position
+
+    def pieces(self, start: Position, end: Position, total: Position) -> list[Piece]:
         return []
 
-    def flats(self, start: Number, end: Number, total: Number, first: bool, used: bool) -> list[Flat]:
-        return [Flat(self.amount, None)] if used else []
+    def flats(self, start: Position, end: Position, total: Position, first: bool, used: bool) -> list[Flat]:
+        return [self._flat] if used else []
 
-    def flat_of(self, tier: int | None) -> Number | None:
-        return self.amount if tier is None else None
-
-    def _times(self, factor: Decimal) -> Price:
-        return FlatPrice(times(self.amount, factor))
-
-    def _fractions(self) -> Price:
-        return FlatPrice(fraction(self.amount))
+    def first_unit(self) -> None:
+        return None
 
     def describe(self) -> dict[str, object]:
-        return {"flat": plain(shown(self.amount))}
+        return {"flat": shown(self._flat.price)}

@@ -1,49 +1,37 @@
 """Any price whose first units of the period cost nothing and do not count to packages or tiers."""
 
-from decimal import Decimal
+from fractions import Fraction
 
-from contracts.money import Number, fraction, plain, shown
-from contracts.prices import Flat, Piece, Price
-from contracts.prices.base import Model
+from contracts.money import plain
+from contracts.prices.model import Flat, Piece, Position, PriceModel, Unit, unit_of
+from contracts.scales import Scale
 
 
-class FreePrice(Model):
-    def __init__(self, free: Number, inner: Price) -> None:
-        super().__init__()
-        self.free = free
-        self.inner = inner
-        self.monotone = inner.monotone
-        self._zero: Number = free - free  # type: ignore[operator]
+class FreePrice:
+    def __init__(self, free: int, inner: PriceModel, scale: Scale, places: int) -> None:
+        self._free = free
+        self._inner = inner
+        self._nothing = unit_of(Fraction(0), places, scale.per)
 
-    def _paid(self, position: Number) -> Number:
-        return max(self._zero, position - self.free)  # type: ignore[operator,type-var]
+    def _paid(self, position: Position) -> Position:
+        return position - self._free if position > self._free else 0
 
-    def align(self, position: Number) -> Number:
-        return position if position <= self.free else self.inner.align(position - self.free) + self.free  # type: ignore[operator]
+    def align(self, position: Position) -> Position:
+        return position if position <= self._free else self._inner.align(position - self._free) + self._free
 
-    def pieces(self, start: Number, end: Number, total: Number) -> list[Piece]:
+    def pieces(self, start: Position, end: Position, total: Position) -> list[Piece]:
         if end < start:
-            return [Piece(-p.quantity, p.unit_price, p.tier, p.until - p.quantity) for p in reversed(self.pieces(end, start, total))]  # type: ignore[operator]
-        found = []
-        if start < self.free:
-            until = min(end, self.free)  # type: ignore[type-var]
-            if until != start:
-                found.append(Piece(until - start, self._zero, None, until))  # type: ignore[operator]
-        for piece in self.inner.pieces(self._paid(start), self._paid(end), self._paid(total)):
-            found.append(piece._replace(until=piece.until + self.free))  # type: ignore[operator]
-        return found
+            return [(-atoms, price) for atoms, price in reversed(self.pieces(end, start, total))]
+        found: list[Piece] = []
+        if start < self._free and start != end:
+            found.append((min(end, self._free) - start, self._nothing))
+        return found + self._inner.pieces(self._paid(start), self._paid(end), self._paid(total))
 
-    def flats(self, start: Number, end: Number, total: Number, first: bool, used: bool) -> list[Flat]:
-        return self.inner.flats(self._paid(start), self._paid(end), self._paid(total), first, used)
+    def flats(self, start: Position, end: Position, total: Position, first: bool, used: bool) -> list[Flat]:
+        return self._inner.flats(self._paid(start), self._paid(end), self._paid(total), first, used)
 
-    def flat_of(self, tier: int | None) -> Number | None:
-        return self.inner.flat_of(tier)
-
-    def _times(self, factor: Decimal) -> Price:
-        return FreePrice(self.free, self.inner.scaled(factor))
-
-    def _fractions(self) -> Price:
-        return FreePrice(fraction(self.free), self.inner.rational())
+    def first_unit(self) -> Unit:
+        return self._nothing
 
     def describe(self) -> dict[str, object]:
-        return {**self.inner.describe(), "free": plain(shown(self.free))}
+        return {**self._inner.describe(), "free": plain(self._nothing.quantity(self._free))}

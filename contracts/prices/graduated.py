@@ -1,66 +1,58 @@
 """Each tier prices its own part; `up_to` is inclusive and cumulative, a tier's flat is due once the tier is entered."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 
-from contracts.money import Number, fraction, plain, shown
-from contracts.prices import Flat, Piece, Price
-from contracts.prices.base import Model, times
+from contracts.money import plain
+from contracts.prices.model import Flat, Piece, Position, Unit, flat_of, unit_of
+from contracts.prices.per_unit import shown
+from contracts.scales import Scale
 
-Tier = tuple[Number | None, Number, Number]
+Tier = tuple[Decimal | None, Fraction, Fraction]
 """up_to (none: no end), per_unit, flat."""
 
 
-class GraduatedPrice(Model):
-    def __init__(self, tiers: Sequence[Tier]) -> None:
-        super().__init__()
-        self.tiers = list(tiers)
-        self._has_flats = any(flat for _, _, flat in tiers)
-        self.monotone = all(per_unit >= 0 and flat >= 0 for _, per_unit, flat in tiers)
+class GraduatedPrice:
+    def __init__(self, tiers: Sequence[Tier], scale: Scale, places: int) -> None:
+        self._tiers = list(tiers)
+        self._bounds = [scale.atoms(up_to) for up_to, _, _ in tiers[:-1] if up_to is not None]
+        self._units = [unit_of(price, places, scale.per, number) for number, (_, price, _) in enumerate(tiers, 1)]
+        self._flats = [flat_of(price, places, number) for number, (_, _, price) in enumerate(tiers, 1) if price]
 
-    def pieces(self, start: Number, end: Number, total: Number) -> list[Piece]:
+    def align(self, position: Position) -> Position:
+        return position
+
+    def pieces(self, start: Position, end: Position, total: Position) -> list[Piece]:
         if end < start:
-            return [Piece(-quantity, price, tier, until - quantity) for quantity, price, tier, until in reversed(self.pieces(end, start, total))]  # type: ignore[operator]
-        found = []
-        for number, (up_to, per_unit, _) in enumerate(self.tiers, 1):
-            if start >= end:
+            return [(-atoms, price) for atoms, price in reversed(self.pieces(end, start, total))]
+        bounds, units = self._bounds, self._units
+        number = bisect_right(bounds, start)
+        found: list[Piece] = []
+        while start < end:
+            until = bounds[number] if number < len(bounds) else end
+            if until >= end:
+                found.append((end - start, units[number]))
                 break
-            if up_to is not None and start >= up_to and number < len(self.tiers):
-                continue
-            until = end if up_to is None or end <= up_to or number == len(self.tiers) else up_to
-            found.append(Piece(until - start, per_unit, number, until))  # type: ignore[operator]
+            found.append((until - start, units[number]))
             start = until
+            number += 1
         return found
 
-    def flats(self, start: Number, end: Number, total: Number, first: bool, used: bool) -> list[Flat]:
-        if not self._has_flats:
-            return []
-        found = []
-        before: Number | None = None
-        for number, (up_to, _, flat) in enumerate(self.tiers, 1):
-            entered = first if before is None else start <= before < end
-            if entered and flat:
-                found.append(Flat(flat, number))
-            before = up_to
-            if before is None:
-                break
-        return found
+    def flats(self, start: Position, end: Position, total: Position, first: bool, used: bool) -> list[Flat]:
+        return [each for each in self._flats if (first if each.tier == 1 else start <= self._bounds[(each.tier or 2) - 2] < end)]
 
-    def flat_of(self, tier: int | None) -> Number | None:
-        return self.tiers[tier - 1][2] if tier is not None and tier <= len(self.tiers) else None
-
-    def _times(self, factor: Decimal) -> Price:
-        return GraduatedPrice([(up_to, times(unit, factor), times(flat, factor)) for up_to, unit, flat in self.tiers])
-
-    def _fractions(self) -> Price:
-        return GraduatedPrice([(None if up_to is None else fraction(up_to), fraction(unit), fraction(flat)) for up_to, unit, flat in self.tiers])
+    def first_unit(self) -> Unit:
+        return self._units[0]
 
     def describe(self) -> dict[str, object]:
-        return {"graduated": describe_tiers(self.tiers)}
+        return {"graduated": describe_tiers(self._tiers)}
 
 
 def describe_tiers(tiers: Sequence[Tier]) -> list[dict[str, str]]:
+    """Tiers as a document shows them."""
     return [
-        {**({} if up_to is None else {"up_to": plain(shown(up_to))}), "per_unit": plain(shown(unit)), **({"flat": plain(shown(flat))} if flat else {})}
-        for up_to, unit, flat in tiers
+        {**({} if up_to is None else {"up_to": plain(up_to)}), "per_unit": shown(price), **({"flat": shown(flat_)} if flat_ else {})}
+        for up_to, price, flat_ in tiers
     ]

@@ -1,34 +1,31 @@
 """Started packages count whole: over parts of a period ceil(total ÷ size) − ceil(before ÷ size)."""
 
 from decimal import Decimal
+from fractions import Fraction
 
-from contracts.money import Number, divide, fraction, plain, rounded, shown
-from contracts.prices import Piece, Price
-from contracts.prices.base import Model, times
+from contracts.money import plain
+from contracts.prices.model import Flat, Piece, Position, Unit, unit_of
+from contracts.prices.per_unit import shown
+from contracts.scales import Scale
 
 
-class PackagePrice(Model):
-    def __init__(self, size: Number, price: Number) -> None:
-        super().__init__()
-        self.size = size
-        self.price = price
-        self.monotone = price >= 0
+class PackagePrice:
+    def __init__(self, size: Decimal, price: Fraction, scale: Scale, places: int) -> None:
+        self._size = size
+        self._atoms = scale.atoms(size)
+        self._unit = unit_of(price, places, self._atoms)
 
-    def align(self, position: Number) -> Number:
-        packages = rounded(divide(position, self.size), "up", 0)
-        return fraction(packages) * self.size if not isinstance(self.size, Decimal) else packages * self.size
+    def align(self, position: Position) -> Position:
+        return -(-position // self._atoms) * self._atoms
 
-    def pieces(self, start: Number, end: Number, total: Number) -> list[Piece]:
-        if start == end:
-            return []
-        quantity = divide(end - start, self.size)  # type: ignore[operator]
-        return [Piece(quantity if isinstance(self.size, Decimal) else fraction(quantity), self.price, None, end)]
+    def pieces(self, start: Position, end: Position, total: Position) -> list[Piece]:
+        return [] if start == end else [(end - start, self._unit)]
 
-    def _times(self, factor: Decimal) -> Price:
-        return PackagePrice(self.size, times(self.price, factor))
+    def flats(self, start: Position, end: Position, total: Position, first: bool, used: bool) -> list[Flat]:
+        return []
 
-    def _fractions(self) -> Price:
-        return PackagePrice(fraction(self.size), fraction(self.price))
+    def first_unit(self) -> Unit:
+        return self._unit
 
     def describe(self) -> dict[str, object]:
-        return {"package": {"size": plain(shown(self.size)), "price": plain(shown(self.price))}}
+        return {"package": {"size": plain(self._size), "price": shown(self._unit.price)}}

@@ -1,28 +1,32 @@
 """quantity × price."""
 
-from decimal import Decimal
+from fractions import Fraction
 
-from contracts.money import Number, fraction, plain, shown
-from contracts.prices import Piece, Price
-from contracts.prices.base import Model, times
+from contracts.money import plain, quotient
+from contracts.prices.model import Flat, Piece, Position, Unit, unit_of
+from contracts.scales import Scale
 
 
-class PerUnitPrice(Model):
-    def __init__(self, per_unit: Number) -> None:
-        super().__init__()
-        self.per_unit = per_unit
-        self.monotone = per_unit >= 0
+class PerUnitPrice:
+    def __init__(self, price: Fraction, scale: Scale, places: int) -> None:
+        self._unit = unit_of(price, places, scale.per)
 
-    def pieces(self, start: Number, end: Number, total: Number) -> list[Piece]:
-        if start == end:
-            return []
-        return [Piece(end - start, self.per_unit, None, end)]  # type: ignore[operator]
+    def align(self, position: Position) -> Position:
+        return position
 
-    def _times(self, factor: Decimal) -> Price:
-        return PerUnitPrice(times(self.per_unit, factor))
+    def pieces(self, start: Position, end: Position, total: Position) -> list[Piece]:
+        return [] if start == end else [(end - start, self._unit)]
 
-    def _fractions(self) -> Price:
-        return PerUnitPrice(fraction(self.per_unit))
+    def flats(self, start: Position, end: Position, total: Position, first: bool, used: bool) -> list[Flat]:
+        return []
+
+    def first_unit(self) -> Unit:
+        return self._unit
 
     def describe(self) -> dict[str, object]:
-        return {"per_unit": plain(shown(self.per_unit))}
+        return {"per_unit": shown(self._unit.price)}
+
+
+def shown(price: Fraction) -> str:
+    """A price as text."""
+    return plain(quotient(price.numerator, price.denominator))

@@ -1,28 +1,35 @@
 """A share of the spend of other products, and at least a minimum: max(rate × base, minimum)."""
 
-from decimal import Decimal
+from fractions import Fraction
 
-from contracts.money import Number, fraction, plain, shown
-from contracts.prices import Piece, Price
-from contracts.prices.base import Model, times
+from contracts.money import cost
+from contracts.prices.model import Flat, Piece, Position
+from contracts.prices.per_unit import shown
 
 
-class PercentagePrice(Model):
-    def __init__(self, rate: Number, minimum: Number) -> None:
-        super().__init__()
+class PercentagePrice:
+    """Priced by `share`; the units of a composite product have no price of their own."""
+
+    def __init__(self, rate: Fraction, minimum: Fraction, places: int) -> None:
         self.rate = rate
-        self.minimum = minimum
+        self.minimum = cost(1, (minimum * 10**places).numerator, (minimum * 10**places).denominator)
+        self._minimum = minimum
 
-    def pieces(self, start: Number, end: Number, total: Number) -> list[Piece]:
-        if start == end:
-            return []
-        return [Piece(end - start, self.rate, None, end)]  # type: ignore[operator]
+    def share(self, base: int) -> int:
+        """Minor units of the rate's share of `base` minor units, before the minimum."""
+        return cost(base, self.rate.numerator, self.rate.denominator)
 
-    def _times(self, factor: Decimal) -> Price:
-        return PercentagePrice(times(self.rate, factor), times(self.minimum, factor))
+    def align(self, position: Position) -> Position:
+        return position
 
-    def _fractions(self) -> Price:
-        return PercentagePrice(fraction(self.rate), fraction(self.minimum))
+    def pieces(self, start: Position, end: Position, total: Position) -> list[Piece]:
+        return []
+
+    def flats(self, start: Position, end: Position, total: Position, first: bool, used: bool) -> list[Flat]:
+        return []
+
+    def first_unit(self) -> None:
+        return None
 
     def describe(self) -> dict[str, object]:
-        return {"percentage": {"rate": plain(shown(self.rate)), "minimum": plain(shown(self.minimum))}}
+        return {"percentage": {"rate": shown(self.rate), "minimum": shown(self._minimum)}}

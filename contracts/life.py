@@ -1,0 +1,444 @@
+"""The life of an account: documents, usage and time come in; invoices open, close, are voided; what is final becomes a fact."""
+
+from collections.abc import Iterable, Iterator
+
+from contracts.alarms import read_alerts
+from contracts.balances import Ledger, closing_ms, shortfall
+from contracts.catalogue import Catalogue
+from contracts.contract import Contract
+from contracts.errors import ActionError
+from contracts.facts import Facts, InvoiceFact, Row, TrueUpFact
+from contracts.family import Family
+from contracts.lines import Printed
+from contracts.result import Invoice
+from contracts.schedule import Item, items
+from contracts.settlement import Key, Settlement, settle
+from contracts.statement import Statement
+from contracts.terms import ContractTerms
+from contracts.timeline import FOREVER, HOUR, Span, iso
+from contracts.usage import Delta
+from contracts.usage_book import UsageBook
+from contracts.windows import DROPPED, IN_TIME, UsageStore, Windows, group_key
+
+__all__ = ["Life", "Place"]
+
+Place = tuple[str, int]
+"""A usage invoice: the contract that is billed, the period's start."""
+
+
+class Life:
+    """State and transitions. Everything that is not in `contracts`, `catalogues`, `facts`, `parked` or the windows can be computed again."""
+
+    def __init__(
+        self, store: UsageStore, contracts: dict[str, Contract] | None = None, catalogues: dict[str, Catalogue] | None = None, facts: Facts | None = None,
+        parked: list[Delta] | None = None,
+    ) -> None:  # fmt: skip
+        self.contracts = contracts or {}
+        self.catalogues = catalogues or {}
+        self.facts = facts or Facts()
+        self.parked = parked or []
+        """Usage of products that no known catalogue has yet."""
+        self.windows = Windows(store)
+        self.due: int | None = None
+        self.open: dict[Place, Statement] = {}
+        self._settlement = Settlement({}, {})
+        self._stale = True
+        self._spent: dict[Key, int] | None = None
+        self._schedules: dict[str, Iterator[Item]] = {}
+        self._next_items: dict[str, Item] = {}
+        self.printed_facts: dict[int, tuple[InvoiceFact, Invoice]] = {}
+        self.printed_drafts: dict[Place, tuple[list[Printed], tuple[int, Span], Invoice]] = {}
+        self.printed_true_ups: dict[tuple[str, str], tuple[InvoiceFact, Invoice]] = {}
+        self.family = Family({}, {})
+        self.book = UsageBook(self.family, self.windows)
+        if self.contracts:
+            self._compile()
+
+    # Inputs
+
+    def take_catalogue(self, catalogue: Catalogue, recorded_ms: int) -> None:
+        """A new version of a catalogue."""
+        self.advance(recorded_ms)
+        self.catalogues[catalogue.id] = catalogue
+        self._compile()
+        parked, self.parked = self.parked, []
+        if parked:
+            self.take_usage(parked)
+        self._catch_up()
+
+    def take_contract(self, contract: Contract, recorded_ms: int) -> None:
+        """A new version of a contract."""
+        self.advance(recorded_ms)
+        self.contracts[contract.id] = contract
+        self._compile()
+        self._attribute()
+        self._catch_up()
+
+    def take_usage(self, deltas: Iterable[Delta]) -> None:
+        """Deltas in the order of arrival. Alerts are read behind each event."""
+        sequence: int | None = None
+        pending = False
+        for delta in deltas:
+            if pending and (delta.sequence is None or delta.sequence != sequence):
+                read_alerts(self)
+                pending = False
+            self.advance(delta.recorded_ms)
+            self._take(delta)
+            sequence, pending = delta.sequence, True
+        if pending:
+            read_alerts(self)
+        self.windows.flush()
+
+    def advance(self, now: int) -> None:
+        """Let everything happen that is due by `now`, in order; then the clock stands there."""
+        while self.due is not None and self.due <= now:
+            self.facts.now = max(self.due, self.facts.now if self.facts.now is not None else self.due)
+            self._happen()
+            read_alerts(self)
+        before = self.facts.now
+        if before is None or now > before:
+            self.facts.now = now
+            for statement in self.open.values():
+                self._stale = statement.tick() or self._stale
+
+    def act(self, action: str, contract: str, start: int, recorded_ms: int) -> None:
+        """Void, regenerate or finalize a usage invoice."""
+        self.advance(recorded_ms)
+        place = (contract, start)
+        held = self.facts.closed.get(contract, {}).get(start, [])
+        named = f"the usage invoice of contract {contract!r} that starts at {iso(start)}"
+        if action == "void":
+            if place in self.open or not held or held[-1].status != "final":
+                raise ActionError(f"{named} cannot be voided: it is not final; a draft changes by itself, finalize it first if it must be void")
+            held[-1].status = "void"
+            self._take_back_late(place)
+        elif action == "regenerate":
+            if place in self.open or not held or held[-1].status != "void":
+                raise ActionError(f"{named} cannot be regenerated: it is not void; void it first")
+            self.facts.reopened.setdefault(contract, {})[start] = held[-1].end + self.family.terms[contract].grace
+        elif action == "finalize":
+            if place not in self.open:
+                raise ActionError(f"{named} cannot be finalized: there is no such draft; name the start of a period that has begun")
+            self._close(place)
+        else:
+            raise ActionError(f"{action!r} is no action; use void, regenerate or finalize")
+        self._changed()
+        self._catch_up()
+
+    # What is
+
+    @property
+    def now(self) -> int:
+        return self.facts.now if self.facts.now is not None else -FOREVER
+
+    def fold(self) -> Settlement:
+        """Price and draw the open periods as of the clock, unless nothing has changed."""
+        if self._stale:
+            self._stale = False
+            for statement in self.open.values():
+                statement.build(self.now)
+            closed = [(fact.contract, fact.grant) for fact in self.facts.true_ups]
+            self._settlement = settle(self.family, list(self.open.values()), self.spent, closed, self.now)
+        return self._settlement
+
+    @property
+    def spent(self) -> dict[Key, int]:
+        """Draws of final invoices."""
+        if self._spent is None:
+            self._spent = self.facts.spent()
+        return self._spent
+
+    def ledger(self) -> Ledger:
+        """All draws, drafts included."""
+        settlement = self.fold()
+        drawn = dict(self.spent)
+        for draws in settlement.drawn.values():
+            for key, amount in draws.items():
+                drawn[key] = drawn.get(key, 0) + amount
+        return Ledger(drawn, settlement.moved, frozenset((fact.contract, fact.grant) for fact in self.facts.true_ups))
+
+    def final_ms(self, place: Place) -> int:
+        """When a draft becomes final by itself."""
+        reopened = self.facts.reopened.get(place[0], {}).get(place[1])
+        statement = self.open[place]
+        return max(statement.span.end + statement.payer.grace, reopened or 0)
+
+    def generation(self, place: Place) -> int:
+        """Number of the invoice that is open for a period."""
+        return len(self.facts.closed.get(place[0], {}).get(place[1], []))
+
+    def is_closed(self, contract: str, start: int) -> bool:
+        """Whether the period's invoice is final, or void and not made again."""
+        return start in self.facts.closed.get(contract, {}) and start not in self.facts.reopened.get(contract, {})
+
+    # Time
+
+    def _happen(self) -> None:
+        """Everything that is due at the clock's time."""
+        self._sync()
+        while ripe := sorted((self.final_ms(place), place[1], place[0]) for place in self.open if self.final_ms(place) <= self.now):
+            _, start, contract = ripe[0]
+            self._close((contract, start))
+            self._sync()
+        self._true_up()
+        self._issue()
+        self._changed()
+
+    def _catch_up(self) -> None:
+        """After a document or an action: what it makes due at once."""
+        while self.due is not None and self.due <= self.now:
+            self._happen()
+        read_alerts(self)
+        self.windows.flush()
+
+    def _compile(self) -> None:
+        self.family = Family(self.contracts, self.catalogues, self.family.terms)
+        self.book = UsageBook(self.family, self.windows)
+        self.open = {}
+        self._schedules = {name: items(terms) for name, terms in self.family.terms.items()}
+        self._next_items = {}
+        for name in self._schedules:
+            self._next_item(name)
+        self._changed()
+
+    def _changed(self) -> None:
+        """Documents, facts or the set of open periods changed."""
+        self._spent = None
+        self._stale = True
+        self._sync()
+        self.due = self._next_due()
+
+    def _sync(self) -> None:
+        """Open the statements of all periods that have begun and are not closed."""
+        wanted: dict[Place, tuple[Span, Span, bool]] = {}
+        for name, payer in self.family.payer.items():
+            if name == payer:
+                terms = self.family.terms[name]
+                for part, whole in terms.periods(self.now):
+                    if not self.is_closed(name, part.start):
+                        wanted[name, part.start] = (part, whole, False)
+                for start in self.facts.late.get(name, {}):
+                    if start >= terms.end and start <= self.now and not self.is_closed(name, start):
+                        whole = terms.grid.around(start)
+                        wanted[name, start] = (Span(start, whole.end), whole, True)
+        for place in [place for place in self.open if place not in wanted]:
+            del self.open[place]
+            self._stale = True
+        for place, (part, whole, correction) in wanted.items():
+            if place not in self.open:
+                statement = Statement(self.family, self.book, self.family.terms[place[0]], part, whole, correction=correction)
+                self._hand_late(statement)
+                self.open[place] = statement
+                self._stale = True
+
+    def _next_due(self) -> int | None:
+        now = self.now
+        found = [FOREVER]
+        for place, statement in self.open.items():
+            found.append(self.final_ms(place))
+            if statement.span.end > now:
+                found.append(statement.span.end)
+            if statement.held and statement.span.end > now:
+                found.append((now // HOUR + 1) * HOUR)
+        for name, terms in self.family.terms.items():
+            period = terms.period_of(now)
+            found.append(terms.start if now < terms.start else period[0].end if period and period[0].end < terms.end else FOREVER)
+            for grant in self.family.own[name]:
+                found += [edge for segment in grant.segments(now) for edge in segment[:2] if edge > now]
+                if grant.type == "postpaid" and not self._trued_up(name, grant.id):
+                    found.append(closing_ms(self.family, grant))
+        found += [item.at for item in self._next_items.values()]
+        found += [renewal.at for renewal in self.family.renewals if renewal.at > now]
+        due = min(found)
+        return None if due >= FOREVER else due
+
+    def _close(self, place: Place) -> None:
+        """Make a draft final: its lines and draws are facts from now on."""
+        statement = self.open[place]
+        self._stale = True
+        statement.closing = True
+        settlement = self.fold()
+        payer, span = statement.payer, statement.span
+        rows = [Row.of(line) for line in statement.printed()]
+        draws = [(*key, amount) for key, amount in sorted(settlement.drawn[place].items())]
+        ids = sorted({each for section in statement.sections for each in self.family.ids_of(section.terms.customer)})
+        fact = InvoiceFact(
+            payer.id, payer.customer, "correction" if statement.correction else "usage", span.start, span.end, span.end, payer.currency, payer.places, "final",
+            self.generation(place), rows, draws, ids,
+        )  # fmt: skip
+        self.facts.closed.setdefault(place[0], {}).setdefault(place[1], []).append(fact)
+        self.facts.reopened.get(place[0], {}).pop(place[1], None)
+        del self.open[place]
+        self._spent = None
+        self._stale = True
+
+    def _trued_up(self, contract: str, grant: str) -> bool:
+        return TrueUpFact(contract, grant) in self.facts.true_ups
+
+    def _true_up(self) -> None:
+        for name, terms in self.family.terms.items():
+            for grant in terms.grants:
+                if grant.type == "postpaid" and not self._trued_up(name, grant.id) and closing_ms(self.family, grant) <= self.now:
+                    amount = shortfall(grant, self.ledger())
+                    if amount:
+                        self.facts.issued.append(true_up_fact(terms, grant.id, amount))
+                    self.facts.true_ups.append(TrueUpFact(name, grant.id))
+                    self._stale = True
+
+    def _next_item(self, contract: str) -> None:
+        """Find the contract's next item that is not invoiced yet."""
+        issued = set(self.facts.items.get(contract, ()))
+        self._next_items.pop(contract, None)
+        for item in self._schedules[contract]:
+            if item.name not in issued:
+                self._next_items[contract] = item
+                return
+
+    def _issue(self) -> None:
+        """Scheduled invoices are final on their date: one for each contract and date."""
+        for name in sorted(self._next_items):
+            terms = self.family.terms[self.family.payer[name]]
+            by_date: dict[int, list[Item]] = {}
+            while name in self._next_items and self._next_items[name].at <= self.now:
+                item = self._next_items[name]
+                self.facts.items.setdefault(name, []).append(item.name)
+                by_date.setdefault(item.at, []).append(item)
+                self._next_item(name)
+            for at, found in by_date.items():
+                number = sum(1 for fact in self.facts.issued if fact.kind == "scheduled" and fact.contract == terms.id and fact.issue == at)
+                end = max(item.line.end for item in found)
+                rows = [Row.of(item.line) for item in found]
+                fact = InvoiceFact(terms.id, terms.customer, "scheduled", at, end, at, terms.currency, terms.places, "final", number, rows)
+                self.facts.issued.append(fact)
+
+    # Usage
+
+    def _take(self, delta: Delta) -> None:
+        catalogue = self.catalogues.get(delta.catalogue)
+        product = catalogue.products.get(delta.product) if catalogue is not None else None
+        metric = catalogue.metrics.get(product.metric or "") if catalogue is not None and product is not None else None
+        if metric is None:
+            self.parked.append(delta)
+            return
+        owner = self.family.owner(delta.customer, delta.group, delta.catalogue, delta.window_ms)
+        tag = IN_TIME
+        if owner is not None:
+            payer = self.family.terms[self.family.payer[owner.id]]
+            period = payer.period_of(delta.window_ms)
+            if period is not None and self.is_closed(payer.id, period[0].start):
+                tag = self._late_tag(payer, period[0])
+        aggregate = self.windows.add(metric.aggregation, delta, tag)
+        if owner is None or tag == DROPPED:
+            return
+        self._stale = True
+        if tag != IN_TIME:
+            self._late_came(payer.id, tag)
+        elif period is not None:
+            statement = self.open.get((payer.id, period[0].start))
+            if statement is not None:
+                terms = owner.card.products[delta.product]
+                statement.add(owner, terms, terms.group(group_key(delta.group)), delta.window_ms, aggregate)
+            for place, later in self.open.items():
+                if place[1] > delta.window_ms:
+                    later.carried(owner.customer, delta.product)
+
+    def _late_tag(self, payer: ContractTerms, period: Span) -> int:
+        """What becomes of usage of a closed period."""
+        policy = payer.document.late_usage
+        held = self.facts.closed[payer.id][period.start]
+        if held[-1].status == "void":
+            return IN_TIME
+        if policy == "drop":
+            return DROPPED
+        if policy == "reopen":
+            held.pop()
+            if not held:
+                del self.facts.closed[payer.id][period.start]
+            self.facts.reopened.setdefault(payer.id, {})[period.start] = self.now + payer.grace
+            self._changed()
+            return IN_TIME
+        start = self._next_open(payer, period)
+        periods = self.facts.late.setdefault(payer.id, {}).setdefault(start, [])
+        if period.start not in periods:
+            periods.append(period.start)
+        return start
+
+    def _next_open(self, payer: ContractTerms, period: Span) -> int:
+        """Start of the first later period that is not closed; behind the contract's end periods go on for corrections alone."""
+        start = period.end
+        while self.is_closed(payer.id, start) or self._is_past(payer, start):
+            start = payer.grid.around(start).end if start >= payer.end else min(payer.grid.around(start).end, payer.end)
+        return start
+
+    def _is_past(self, payer: ContractTerms, start: int) -> bool:
+        """Whether a period behind the contract's end has closed without an invoice: nothing came late in it."""
+        return start >= payer.end and payer.grid.around(start).end + payer.grace <= self.now
+
+    def _late_came(self, contract: str, start: int) -> None:
+        """A period bills one more late delta."""
+        statement = self.open.get((contract, start))
+        if statement is None:
+            self._changed()
+        else:
+            self._hand_late(statement)
+
+    def _hand_late(self, statement: Statement) -> None:
+        payer = statement.payer
+        statement.late = {}
+        for start in self.facts.late.get(payer.id, {}).get(statement.span.start, ()):
+            period = payer.period_of(start)
+            if period is not None:
+                statement.late[start] = period[0]
+        statement.forget()
+
+    def _attribute(self) -> None:
+        """Usage that a document gives to a contract whose period is closed is late."""
+        for name, periods in self.facts.closed.items():
+            terms = self.family.terms.get(name)
+            for generations in list(periods.values()) if terms is not None else ():
+                fact = generations[-1]
+                if terms is None or fact.kind != "usage" or self.family.payer[name] != name:
+                    continue
+                for owner in self.family.paid_by[name]:
+                    for customer in set(self.family.ids_of(owner.customer)) - set(fact.ids):
+                        fact.ids.append(customer)
+                        self._retag(terms, owner, customer, Span(fact.start, fact.end))
+        self._changed()
+
+    def _retag(self, payer: ContractTerms, owner: ContractTerms, customer: str, span: Span) -> None:
+        catalogue = owner.document.catalogue
+        for product in owner.card.metered:
+            for key, window, tag, _ in list(self.windows.each((customer, catalogue, product.id), span.start, span.end)):
+                if tag == IN_TIME and self.family.owner(customer, dict(key), catalogue, window) is owner:
+                    late = self._late_tag(payer, span)
+                    if late != IN_TIME:
+                        self.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), late)
+
+    def _take_back_late(self, place: Place) -> None:
+        """Usage of a voided period that an open one bills is the period's own again: a new invoice bills it."""
+        payer = self.family.terms[place[0]]
+        period = payer.period_of(place[1])
+        for start, periods in self.facts.late.get(place[0], {}).items():
+            if period is None or place[1] not in periods or self.is_closed(place[0], start):
+                continue
+            periods.remove(place[1])
+            for owner in self.family.paid_by[place[0]]:
+                catalogue = owner.document.catalogue
+                for customer in self.family.ids_of(owner.customer):
+                    for product in owner.card.metered:
+                        for key, window, tag, _ in list(self.windows.each((customer, catalogue, product.id), *period[0])):
+                            if tag == start:
+                                self.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), IN_TIME)
+            statement = self.open.get((place[0], start))
+            if statement is not None:
+                self._hand_late(statement)
+
+
+def true_up_fact(terms: ContractTerms, grant: str, amount: int) -> InvoiceFact:
+    """The invoice of what a postpaid commit lacks."""
+    commit = next(g for g in terms.grants if g.id == grant)
+    start, end = min(s.start for s in commit.fixed_segments), max(s.end for s in commit.fixed_segments)
+    line = Printed("true_up", None, (), start, end, None, None, None, amount, grant, None, "")
+    return InvoiceFact(terms.id, terms.customer, "true_up", start, end, commit.purchases[0].at, terms.currency, terms.places, "final", 0, [Row.of(line)], [], [grant])
+
+

@@ -1,0 +1,175 @@
+"""What holds for a product and group over a stretch of time: its price, the overrides that could win, the grants that could be drawn."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from contracts.catalogue import Price
+from contracts.grants import Grant, Segment
+from contracts.matching import reaches
+from contracts.overrides import Chain, Choice, OverrideTerms, candidates, choose
+from contracts.prices import PriceModel
+from contracts.terms import ContractTerms, ProductTerms, RateTerms
+from contracts.timeline import Span
+from contracts.windows import GroupKey
+
+__all__ = ["Offer", "Pay", "Window", "covering", "offers"]
+
+NOBODY: dict[str, Fraction] = {}
+
+
+class Tariff:
+    """A base price with the overrides that could win over it."""
+
+    __slots__ = ("_base", "_factor", "_product", "chain", "explicit", "fixed", "tiered")
+
+    def __init__(self, product: ProductTerms, base: Price | None, factor: Fraction, chain: Chain, *, explicit: bool) -> None:
+        self._product = product
+        self._base = base
+        self._factor = factor
+        self.chain = chain
+        self.explicit = explicit
+        self.tiered = any(o.tiers for o in chain)
+        self.fixed = None if self.tiered else self._made(choose(chain, NOBODY, explicit=explicit))
+
+    def next(self, counted: Mapping[str, Fraction]) -> tuple[PriceModel, OverrideTerms | None, Fraction | None]:
+        """(price, winner, units for which it holds) of the next unit, when each tiered override has had `counted` units."""
+        if self.fixed is not None:
+            return (*self.fixed, None)
+        choice = choose(self.chain, counted, explicit=self.explicit)
+        return (*self._made(choice), choice.left)
+
+    def same(self, other: "Tariff") -> bool:
+        return self._base == other._base and self._factor == other._factor and [o.id for o in self.chain] == [o.id for o in other.chain]
+
+    def identity(self) -> tuple[object, ...]:
+        return (self._base, self._factor, tuple(o.id for o in self.chain))
+
+    def _made(self, choice: Choice) -> tuple[PriceModel, OverrideTerms | None]:
+        override = choice.override
+        if override is not None and override.price is not None:
+            return self._product.model(override.price, Fraction(1)), override
+        base = self._base
+        assert base is not None  # noqa: S101  # without a list price only an overwrite makes an offer
+        return self._product.model(base, self._factor * choice.multiplier), override
+
+
+class Pay:
+    """A segment that can be drawn, and the price while drawing it; `tariff` none: the list price."""
+
+    __slots__ = ("grant", "key", "order", "segment", "tariff")
+
+    def __init__(self, grant: Grant, segment: Segment, tariff: Tariff | None) -> None:
+        self.grant = grant
+        self.segment = segment
+        self.key = (grant.contract, grant.id, segment.start)
+        self.order = grant.order(segment)
+        self.tariff = tariff
+
+
+class Offer(NamedTuple):
+    rate: RateTerms | None
+    """None: only the contract prices the product."""
+    tariff: Tariff
+    pays: tuple[Pay, ...]
+    """In draw order."""
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.tariff.identity(), tuple((p.key, p.tariff.identity() if p.tariff else None) for p in self.pays))
+
+
+class Window(NamedTuple):
+    """A stretch of a period with one offer; none: the product is not entitled, or nothing prices it."""
+
+    start: int
+    end: int
+    offer: Offer | None
+
+
+def offers(terms: ContractTerms, product: ProductTerms, key: GroupKey, span: Span, grants: Iterable[Grant]) -> list[Window]:
+    """The span cut where anything changes that decides the price. `grants` are all that could pay this contract's usage."""
+    group = dict(key)
+    segments = list(_reachable(product, group, span, grants))
+    overrides = [o for o in terms.overrides if o.start < span.end and o.end > span.start and _reaches(o, product, group)]
+    edges = {span.start}
+    for rate in product.rates:
+        edges.add(rate.start)
+        edges.add(rate.end)
+    for o in overrides:
+        edges.add(o.start)
+        edges.add(o.end)
+    for _, segment in segments:
+        edges.add(segment.start)
+        edges.add(segment.end)
+    points = sorted(edge for edge in edges if span.start <= edge < span.end)
+    found: list[Window] = []
+    last: tuple[object, ...] | None = None
+    for start, end in zip(points, [*points[1:], span.end], strict=True):
+        offer = _offer(terms, product, group, start, overrides, segments)
+        same = offer.identity() if offer is not None and len(points) > 1 else None
+        if found and same == last:
+            found[-1] = Window(found[-1].start, end, found[-1].offer)
+        else:
+            found.append(Window(start, end, offer))
+        last = same
+    return found
+
+
+def covering(product: ProductTerms | None, group: Mapping[str, str], moment: int, grants: Iterable[Grant]) -> tuple[Pay, ...]:
+    """What may pay a line that is no usage, in draw order: it belongs to the instant at which it starts."""
+    span = Span(moment, moment + 1)
+    found = [Pay(grant, segment, None) for grant, segment in _reachable(product, group, span, grants)]
+    found.sort(key=lambda pay: pay.order)
+    return tuple(found)
+
+
+def _reachable(product: ProductTerms | None, group: Mapping[str, str], span: Span, grants: Iterable[Grant]) -> Iterable[tuple[Grant, Segment]]:
+    for grant in grants:
+        if grant.pays(product.id if product else None, group, product.fixed if product else {}):
+            for segment in grant.segments(span.end):
+                if segment.start < span.end and segment.end > span.start:
+                    yield grant, segment
+
+
+def _reaches(o: OverrideTerms, product: ProductTerms, group: Mapping[str, str]) -> bool:
+    return (o.products is None or product.id in o.products) and (not o.where or reaches(o.where, group, product.fixed))
+
+
+def _offer(
+    terms: ContractTerms, product: ProductTerms, group: Mapping[str, str], moment: int, overrides: Sequence[OverrideTerms],
+    segments: Sequence[tuple[Grant, Segment]],
+) -> Offer | None:  # fmt: skip
+    rate = product.rate(group, moment)
+    active = [o for o in overrides if o.start <= moment < o.end]
+    entitled = rate.entitled if rate else True
+    for o in active:
+        if o.entitled is not None:
+            entitled = o.entitled
+    chain = candidates(active, "list", None, terms.explicit)
+    if not entitled or (rate is None and (not chain or chain[0].price is None)):
+        return None
+    factor = rate.factor if rate else Fraction(1)
+    tariff = Tariff(product, rate.price if rate else None, factor, chain, explicit=terms.explicit)
+    pays = []
+    for grant, segment in segments:
+        if segment.start <= moment < segment.end:
+            drawing = _drawing(terms, product, rate, active, grant, factor)
+            pays.append(Pay(grant, segment, None if drawing is None or drawing.same(tariff) else drawing))
+    pays.sort(key=lambda pay: pay.order)
+    return Offer(rate, tariff, tuple(pays))
+
+
+def _drawing(
+    terms: ContractTerms, product: ProductTerms, rate: RateTerms | None, active: Sequence[OverrideTerms], grant: Grant, factor: Fraction
+) -> Tariff | None:
+    """The price while drawing a grant; none: the list price. A product without a commit rate draws at its list price and list overrides."""
+    names = grant.rolled_from.id if grant.rolled_from is not None else grant.id
+    if grant.rate == "commit":
+        chain = candidates(active, "commit", names, terms.explicit)
+        base = rate.commit_price if rate else None
+        if base is not None or (chain and chain[0].price is not None):
+            return Tariff(product, base, factor, chain, explicit=terms.explicit)
+    if not any(o.commits for o in active):
+        return None
+    chain = candidates(active, "list", names, terms.explicit)
+    return Tariff(product, rate.price if rate else None, factor, chain, explicit=terms.explicit)

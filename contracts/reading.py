@@ -1,0 +1,72 @@
+"""The result of an account as of its clock."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from contracts.balances import rows, shortfall
+from contracts.facts import AlertFact, InvoiceFact
+from contracts.life import true_up_fact
+from contracts.printing import invoice, of_fact
+from contracts.result import Alert, Invoice, Result
+
+if TYPE_CHECKING:
+    from contracts.life import Life, Place
+
+__all__ = ["alert_of", "read"]
+
+
+def read(life: "Life") -> Result:
+    """All invoices, balances and alerts."""
+    ledger = life.ledger()
+    invoices = [*_facts(life), *_drafts(life), *_true_ups(life)]
+    return Result(tuple(invoices), tuple(rows(life.family, ledger, life.now)), tuple(alert_of(fact) for fact in life.facts.alerts), ())
+
+
+def alert_of(fact: AlertFact) -> Alert:
+    return Alert(fact.customer, fact.contract, fact.threshold, fact.state, fact.value, fact.crossing, fact.at)
+
+
+def _facts(life: "Life") -> Iterator[Invoice]:
+    facts = [fact for periods in life.facts.closed.values() for generations in periods.values() for fact in generations]
+    known, life.printed_facts = life.printed_facts, {}
+    for fact in [*facts, *life.facts.issued]:
+        key = id(fact)
+        before = known.get(key)
+        shown = before[1] if before is not None and before[0] is fact and before[1].status == fact.status else of_fact(fact)
+        life.printed_facts[key] = (fact, shown)
+        yield shown
+
+
+def _drafts(life: "Life") -> Iterator[Invoice]:
+    known, life.printed_drafts = life.printed_drafts, {}
+    for place, statement in life.open.items():
+        printed = statement.printed()
+        generation = life.generation(place)
+        before = known.get(place)
+        if before is not None and before[0] == printed and before[1] == (generation, statement.span):
+            shown = before[2]
+        else:
+            payer, span = statement.payer, statement.span
+            shown = invoice(
+                customer=payer.customer, contract=payer.id, kind="correction" if statement.correction else "usage", status="draft", start=span.start,
+                end=span.end, issue=span.end, currency=payer.currency, places=payer.places, generation=generation, lines=printed,
+            )  # fmt: skip
+        life.printed_drafts[place] = (printed, (generation, statement.span), shown)
+        yield shown
+
+
+def _true_ups(life: "Life") -> Iterator[Invoice]:
+    """Drafts of what postpaid commits lack, from the first day of their access."""
+    ledger = life.ledger()
+    known, life.printed_true_ups = life.printed_true_ups, {}
+    for name, terms in life.family.terms.items():
+        for grant in terms.grants:
+            if grant.type != "postpaid" or (name, grant.id) in ledger.closed or min(s.start for s in grant.fixed_segments) > life.now:
+                continue
+            amount = shortfall(grant, ledger)
+            if amount:
+                fact: InvoiceFact = true_up_fact(terms, grant.id, amount)
+                before = known.get((name, grant.id))
+                shown = before[1] if before is not None and before[0] == fact else of_fact(fact)._replace(status="draft")
+                life.printed_true_ups[name, grant.id] = (fact, shown)
+                yield shown
