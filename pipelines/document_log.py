@@ -44,6 +44,12 @@ class Documents:
         self.behind: dict[int, int] = {}
         """Offset behind the last record that is in, by partition."""
 
+    def copy(self) -> "Documents":
+        """The same, for a reader who looks while more is recorded."""
+        same = Documents()
+        same.catalogues, same.contracts, same.changes = dict(self.catalogues), dict(self.contracts), self.changes
+        return same
+
     def record(self, change: dict[str, Any]) -> None:
         """Take a decoded `contract_change`."""
         name, version = change["id"], change["version"]
@@ -67,7 +73,7 @@ class DocumentLog:
     def __init__(self, bootstrap: str, codec: Codec) -> None:
         self.documents = Documents()
         self._codec = codec
-        common = {"bootstrap.servers": bootstrap}
+        common = {"bootstrap.servers": bootstrap, "log_level": 2}
         self._admin = AdminClient(common)
         self._consumer = Consumer(
             {

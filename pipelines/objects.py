@@ -52,6 +52,12 @@ class Objects:
         else:
             of_kind[found.id] = found
 
+    def copy(self) -> "Objects":
+        """The same, for a reader who looks while more is recorded."""
+        same = Objects()
+        same._kept, same.changes = {kind: dict(kept) for kind, kept in self._kept.items()}, self.changes
+        return same
+
     def get(self, kind: str, name: str) -> Object | None:
         return self._kept.get(kind, {}).get(name)
 

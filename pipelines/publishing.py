@@ -22,8 +22,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import DocumentError, TaximeterError
-from pipelines.document_log import DocumentLog, Documents
 from contracts.families import conflicts, roots
+from pipelines.document_log import DocumentLog, Documents
 from pipelines.partitioning import partition_of
 from pipelines.topology import CONTRACT_CHANGES, PARTITIONER
 from schemas.codec import Codec
@@ -184,6 +184,11 @@ class Publisher:
         return self._log.catch_up()
 
     @property
+    def documents(self) -> Documents:
+        """The documents as they were read last: by `present`, or by an edit."""
+        return self._log.documents
+
+    @property
     def partitions(self) -> int:
         return self._log.partitions
 
@@ -252,6 +257,7 @@ class Publisher:
         raise EditConflictError("other edits kept coming in between; nothing was published. Try again")
 
     def close(self) -> None:
+        self._producer = None  # its threads end with it
         self._log.close()
 
     def _begin(self) -> Producer:

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "alerts": "Crossings of thresholds.",
     "rejects": "Usage events that did not count; send them again.",
     "sql": "Query the warehouse.",
+    "key": "API keys: new, list, revoke.",
     "bench": "Measure: core, meter, rate, pipeline, latency.",
 }
 """Name, and what `taximeter --help` says: known here, so that the list needs no command's imports."""

@@ -35,7 +35,7 @@ def command(files: tuple[Path, ...], effective: str | None, dry_run: bool, autho
 
     try:
         catalogues, contracts = _read(files)
-        _apply(catalogues, contracts, effective, author or _user(), dry_run=dry_run, as_json=as_json)
+        _apply(catalogues, contracts, effective, author or user(), dry_run=dry_run, as_json=as_json)
     except TaximeterError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -126,7 +126,7 @@ def _effective_ms(text: str | None, now: dict[str, int], contracts: "list[Contra
     return instant
 
 
-def _user() -> str:
+def user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user need not have a name

@@ -1,0 +1,10 @@
+"""The native HTTP API, `/api/v1/…`: one module a resource."""
+
+from fastapi import APIRouter
+
+
+def routers() -> list[APIRouter]:
+    """All of them. Imported when the application is made, so that the command line does not pay for it."""
+    from console.api import alerts, clocks, customers, documents, events, invoices, keys, rejects, status  # noqa: PLC0415
+
+    return [each.router for each in (documents, customers, invoices, events, rejects, alerts, clocks, keys, status)]

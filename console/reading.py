@@ -1,0 +1,129 @@
+"""What the warehouse says, for the API and the pages: what `pipelines.warehouse.reads` does not know yet."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from console.errors import UnavailableError, Wrong, invalid
+from contracts.errors import TaximeterError
+from contracts.instants import instant_ms
+from contracts.result import Invoice
+from pipelines.warehouse import reads
+
+FINALS = """
+SELECT contract, toUnixTimestamp64Milli(max(ending_before)) FROM invoices
+WHERE customer != '' AND contract IN {contracts:Array(String)} AND kind = 'usage' AND status = 'final' GROUP BY contract"""
+
+INVOICE = "SELECT customer, toUnixTimestamp64Milli(starting_at) FROM invoices WHERE id = {id:String} LIMIT 1"
+
+CUSTOMERS = "SELECT DISTINCT customer FROM invoices ORDER BY customer"
+
+EVENTS = """
+SELECT transaction_id, customer, event_type, toUnixTimestamp64Milli(timestamp), properties, toUnixTimestamp64Milli(recorded_at),
+       source_partition, source_offset
+FROM usage_events
+WHERE ({any_id:Bool} OR transaction_id IN {ids:Array(String)}) AND ({customer:String} = '' OR customer = {customer:String})
+ AND recorded_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+ORDER BY recorded_at DESC, source_partition, source_offset LIMIT {limit:UInt32}"""
+
+HISTORY = """
+SELECT version, edit, toUnixTimestamp64Milli(recorded_at), if(effective_at IS NULL, NULL, toUnixTimestamp64Milli(effective_at)), author, body
+FROM documents WHERE kind = {kind:String} AND id = {id:String} ORDER BY version"""
+
+ACTIONS = """
+SELECT edit, toUnixTimestamp64Milli(recorded_at), author, body FROM documents WHERE kind = 'action' AND id = {id:String} ORDER BY recorded_at"""
+
+NOW = "SELECT toUnixTimestamp64Milli(now64(3))"
+
+
+class StoredEvent(NamedTuple):
+    """A usage event as it arrived; duplicates are there as often as they came."""
+
+    transaction_id: str
+    customer: str
+    event_type: str
+    timestamp_ms: int
+    properties: Mapping[str, str]
+    recorded_ms: int
+    partition: int
+    offset: int
+
+
+class Version(NamedTuple):
+    """A version of a document."""
+
+    version: int
+    edit: str
+    recorded_ms: int
+    effective_ms: int | None
+    author: str
+    body: str
+
+
+class Warehouse:
+    """The warehouse, opened when it is first asked. Its errors are UnavailableError."""
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self._connect = connect
+        self._client: Client | None = None
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            yield self._client
+        except (ClickHouseError, TaximeterError, OSError) as error:
+            said = str(error).splitlines()[0][:200]
+            raise UnavailableError(Wrong("", f"the warehouse does not answer as it should: {said}")) from error
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
+        with self.client() as client:
+            return client.query(text, parameters=parameters).result_rows
+
+    def final_until_ms(self, contracts: Sequence[str]) -> Mapping[str, int]:
+        """End of the last final period of each contract that has one."""
+        return dict(self.query(FINALS, contracts=list(contracts))) if contracts else {}
+
+    def invoice(self, name: str) -> Invoice | None:
+        """The invoice with that id, with its lines."""
+        found = self.query(INVOICE, id=name)
+        if not found:
+            return None
+        customer, starting_ms = found[0]
+        with self.client() as client:
+            of_customer = reads.invoices_of(client, customer, from_ms=starting_ms, until_ms=starting_ms + 1)
+        return next((each for each in of_customer if each.id == name), None)
+
+    def customers(self) -> list[str]:
+        """Everybody who has an invoice."""
+        return [row[0] for row in self.query(CUSTOMERS)]
+
+    def events(self, *, ids: Sequence[str] = (), customer: str = "", from_ms: int = 0, limit: int = 100) -> list[StoredEvent]:
+        """Events as they arrived, the newest first."""
+        rows = self.query(EVENTS, any_id=not ids, ids=list(ids), customer=customer, from_ms=from_ms, limit=limit)
+        return [StoredEvent(*row) for row in rows]
+
+    def history(self, kind: str, name: str) -> list[Version]:
+        """Every version of a document, the first first."""
+        return [Version(*row) for row in self.query(HISTORY, kind=kind, id=name)]
+
+    def now_ms(self) -> int:
+        return int(self.query(NOW)[0][0])
+
+
+def instant(text: str | None, field: str, default_ms: int) -> int:
+    """A time that a request gives: RFC 3339 or a date (midnight UTC). Raises InvalidError."""
+    if text is None:
+        return default_ms
+    try:
+        return instant_ms(text.replace(" ", "+"))
+    except (ValueError, OverflowError) as error:
+        raise invalid(field, str(error)) from error

@@ -1,0 +1,35 @@
+"""What requests work with: made once for a process, closed in order."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from console.access.guard import Guard
+from console.access.limits import Limits
+from console.access.sessions import Sessions, secret_of
+from console.books import Books
+from console.ingest import Ingest
+from console.reading import Warehouse
+from pipelines.deployment import Deployment
+
+
+class Services(NamedTuple):
+    deployment: Deployment
+    books: Books
+    warehouse: Warehouse
+    ingest: Ingest
+    guard: Guard
+
+    def close(self) -> None:
+        self.ingest.close()
+        self.books.close()
+        self.warehouse.close()
+
+
+def start(deployment: Deployment) -> Services:
+    """The services of a deployment. Raises KafkaException when Kafka cannot be reached."""
+    settings = deployment.settings
+    warehouse = Warehouse(deployment.warehouse)
+    books = Books(deployment, warehouse.final_until_ms)
+    sessions = Sessions(secret_of(settings.console_secret, Path(settings.data) / "run"))
+    guard = Guard(books, sessions, Limits(settings.requests_per_second), settings.console_host)
+    return Services(deployment, books, warehouse, Ingest(deployment.kafka, settings.schema_registry), guard)

@@ -1,0 +1,96 @@
+"""The console as a process: `python -m console.worker`.
+
+Waits for Kafka, then listens; `<data>/run/health-console.json` says where. Ends cleanly on SIGTERM and SIGINT.
+"""
+
+import asyncio
+import logging
+import socket
+import sys
+import threading
+import time
+from typing import Final
+
+import uvicorn
+from confluent_kafka import KafkaException
+
+from console.app import create
+from console.services import Services, start
+from contracts.errors import TaximeterError
+from pipelines.deployment import Deployment
+from pipelines.health import Health
+from pipelines.local.addresses import located
+from pipelines.settings import Settings
+
+LOG = logging.getLogger("taximeter.console")
+REPORT_S: Final = 1.0
+PATIENCE_S: Final = 60.0
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """A bound socket. Raises OSError when the port is held by somebody else."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind((host, port or 0))
+    return found
+
+
+def serve(services: Services, bound: socket.socket, health: Health) -> None:
+    """Answer requests until a signal comes."""
+    host, port = bound.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    config = uvicorn.Config(
+        create(services), log_config=None, access_log=False, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=65_536, server_header=False
+    )
+    server = uvicorn.Server(config)
+    ended = threading.Event()
+
+    def report() -> None:
+        while not ended.wait(REPORT_S):
+            health.report("running" if server.started else "starting", address=address)
+
+    reporter = threading.Thread(target=report, daemon=True)
+    health.report("running", address=address)
+    reporter.start()
+    try:
+        asyncio.run(server.serve([bound]))
+    finally:
+        ended.set()
+        reporter.join()
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = located(Settings())
+    with Health(settings.data, "console") as health:
+        health.report("starting")
+        try:
+            deployment = Deployment(settings)
+            bound = listen(settings.console_host, settings.console_port)
+            services = _patiently(deployment)
+        except (TaximeterError, OSError, KafkaException) as error:
+            LOG.error("%s", error)  # noqa: TRY400 - the message says it; the traceback would not help
+            return 1
+        try:
+            serve(services, bound, health)
+        finally:
+            services.close()
+    return 0
+
+
+def _patiently(deployment: Deployment) -> Services:
+    """The services, once Kafka answers."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return start(deployment)
+        except (KafkaException, KeyError) as error:  # KeyError: the topics are not there yet
+            if time.monotonic() > deadline:
+                raise
+            LOG.info("waiting for Kafka: %s", error)
+            time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
