@@ -7,6 +7,7 @@ publishes; meanwhile records gather, so a write carries more the longer the last
 import asyncio
 import hashlib
 import logging
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,7 @@ from mode import CrashingSupervisor
 from contracts.errors import TaximeterError
 from pipelines.rating.output import ForeignWriteError, Output
 from pipelines.rating.step import Input, Partition, Write
-from pipelines.rating.tables import TABLE, PartitionRows, StateTable
+from pipelines.rating.tables import TABLE, Claim, PartitionRows, StateTable
 from pipelines.rating.transport import FIRST, Consumer, Transport
 from pipelines.settings import Settings
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP
@@ -51,15 +52,17 @@ class Runner:
     def __init__(self, shell: "Shell", number: int) -> None:
         self._shell = shell
         self._number = number
-        rows = PartitionRows(shell.table.store, number)
-        self.partition = Partition(number, shell.settings.partitions, rows)
+        store = shell.table.store
+        self._claim = Claim(store.claim(number).number + 1, os.urandom(8))
+        self._disputed = store.disputed(number)
+        self.partition = Partition(number, shell.settings.partitions, PartitionRows(store, number), self._claim.number)
         self._last: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._wake.set()
         self._room = asyncio.Event()
         self._room.set()
         self._publishing: asyncio.Task[None] | None = None
-        held = shell.table.store.held_offset(number)
+        held = store.held_offset(number)
         self._behind: int | None = None if held is None else held + 1
         """Offset behind the last write in the changelog: ours must be the next."""
         self._task = asyncio.create_task(self._run(), name=f"partition {number}")
@@ -77,6 +80,11 @@ class Runner:
             raise MissedRecordError(f"{message.topic}[{self._number}]: a record between offsets {last} and {message.offset} was passed over; starting again")
         self._last[message.topic] = message.offset
         return True
+
+    def unsettled(self, topic: str) -> int:
+        """Records of a topic that arrived and are not done (by offset)."""
+        last = self._last.get(topic)
+        return 0 if last is None else max(0, last + 1 - (self._shell.consumer.settled(topic, self._number) or 0))
 
     async def put(self, record: Input) -> None:
         """Stand in line; waits while the line is full."""
@@ -134,13 +142,19 @@ class Runner:
         self._publishing.add_done_callback(self._shell.ended)
 
     async def _store(self, rows: dict[bytes, bytes | None]) -> None:
-        first, last = await self._shell.output.write(self._number, rows)
+        # Before anything else our claim: the step begins with a write.
+        rows = self._disputed | rows
+        first, last = await self._shell.output.write(self._number, rows, self._claim)
         if self._behind is not None and first != self._behind:
             raise ForeignWriteError(
                 f"partition {self._number}: the changelog goes on at {first}, not at {self._behind}: another worker has written to it; starting again"
             )
         self._behind = last + 1
-        self._shell.table.store.write(self._number, rows, last)
+        store = self._shell.table.store
+        store.write(self._number, rows, last, self._claim)
+        if self._disputed:
+            store.settle_disputes(self._number)
+            self._disputed = {}
         self._shell.counts["rows"] += len(rows)
         self._shell.counts["writes"] += 1
 

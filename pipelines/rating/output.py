@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from contracts.errors import TaximeterError
 from pipelines.partitioning import partition_of
 from pipelines.rating.step import Write
-from pipelines.rating.tables import MESSAGE_BYTES
+from pipelines.rating.tables import MESSAGE_BYTES, Claim
 from pipelines.topology import BALANCE_THRESHOLDS, BALANCES, METERED_USAGE, RATED_LINE_ITEMS
 from schemas.codec import Codec
 
@@ -52,9 +52,9 @@ class Output:
     async def stop(self) -> None:
         await self._producer.stop()
 
-    async def write(self, partition: int, rows: Mapping[bytes, bytes | None]) -> tuple[int, int]:
+    async def write(self, partition: int, rows: Mapping[bytes, bytes | None], claim: Claim) -> tuple[int, int]:
         """Append rows to the changelog as one batch: offsets of the first and the last. Raises KafkaError."""
-        first: int = (await (await self._send(self._changelog, partition, list(rows.items())))).offset
+        first: int = (await (await self._send(self._changelog, partition, list(rows.items()), [claim.header()]))).offset
         return first, first + len(rows) - 1
 
     async def publish(self, partition: int, write: Write) -> None:
@@ -74,11 +74,11 @@ class Output:
             sent.append(await self._send(METERED_USAGE.name, target, [(each["root"].encode(), value)]))
         await asyncio.gather(*sent)
 
-    async def _send(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> Any:
+    async def _send(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]], headers: Sequence[tuple[str, bytes]] = ()) -> Any:
         """Queue records as one batch; the awaitable that tells where it is."""
         batch = self._producer.create_batch()
         for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None) is None:
+            if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
                 size = sum(len(each or b"") for _, each in records)
                 raise ValueError(f"{len(records)} records with {size} bytes are too much for one batch of {topic}")
         batch.close()

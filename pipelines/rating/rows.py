@@ -8,8 +8,6 @@ import msgspec
 class Position(msgspec.Struct, array_like=True):
     """How far a partition's sources are applied. Part of every write, so rows and position cannot disagree."""
 
-    claim: int = 0
-    """Counts the owners of the partition; the upper half of a revision."""
     outbox: int = 0
     """Number of the last outbox row."""
     applied: dict[str, int] = {}

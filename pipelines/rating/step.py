@@ -73,14 +73,14 @@ class Write(NamedTuple):
 class Partition:
     """State machine of one partition. Not thread safe."""
 
-    def __init__(self, number: int, partitions: int, table: Rows) -> None:
+    def __init__(self, number: int, partitions: int, table: Rows, claim: int) -> None:
+        """`claim`: higher than that of every earlier owner of the partition. It is the upper half of every revision."""
         self.number = number
         self._partitions = partitions
         self._cells = Cells(table)
         stored = table.get(keys.POSITION)
         self._position = rows.decode_position(stored) if stored else Position()
-        self._position.claim += 1
-        self._revision = self._position.claim << 32
+        self._revision = claim << 32
         self._accounts: OrderedDict[str, HeldAccount] = OrderedDict()
         self._touched: dict[str, HeldAccount] = {}
         self._roots: dict[str, str] = {}

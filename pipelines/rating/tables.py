@@ -4,15 +4,21 @@ Faust's own table writes locally first and sends each row to the changelog by it
 there and others not, and the local store may be ahead of the changelog. Here all rows of a write are one Kafka record batch, which the log takes as a
 whole or not at all; the local store gets them, with the changelog's offset, only when the changelog has them. So it always holds a
 beginning of the changelog. Recovery, assignment and the place of the files are Faust's.
+
+The changelog is also the lock of a partition. Every row names its writer's claim, whose number is one higher than that of the writer before. An owner
+whose write does not stand directly behind its last one has been overtaken, or met a stale writer (one that was stopped while the partition was
+given away, say): it gives up, and the next recovery passes over the rows of lower claims. What was written meanwhile is written again then,
+so that compaction, which knows nothing of claims, keeps the right rows.
 """
 
 import gc
 import logging
 import shutil
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import faust
 import rocksdict
@@ -42,12 +48,29 @@ CHANGELOG: Final[Mapping[str, str]] = {
 """How the changelog topic is kept."""
 
 
+CLAIM: Final = struct.Struct(">Q8s")
+HEADER: Final = "claim"
+
+
+class Claim(NamedTuple):
+    """Who writes: the number counts a partition's owners, the rest tells two of one number apart, of whom the first holds."""
+
+    number: int
+    writer: bytes
+
+    def header(self) -> tuple[str, bytes]:
+        return HEADER, CLAIM.pack(self.number, self.writer)
+
+
 class LostRowsError(TaximeterError):
     """Recovery did not get all of the changelog."""
 
 
 class Store(rocksdb.Store):
     """One RocksDB for each partition, read and written by partition."""
+
+    claim_key: Final = b"\xffclaim"
+    disputed_key: Final = b"\xffdisputed"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -70,29 +93,65 @@ class Store(rocksdb.Store):
             if key > after:
                 yield key, value
 
-    def write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int) -> None:
-        """Rows that the changelog has, and the offset of the last of them there; none deletes."""
+    def claim(self, partition: int) -> Claim:
+        """The claim of the last rows that count."""
+        found = self._db_for_partition(partition).get(self.claim_key)
+        return Claim(*CLAIM.unpack(found)) if found else Claim(0, b"")
+
+    def disputed(self, partition: int) -> dict[bytes, bytes | None]:
+        """Rows that must be written again, as they should be: a stale writer has written too since they were."""
+        prefix = self.disputed_key
+        return {key[len(prefix) :]: self.get_row(partition, key[len(prefix) :]) for key, _ in self.scan(partition, prefix, b"")}
+
+    def write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int, claim: Claim, disputed: Iterable[bytes] = ()) -> None:
+        """Rows that the changelog has, the offset of the last of them there, and who wrote them; none deletes."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in rows.items():
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
+        for key in disputed:
+            batch.put(self.disputed_key + key, b"1")
         batch.put(self.offset_key, str(offset).encode())
+        batch.put(self.claim_key, CLAIM.pack(*claim))
         self._db_for_partition(partition).write(batch)
+
+    def settle_disputes(self, partition: int) -> None:
+        """The disputed rows have been written again."""
+        db = self._db_for_partition(partition)
+        for key, _ in list(self.scan(partition, self.disputed_key, b"")):
+            db.delete(key)
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]) -> None:  # noqa: ARG002
         """Recovery: rows as they come from the changelog, in order, with their offset in the same write."""
-        found: dict[int, tuple[dict[bytes, bytes | None], int]] = {}
+        by_partition: dict[int, list[Any]] = {}
         for event in batch:
-            message = event.message
-            rows, last = found.get(message.partition) or ({}, self.held_offset(message.partition) or 0)
+            by_partition.setdefault(event.message.partition, []).append(event.message)
+        for partition, messages in by_partition.items():
+            self._recover(partition, messages)
+
+    def _recover(self, partition: int, messages: list[Any]) -> None:
+        last = self.held_offset(partition) or 0
+        claim = self.claim(partition)
+        rows: dict[bytes, bytes | None] = {}
+        contested = any(True for _ in self.scan(partition, self.disputed_key, b""))
+        disputed = set()
+        for message in messages:
             if message.checksum > last:
-                raise LostRowsError(f"{message.topic}[{message.partition}]: a record between offsets {last} and {message.offset} was passed over")
-            rows[message.key] = message.value
-            found[message.partition] = (rows, message.offset)
-        for partition, (rows, offset) in found.items():
-            self.write(partition, rows, offset)
+                raise LostRowsError(f"{message.topic}[{partition}]: a record between offsets {last} and {message.offset} was passed over")
+            last = message.offset
+            writer = Claim(*CLAIM.unpack(dict(message.headers)[HEADER]))
+            stale = writer.number < claim.number or (writer.number == claim.number and writer.writer != claim.writer)
+            if stale:
+                contested = True
+                log.warning("%s[%d] offset %d: a row of a writer that had lost the partition is passed over", message.topic, partition, last)
+            else:
+                claim = writer
+                rows[message.key] = message.value
+            if contested:
+                disputed.add(message.key)
+        self.write(partition, rows, last, claim, disputed)
 
     def revoke_partitions(self, table: Any, tps: Iterable[TP]) -> None:  # noqa: ARG002
         for tp in tps:

@@ -49,6 +49,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 self._last[place] = last
             return found
 
+    def position_of(self, place: TP) -> int | None:
+        """The offset that is read next, as far as it is known."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment  # noqa: SLF001
+        state = assignment and assignment.state_value(place)
+        return state.position if state is not None and state.has_valid_position else None
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         found: Mapping[TP, int] = await self.call_thread(self._back_to_committed)
         return found
@@ -68,6 +74,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Commits what is settled."""
 
+    _thread: ConsumerThread
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._done: dict[TP, int] = {}
         self._held_back: set[TP] = set()
@@ -85,6 +93,12 @@ class Consumer(driver.Consumer):
         """What `settle` said last, or what was committed when reading began."""
         place = TP(topic, partition)
         return self._done.get(place, self._committed_offset.get(place))
+
+    def unread(self, topic: str, partition: int) -> int:
+        """Offsets between what has been read and the end of the partition; control records count as read."""
+        place = TP(topic, partition)
+        position, end = self._thread.position_of(place), self.highwater(place)
+        return 0 if position is None or end is None else max(0, end - position)
 
     def committed(self) -> dict[TP, int]:
         """The last commit of each partition."""

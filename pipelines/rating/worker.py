@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from typing import Any, Final
+from typing import Final
 
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
@@ -93,22 +93,9 @@ class Worker:
 
 def _lag(shell: Shell) -> int:
     """Records that are on the topics and not done."""
-    lag = 0
-    consumer = shell.consumer
-    for number in shell.partitions:
-        for topic in SOURCES:
-            place: Any = _place(topic, number)
-            end = consumer.highwater(place)
-            done = consumer.settled(topic, number)
-            if end is not None:
-                lag += max(0, end - (done or 0))
-    return lag
-
-
-def _place(topic: str, partition: int) -> Any:
-    from faust.types import TP  # noqa: PLC0415
-
-    return TP(topic, partition)
+    return sum(
+        shell.consumer.unread(topic, number) + runner.unsettled(topic) for number, runner in shell.partitions.items() for topic in SOURCES
+    )
 
 
 def main(arguments: list[str]) -> int:
