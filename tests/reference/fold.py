@@ -10,6 +10,7 @@ from tests.reference.draws import Key, drawn
 from tests.reference.events import Event, Known
 from tests.reference.grants import Segment, pays_for, segments_of
 from tests.reference.lines import Item, Period, composite_items, correction_items, usage_items
+from tests.reference.money import places, round_money
 from tests.reference.schedules import arrears
 from tests.reference.times import DAY, FOREVER, HOUR, anchor_of, duration, opt, parse, periods
 
@@ -187,7 +188,7 @@ def _roll(contract: Contract, known: Known, facts: Facts, folded: Folded, clock:
     own = [s for s in folded.segments if s.grant.contract == old.id and s.grant.rollover and s.grant.type != "postpaid" and not s.grant.rolled and s.start < start]
     for grant in dict.fromkeys(s.grant.id for s in own):
         mine = [s for s in own if s.grant.id == grant]
-        room = mine[0].grant.rollover * sum((s.amount for s in mine), Fraction(0))
+        room = round_money(mine[0].grant.rollover * sum((s.amount for s in mine), Fraction(0)), places(known.catalogue.currency))
         moved = Fraction(0)
         for segment in mine:
             if segment.end < start:

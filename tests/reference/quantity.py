@@ -27,7 +27,7 @@ def aggregate(metric: Metric, events: Sequence[Event], start: int, to: int) -> F
     if kind == "sum":
         return sum(values, Fraction(0))
     if kind == "time_weighted":
-        ends = [event.at for event in heard[1:]] + [to]
+        ends = [*(event.at for event in heard[1:]), to][: len(heard)]
         return sum((value * Fraction(max(0, end - max(event.at, start)), HOUR) for value, event, end in zip(values, heard, ends, strict=True)), Fraction(0))
     if not values:
         return Fraction(0)

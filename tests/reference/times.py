@@ -4,6 +4,7 @@ import calendar
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 HOUR = 3_600_000
@@ -12,6 +13,7 @@ FOREVER = 2**62
 MONTHS = {"monthly": 1, "month": 1, "quarterly": 3, "quarter": 3, "annual": 12, "year": 12}
 
 
+@cache
 def parse(text: str, zone: str = "UTC") -> int:
     """RFC 3339, or a date: midnight in `zone`."""
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
@@ -27,6 +29,7 @@ def opt(text: str | None, zone: str, otherwise: int) -> int:
     return otherwise if text is None else parse(text, zone)
 
 
+@cache
 def midnight(day: date, zone: str) -> int:
     return round(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()) * 1000
 
@@ -67,7 +70,11 @@ def anchor_of(anchor: str, start: int, zone: str) -> date:
 
 def period_at(anchor: date, period: str, zone: str, moment: int) -> tuple[int, int]:
     """The anchored period that holds `moment`."""
-    number = -4000 if period in {"weekly", "week"} else -600
+    day = local(moment, zone).date()
+    if period in {"weekly", "week"}:
+        number = (day - anchor).days // 7 - 2
+    else:
+        number = (day.year * 12 + day.month - anchor.year * 12 - anchor.month) // MONTHS[period] - 2
     while midnight(shift(anchor, period, number + 1), zone) <= moment:
         number += 1
     return midnight(shift(anchor, period, number), zone), midnight(shift(anchor, period, number + 1), zone)
