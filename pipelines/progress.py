@@ -29,7 +29,9 @@ from pipelines.topology import (
 )
 
 REQUEST_S: Final = 30.0
-PAUSE_S: Final = 0.02
+PAUSE_S: Final = 0.01
+LONGEST_PAUSE_S: Final = 0.2
+"""Questions cost the broker and this process time that the stages need."""
 WRITTEN_BY_METER: Final = (METERED_USAGE.name, REJECTED_EVENTS.name)
 WRITTEN_BY_RATE: Final = (METERED_USAGE.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name)
 SHOWN: Final = (CONTRACT_CHANGES.name, METERED_USAGE.name, REJECTED_EVENTS.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name)
@@ -43,6 +45,7 @@ class Progress:
 
     def __init__(self, bootstrap: str) -> None:
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+        self._committed = offsets.Committed(bootstrap)
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -80,6 +83,7 @@ class Progress:
         self._wait("SINK", SINK_GROUP, lambda: self._of(self._sent | self._written(), SHOWN), deadline)
 
     def close(self) -> None:
+        self._committed.close()
         self._consumer.close()
 
     def _for_rate(self) -> Offsets:
@@ -87,16 +91,18 @@ class Progress:
         return self._of(self._sent, (CONTRACT_CHANGES.name, CLOCK.name)) | self._of(self._written(), (METERED_USAGE.name,))
 
     def _wait(self, stage: str, group: str, goal: Callable[[], Offsets], deadline: float) -> None:
+        pause_s = PAUSE_S
         while True:
             wanted = goal()
-            committed = offsets.committed(self._admin, group, wanted)
+            committed = self._committed.of(group, wanted)
             missing = {place: offset - committed.get(place, 0) for place, offset in wanted.items() if committed.get(place, 0) < offset}
             if not missing:
                 return
             if time.monotonic() > deadline:
                 where = ", ".join(f"{topic}[{partition}] by {count}" for (topic, partition), count in sorted(missing.items())[:4])
                 raise StalledError(f"{stage} has not come through in time: it is behind on {where}. `taximeter status` shows whether it runs")
-            time.sleep(PAUSE_S)
+            time.sleep(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 1.3)
 
     @staticmethod
     def _of(known: Offsets, topics: Iterable[str]) -> Offsets:

@@ -71,19 +71,21 @@ class Watch:
 
     def _run(self) -> None:
         admin = AdminClient({"bootstrap.servers": self._bootstrap}, logger=_SILENT)
+        asked = offsets.Committed(self._bootstrap)
         while not self._stop.wait(LOOK_S):
             try:
-                self._look(admin)
+                self._look(admin, asked)
             except KafkaException:
                 # Time without a broker is nobody's fault: nothing has stood still meanwhile.
                 self._waits = {group: {} for group in self._waits}
+        asked.close()
 
-    def _look(self, admin: AdminClient) -> None:
+    def _look(self, admin: AdminClient, asked: offsets.Committed) -> None:
         topics = admin.list_topics(timeout=offsets.REQUEST_S).topics
         names = {name for _, reads in self._groups for name in reads if name in topics}
         ends = offsets.ends(admin, [(name, number) for name in names for number in topics[name].partitions])
         for group, reads in self._groups:
-            committed = offsets.committed(admin, group, [place for place in ends if place[0] in reads])
+            committed = asked.of(group, [place for place in ends if place[0] in reads])
             self._standings[group] = self._compare(group, committed, ends)
 
     def _compare(self, group: str, committed: Offsets, ends: Offsets) -> Standing:

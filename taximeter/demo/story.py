@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from confluent_kafka.admin import AdminClient
-
 from contracts.errors import TaximeterError
 from contracts.result import Alert, Invoice, Line
 from pipelines import clock, offsets
@@ -81,12 +79,13 @@ class Story:
         self._progress = Progress(stack.kafka)
         self._outbox = Outbox(stack.kafka, stack.codec)
         self._warehouse = stack.warehouse()
-        self._admin = AdminClient({"bootstrap.servers": stack.kafka, "log_level": 2})
+        self._committed = offsets.Committed(stack.kafka)
         places = [(USAGE_EVENTS.name, number) for number in range(self._publisher.partitions)]
-        self._metered_before = offsets.committed(self._admin, METER_GROUP, places)
+        self._metered_before = self._committed.of(METER_GROUP, places)
 
     def close(self) -> None:
         self._warehouse.close()
+        self._committed.close()
         self._progress.close()
         self._publisher.close()
 
@@ -249,7 +248,7 @@ class Story:
         return next((each for each in reads.invoices_of(self._warehouse, self._papers.contract.customer) if each.kind == kind), None)
 
     def _metered(self) -> int:
-        committed = offsets.committed(self._admin, METER_GROUP, self._metered_before)
+        committed = self._committed.of(METER_GROUP, self._metered_before)
         return sum(committed[place] - before for place, before in self._metered_before.items())
 
     def _alerts(self) -> list[Alert]:

@@ -89,6 +89,7 @@ class Rig:
         self.publisher = Publisher(kafka.bootstrap, self.codec)
         self.ends: dict[tuple[str, int], int] = {}
         self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        self._committed = offsets.Committed(kafka.bootstrap)
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0, "enable.idempotence": True})
 
     # -- the process -------------------------------------------------------------------------------------------------------------------
@@ -115,6 +116,7 @@ class Rig:
         return worker.wait(20)
 
     def close(self) -> None:
+        self._committed.close()
         for number in list(self.workers):
             self.kill(number)
         self.publisher.close()
@@ -182,7 +184,7 @@ class Rig:
 
         def look() -> bool:
             self.alive()
-            committed = offsets.committed(self._admin, RATE_GROUP, self.ends)
+            committed = self._committed.of(RATE_GROUP, self.ends)
             return all(committed[place] >= end for place, end in self.ends.items())
 
         until(look, "RATE has committed everything that was sent", patience_s)
