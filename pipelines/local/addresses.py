@@ -1,6 +1,6 @@
 """The address book of a running stack, `<data>/run/stack.json`: where it is, and how its stages do. The supervisor writes it, everybody reads it.
 
-    {"pid", "state", "kafka", "clickhouse", "console", "updated_at", "stages": [{"name", "pid", "state", "lag", "last_commit_age_s", …}]}
+    {"pid", "state": "starting" | "up" | "stopping", "kafka", "clickhouse", "console", "updated_at", "stages": [{"name", "pid", "state", "lag", "last_commit_age_s", …}]}
 
 NotRunningError     nothing runs and nothing is named; the message says what to do
 """

@@ -11,8 +11,9 @@ CALM_S: Final = 30.0
 """Whoever has run so long is not failing at its start."""
 TRIES: Final = 3
 """So many ends at the start are no accident."""
-TOLD: Final = 600
-"""Characters of a process's own last words that are repeated."""
+LINES: Final = 2
+TOLD: Final = 400
+"""So many of a process's last lines are repeated, and so many characters of each."""
 
 
 class Kept:
@@ -72,5 +73,5 @@ class Kept:
 
 
 def _short(words: str) -> str:
-    lines = [line for line in words.splitlines() if line.strip()]
-    return "\n    ".join(lines)[-TOLD:] or "it said nothing"
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return " | ".join(line[:TOLD] for line in lines[-LINES:]) or "it said nothing"

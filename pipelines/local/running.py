@@ -20,9 +20,11 @@ from pipelines.settings import Settings
 
 UP_S: Final = 120.0
 DOWN_S: Final = 120.0
-BOOKLESS_S: Final = 15.0
-"""An owner without an address book is starting, or stopping, or no stack."""
+BOOKLESS_S: Final = 2.0
+"""A supervisor has an address book from the moment it owns the folder; whoever has none for so long is something else."""
 LOOK_S: Final = 0.05
+_begun: Final[list[subprocess.Popen[bytes]]] = []
+"""Supervisors that this process has started: they outlive it, but as long as it lives it is told of their end."""
 
 
 class StackError(TaximeterError):
@@ -64,6 +66,7 @@ def detached(settings: Settings) -> dict[str, Any]:
             env={**os.environ, **stages.environment(settings, {})},
             start_new_session=True,
         )
+    _begun.append(process)
     deadline = time.monotonic() + UP_S
     while process.poll() is None:
         book = addresses.read(settings.data)
@@ -93,4 +96,7 @@ def ended(data: Path, say: Callable[[str], None]) -> bool:
                 f"down: process {pid} has not stopped in {DOWN_S:.0f} s; what it did is in {data / 'logs'}. `kill -9 {pid}` ends it; no data is lost"
             )
         time.sleep(LOOK_S)
+    for process in _begun:
+        if process.pid == pid:
+            process.wait()
     return True

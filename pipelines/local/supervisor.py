@@ -67,7 +67,7 @@ class Supervisor:
         self._ports: dict[str, int] = {}
         self._addresses: dict[str, str] = {}
         self._watch: Watch | None = None
-        self._up = False
+        self._state = "starting"
         self._began = 0.0
         self._written = 0.0
         self._full = False
@@ -82,14 +82,16 @@ class Supervisor:
         """Raises FolderHeldError, PortError, JarsError, KafkaStartError, TopicsError, StartError, OSError."""
         self._began = time.monotonic()
         with owned(self._data / "run", "up"):
-            addresses.book_path(self._data).unlink(missing_ok=True)
-            leftovers.end(self._data, self._say)
+            self._write()
             try:
+                leftovers.end(self._data, self._say)
                 self._start_servers()
                 while not self._halt.is_set():
                     self._turn()
                     self._halt.wait(LOOK_S)
             finally:
+                self._state = "stopping"
+                self._write()
                 self._stop_all()
                 addresses.book_path(self._data).unlink(missing_ok=True)
 
@@ -145,7 +147,7 @@ class Supervisor:
         if changed:
             self._note()
         self._see_who_is_ready()
-        if not self._up:
+        if self._state == "starting":
             self._come_up()
         if changed or now - self._written > BOOK_S:
             self._restart_stuck(now)
@@ -154,7 +156,7 @@ class Supervisor:
     def _come_up(self) -> None:
         for kept in self._kept.values():
             if kept.failures >= TRIES and not kept.ready:
-                raise StartError(f"up: {kept.name} can not start: {kept.error}\n    its log is {kept.child.log}")
+                raise StartError(f"up: stopped again, since {kept.name} can not start: {kept.error}")
         if self._watch is None:
             self._move_from_taken_ports()
             if all(kept.ready for kept in self._kept.values()) and self._kafka_answers():
@@ -163,7 +165,7 @@ class Supervisor:
                     self._say(f"made {len(made)} topics of {self._settings.partitions} partitions")
                 self._start_stages()
         elif all(kept.ready for kept in self._kept.values()):
-            self._up = True
+            self._state = "up"
             self._written = 0.0
             self._say(
                 f"the stack on {self._data} is up after {time.monotonic() - self._began:.1f} s: Kafka {self._addresses['kafka']}, ClickHouse {self._shown()}"
@@ -233,7 +235,16 @@ class Supervisor:
         self._written = time.monotonic()
         reads = {stage.name: stage.reads for stage in self._stages}
         shown = [self._row(name, kept, reads.get(name, ())) for name, kept in self._kept.items()]
-        book = {"pid": os.getpid(), "state": "up" if self._up else "starting", **self._addresses, "console": None, "updated_at": time.time(), "stages": shown}
+        book = {
+            "pid": os.getpid(),
+            "state": self._state,
+            "kafka": None,
+            "clickhouse": None,
+            **self._addresses,
+            "console": None,
+            "updated_at": time.time(),
+            "stages": shown,
+        }
         # On a full disk the old book stays.
         with contextlib.suppress(OSError):
             addresses.write(self._data, book)

@@ -57,7 +57,8 @@ def shape(book: dict[str, Any] | None) -> dict[str, Any]:
         }
         for row in book["stages"]
     ]
-    return {"kafka": book["kafka"], "clickhouse": without_password(book["clickhouse"]), "console": book["console"], "stages": stages}
+    clickhouse = book["clickhouse"] and without_password(book["clickhouse"])
+    return {"kafka": book["kafka"], "clickhouse": clickhouse, "console": book["console"], "stages": stages}
 
 
 def _print(book: dict[str, Any]) -> None:
