@@ -25,12 +25,14 @@ class HeldAccount:
     worked out from the state that was written.
     """
 
-    def __init__(self, root: str, stored: bytes | None, cells: Cells) -> None:
+    def __init__(self, root: str, stored: bytes | None, cells: Cells, catalogues: Mapping[str, Mapping[int, Catalogue]]) -> None:
+        """`stored`: its row. `catalogues`: by id and version, all that an account may know."""
         self.root = root
         self.row = rows.decode_account(stored) if stored else AccountRow()
-        self._account = Account.restore(root, self.row.snapshot, cells) if stored else Account(root, cells)
         self.known = stored is not None
         """It has been written, so it is in the table."""
+        known = {name: catalogues[name][version] for name, version in self.row.catalogues.items()}
+        self._account = Account.restore(root, self.row.snapshot, cells, known) if stored else Account(root, cells)
         self.shown: Result = self._account.result() if stored and self.row.contracts else EMPTY
         self.recorded_ms = 0
         """Arrival of what touched it since the last write."""
@@ -43,11 +45,11 @@ class HeldAccount:
     def catalogue(self, name: str, held: CatalogueRow, decoded: Catalogue) -> bool:
         """Tell the account the version that holds, unless it knows; whether it was news.
 
-        Catalogues are recorded in wall time, so an account on a test clock takes them where it stands.
+        Catalogues are recorded in wall time, so an account on a test clock takes them where it stands, and so does one that has no clock yet.
         """
         if self.row.catalogues.get(name, 0) >= held.version:
             return False
-        if self.row.clock == WALL:
+        if self.row.clock == WALL and not self.empty:
             self._reach(held.recorded_ms)
         self._account.record_catalogue(decoded, self.row.now_ms)
         self.row.catalogues[name] = held.version
@@ -102,7 +104,7 @@ class HeldAccount:
     def stored(self) -> bytes:
         """The row to write."""
         self.row.due_ms = self.due_ms()
-        self.row.snapshot = self._account.snapshot()
+        self.row.snapshot = self._account.snapshot(catalogues=False)
         self.known = True
         return rows.encode(self.row)
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from contracts.money import plain
+from contracts.scales import raw_value
 from contracts.windows import decode_cell
 from pipelines.rating import keys
 
@@ -33,7 +35,7 @@ def _deltas(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int) -> Iterator[
             for (window, _tag), found in slots.items():
                 head = {"catalogue": catalogue, "product": product, "customer": customer, "group": dict(group), "window_ms": window}
                 head |= {"recorded_ms": recorded_ms, "first_ms": found.first_ms, "sequence": None}
-                head["value"] = None if found.value is None else format(found.value, "f")
+                head["value"] = None if found.value is None else plain(raw_value(found.value))
                 points = [{"timestamp_ms": each.timestamp_ms, "transaction_id": each.transaction_id, "value": format(each.value, "f")} for each in found.points]
                 members = sorted(found.members)
                 for start in range(0, max(len(points), len(members), 1), PORTION):

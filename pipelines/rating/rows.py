@@ -50,15 +50,18 @@ class AccountRow(msgspec.Struct, array_like=True):
     pending: dict[str, list[Pending]] = {}
     """Future versions of its contracts by contract id."""
     snapshot: bytes = b""
+    """Without catalogues, which the accounts of a partition share."""
 
 
 class CatalogueRow(msgspec.Struct, array_like=True):
-    """The version of a catalogue that holds, and those to come."""
+    """The version of a catalogue that holds, those to come, and those that some account still stands on."""
 
     version: int
     recorded_ms: int
     body: str
     pending: list[Pending] = []
+    earlier: dict[int, str] = {}
+    """Bodies by version, until every account knows the one that holds."""
 
 
 class SweepRow(msgspec.Struct, array_like=True):

@@ -92,10 +92,8 @@ class Partition:
         self._reported: dict[str, int] = {}
         self._pending = OutboxRow()
         self._published: list[bytes] = []
-        self._catalogues: dict[str, tuple[CatalogueRow, Catalogue]] = {}
-        for key, value in table.scan(keys.CATALOGUES):
-            held = rows.decode_catalogue(value)
-            self._catalogues[key[1:].decode()] = (held, _decoded(held.body))
+        self._catalogues = {key[1:].decode(): rows.decode_catalogue(value) for key, value in table.scan(keys.CATALOGUES)}
+        self._versions = {name: _versions(row) for name, row in self._catalogues.items()}
         self._sweeps = {key[1:].decode(): rows.decode_sweep(value) for key, value in table.scan(keys.SWEEPS)}
         self._due: dict[str, list[tuple[int, str]]] = {}
         self._scheduled: dict[str, int] = {}
@@ -215,25 +213,28 @@ class Partition:
     def _catalogue(self, change: Mapping[str, Any], record: Input) -> None:
         name, version, recorded_ms = change["id"], change["version"], change["recorded_at"]
         known = self._catalogues.get(name)
-        if known is not None and known[0].version >= version:
+        if known is not None and known.version >= version:
             return
         effective_ms = change["effective_at"]
         if effective_ms is not None and effective_ms > max(recorded_ms, self._clocks.get("wall", 0)) and known is not None:
-            known[0].pending.append(Pending(effective_ms, version, change["body"]))
-            self._cells.write(keys.catalogue(name), rows.encode(known[0]))
-            self._remember()
+            known.pending.append(Pending(effective_ms, version, change["body"]))
+            self._cells.write(keys.catalogue(name), rows.encode(known))
             return
-        pending = [each for each in known[0].pending if each.version > version] if known else []
-        self._hold(name, CatalogueRow(version, recorded_ms, change["body"], pending), record.offset)
+        self._hold(name, version, recorded_ms, change["body"], record.offset)
 
-    def _hold(self, name: str, row: CatalogueRow, offset: int) -> None:
+    def _hold(self, name: str, version: int, recorded_ms: int, body: str, offset: int) -> None:
         """A version of a catalogue begins to hold: accounts get to know it when they are touched, idle ones by and by."""
-        self._catalogues[name] = (row, _decoded(row.body))
+        row = CatalogueRow(version, recorded_ms, body)
+        before = self._catalogues.get(name)
+        if before is not None:
+            row.pending = [each for each in before.pending if each.version > version]
+            row.earlier = before.earlier | {before.version: before.body}
+        self._catalogues[name] = row
+        self._versions.setdefault(name, {})[version] = _decoded(body)
         self._cells.write(keys.catalogue(name), rows.encode(row))
         earlier = self._sweeps.get(name)
         self._sweeps[name] = SweepRow(keys.ACCOUNTS, earlier.offset if earlier and earlier.offset >= 0 else offset)
         self._cells.write(keys.sweep(name), rows.encode(self._sweeps[name]))
-        self._remember()
 
     def _contract(self, change: Mapping[str, Any], record: Input) -> None:
         contract = msgspec.json.decode(change["body"], type=Contract, strict=False)
@@ -364,36 +365,38 @@ class Partition:
 
     def _open_catalogues(self, now: int) -> None:
         """Catalogue versions whose time has come."""
-        for name, (row, _) in list(self._catalogues.items()):
+        for name, row in list(self._catalogues.items()):
             due = [each for each in row.pending if each.effective_ms <= now]
             if due:
                 highest = max(due, key=lambda each: each.version)
-                rest = [each for each in row.pending if each.version > highest.version]
-                self._hold(name, CatalogueRow(highest.version, highest.effective_ms, highest.body, rest), -1)
+                self._hold(name, highest.version, highest.effective_ms, highest.body, -1)
 
     def _run_sweeps(self) -> None:
         """Tell new catalogues to a few more accounts."""
         for name, sweep in list(self._sweeps.items()):
+            holds, began = self._catalogues[name], sweep.after
             for count, (key, value) in enumerate(self._cells.scan(keys.ACCOUNTS, sweep.after)):
                 if count >= SWEPT_ACCOUNTS or self._full():
-                    self._cells.write(keys.sweep(name), rows.encode(sweep))
-                    self._remember()
+                    if sweep.after != began:
+                        self._cells.write(keys.sweep(name), rows.encode(sweep))
                     break
                 row = rows.decode_account(value)
-                if name in row.catalogues or any(terms.catalogue == name for terms in row.contracts.values()):
-                    self._touch(keys.root_of(key), self._catalogues[name][0].recorded_ms)
+                if row.catalogues.get(name, holds.version) < holds.version:
+                    self._touch(keys.root_of(key), holds.recorded_ms)
                 sweep.after = key
             else:
                 del self._sweeps[name]
                 self._cells.write(keys.sweep(name), None)
-                self._remember()
+                holds.earlier.clear()
+                self._versions[name] = {holds.version: self._versions[name][holds.version]}
+                self._cells.write(keys.catalogue(name), rows.encode(holds))
 
     # -- accounts ----------------------------------------------------------------------------------------------------------------------
 
     def _held(self, root: str) -> HeldAccount:
         account = self._accounts.get(root)
         if account is None:
-            account = self._accounts[root] = HeldAccount(root, self._cells.read(keys.account(root)), self._cells)
+            account = self._accounts[root] = HeldAccount(root, self._cells.read(keys.account(root)), self._cells, self._versions)
         self._accounts.move_to_end(root)
         return account
 
@@ -405,7 +408,7 @@ class Partition:
         for name in {*names, *account.row.catalogues, *(terms.catalogue for terms in account.row.contracts.values())}:
             held = self._catalogues.get(name)
             if held is not None:
-                account.catalogue(name, *held)
+                account.catalogue(name, held, self._versions[name][held.version])
         return account
 
     def _schedule(self, root: str, clock: str, due_ms: int | None) -> None:
@@ -472,7 +475,7 @@ class Partition:
     ) -> Iterable[dict[str, Any]]:
         """Compare an account with what was last published of it, and store it."""
         after = account.result()
-        money = currencies(account, {name: decoded for name, (_, decoded) in self._catalogues.items()})
+        money = currencies(account, {name: self._versions[name][row.version] for name, row in self._catalogues.items()})
         found = emission.difference(account.shown, after, money)
         account.shown = after
         now_ms = account.row.now_ms
@@ -520,6 +523,10 @@ class Partition:
 
 def _balance_name(row: Mapping[str, Any]) -> str:
     return f"{row['contract']} {row['id']}"
+
+
+def _versions(row: CatalogueRow) -> dict[int, Catalogue]:
+    return {version: _decoded(body) for version, body in (row.earlier | {row.version: row.body}).items()}
 
 
 def _decoded(body: str) -> Catalogue:
