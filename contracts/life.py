@@ -75,10 +75,11 @@ class Life:
         self._catch_up()
 
     def take_usage(self, deltas: Iterable[Delta]) -> None:
-        """Deltas in the order of arrival. Alerts are read behind each event."""
+        """Deltas of events that came together; they are taken in the order of their arrival. Alerts are read behind each event."""
         sequence: int | None = None
         pending = False
-        for delta in deltas:
+        # A batch of METER may span days of recorded time (history that is played again), and groups events as it likes.
+        for delta in sorted(deltas, key=_arrival):
             if pending and (delta.sequence is None or delta.sequence != sequence):
                 read_alerts(self)
                 pending = False
@@ -442,3 +443,5 @@ def true_up_fact(terms: ContractTerms, grant: str, amount: int) -> InvoiceFact:
     return InvoiceFact(terms.id, terms.customer, "true_up", start, end, commit.purchases[0].at, terms.currency, terms.places, "final", 0, [Row.of(line)], [], [grant])
 
 
+def _arrival(delta: Delta) -> int:
+    return delta.recorded_ms

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from contracts.money import EXACT, half_up, quotient
 
-__all__ = ["RAW", "Scale", "raw_atoms", "scale"]
+__all__ = ["RAW", "Scale", "raw_atoms", "raw_value", "scale"]
 
 RAW = 10**18
 """Atoms of a raw value of one."""
@@ -20,6 +20,11 @@ Rounding = Literal["up", "down", "half_up"]
 def raw_atoms(value: Decimal) -> int:
     """A raw value in units of 10⁻¹⁸; digits behind that are cut, as the warehouse's Decimal(76, 18) does."""
     return int(value.scaleb(18, EXACT).to_integral_value(ROUND_DOWN))
+
+
+def raw_value(atoms: int) -> Decimal:
+    """The raw value of so many atoms, as it is written to a record."""
+    return Decimal(atoms).scaleb(-18, EXACT)
 
 
 class Scale(NamedTuple):
