@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from contracts.result import Alert, Balance, Invoice, Line
-from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, Waiting, money, plain
+from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, Waiting, money, named, plain
 from taximeter.demo.screen import days, instant
 
 
@@ -52,5 +52,4 @@ def _lines(invoice: Invoice, names: Mapping[str, str]) -> list[str]:
 def _line(line: Line, names: Mapping[str, str]) -> str:
     about = [f"{plain(line.quantity)} × {plain(line.unit_price)}"] if line.quantity is not None else []
     about += [f"{word} {value}" for word, value in (("override", line.override), ("commit", line.commit)) if value]
-    name = names.get(line.product or "", line.product or line.kind)
-    return f"     {name}, {days(line.starting_ms, line.ending_ms)}: {line.amount:,f}" + (f" ({', '.join(about)})" if about else "")
+    return f"     {named(line, names)}, {days(line.starting_ms, line.ending_ms)}: {line.amount:,f}" + (f" ({', '.join(about)})" if about else "")

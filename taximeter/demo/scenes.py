@@ -1,10 +1,11 @@
 """What the demo has to say, as values: `screen` draws them, `plain` tells them in lines, and neither knows more than stands here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from contracts.result import Alert, Balance, Invoice
+from contracts.money import exponent
+from contracts.result import Alert, Balance, Invoice, Line
 
 
 class Waiting(NamedTuple):
@@ -70,8 +71,8 @@ Scene = Waiting | Heading | Terms | Flow | Bill | Grant | Measured | Places
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """With thousands separated: `51,000.00 USD`."""
-    return f"{amount:,f} {currency}"
+    """With thousands separated and the currency's minor units: `51,000.00 USD`."""
+    return f"{amount:,.{exponent(currency)}f} {currency}"
 
 
 def plain(value: Decimal | None) -> str:
@@ -80,3 +81,8 @@ def plain(value: Decimal | None) -> str:
         return ""
     text = f"{value:,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def named(line: Line, names: Mapping[str, str]) -> str:
+    """The product of a line, or what it is when it has none."""
+    return names.get(line.product, line.product) if line.product else line.kind.replace("_", "-")

@@ -21,7 +21,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from contracts.result import Alert, Balance, Invoice, Line
-from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, Waiting, money, plain
+from taximeter.demo.scenes import Bill, Flow, Grant, Heading, Measured, Places, Scene, Terms, Waiting, money, named, plain
 
 WIDTH: Final = 100
 """Wider terminals leave the rest empty: a long line is hard to read."""
@@ -116,7 +116,7 @@ class Lines:
             table.add_column("override", style="magenta", no_wrap=True)
             table.add_column("commit", style="cyan", no_wrap=True)
         for line in self._lines:
-            row = [self._names.get(line.product or "", line.product or line.kind), days(line.starting_ms, line.ending_ms)]
+            row = [named(line, self._names), days(line.starting_ms, line.ending_ms)]
             if priced:
                 row += [plain(line.quantity), plain(line.unit_price)]
             row.append(f"{line.amount:,f}")

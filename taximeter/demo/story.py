@@ -36,7 +36,7 @@ PATIENCE_S: Final = 60.0
 PROBES: Final = 3_000
 PROBES_A_SECOND: Final = 1_000
 FRAME_S: Final = 0.25
-"""Between two looks at the warehouse while the bill grows."""
+"""Between two looks at the warehouse while the bill grows: a look takes time that the stages need."""
 LOOK_S: Final = 0.01
 """Between two looks while the edit's effect is awaited."""
 
@@ -93,11 +93,11 @@ class Story:
         """All scenes. Raises StoryError, StalledError, ProbeError."""
         self._open()
         streamed = self._stream()
-        before = self._check("the bill of October", self._invoice("usage"), BEFORE, LINES_BEFORE)
+        before = checked("the bill of October", self._invoice("usage"), BEFORE, LINES_BEFORE)
         edit_ms = self._edit()
-        after = self._check("the bill after the edit", self._invoice("usage"), AFTER, LINES_AFTER)
-        self._check_prices(after)
-        true_up = self._check("the draft true-up", self._invoice("true_up"), TRUE_UP, 1)
+        after = checked("the bill after the edit", self._invoice("usage"), AFTER, LINES_AFTER)
+        check_prices(after)
+        true_up = checked("the draft true-up", self._invoice("true_up"), TRUE_UP, 1)
         if true_up.status != "draft":
             raise StoryError(f"the true-up is {true_up.status}, expected draft")
         self._show_edited(after, true_up)
@@ -161,7 +161,7 @@ class Story:
                 last, changed = total, time.perf_counter()
             elif time.perf_counter() - changed > PATIENCE_S:
                 self._stuck("the bill of October", invoice, BEFORE)
-            time.sleep(FRAME_S / 5)
+            time.sleep(FRAME_S)
         on_bill_s = time.perf_counter() - start
         self._progress.shown(PATIENCE_S)
         alerts = self._alerts()
@@ -173,7 +173,7 @@ class Story:
     def _edit(self) -> float:
         """Apply the edit; give milliseconds from the call to the changed invoice in the warehouse."""
         edited = self._papers.edited
-        self._scene(3, "The contract is edited", "in the middle of the year, for days that are billed already: again one edit, all or nothing")
+        self._scene(3, "The contract is edited", "for days that are over, too: again one edit, all parts or none")
         override, commit = edited.overrides[0], edited.commits[0]
         amount = money(commit.access[0].amount, self._papers.catalogue.currency)
         self._tell(
@@ -212,13 +212,13 @@ class Story:
         return probe.Probe(self._stack.kafka, self._stack.codec, name, self._publisher.partitions).run(PROBES, PROBES_A_SECOND)
 
     def _measured(self, figures: Figures, streamed: Streamed, latency: probe.Latency) -> None:
-        self._scene(5, "What it came to", "")
+        self._scene(5, "What it came to", "read from ClickHouse and Kafka, or measured with this process's clock")
         crossed = f"first seen in ClickHouse; {streamed.on_bill_s - streamed.fired_s:,.1f} s before the last event was on the bill"
         self._tell(
             Measured(
                 [
-                    ("bill", f"{figures.bill_before} → {figures.bill_after}", f"before and after the edit; {figures.lines_after} lines"),
-                    ("draft true-up", figures.true_up_draft, "commit less what counts to it"),
+                    ("bill", f"{BEFORE:,f} → {AFTER:,f}", f"before and after the edit; {figures.lines_after} lines"),
+                    ("draft true-up", f"{TRUE_UP:,f}", "the commit less what counts to it"),
                     ("events", f"{figures.events:,}", f"Avro, through Kafka; all in the log after {streamed.in_log_s:,.1f} s"),
                     ("events/s", f"{figures.events_per_s:,.0f}", f"from the first event sent to all on the bill in ClickHouse: {streamed.on_bill_s:,.1f} s"),
                     ("threshold", f"{streamed.fired_s:,.1f} s", crossed),
@@ -263,23 +263,27 @@ class Story:
         self._progress.shown(1.0)
         raise StoryError(f"{what} is {invoice.total if invoice else 'missing'}, expected {expected}, and no stage is behind")
 
-    def _check(self, what: str, invoice: Invoice | None, expected: Decimal, lines: int) -> Invoice:
-        if invoice is None:
-            raise StoryError(f"{what} is missing, expected {expected}")
-        counted = [line for line in invoice.lines if line.kind != "commit"]
-        if invoice.total != expected or sum(line.amount for line in counted) != expected:
-            raise StoryError(f"{what} is {invoice.total} with lines of {sum(line.amount for line in counted)}, expected {expected}")
-        if len(counted) != lines:
-            raise StoryError(f"{what} has {len(counted)} lines, expected {lines}")
-        return invoice
 
-    def _check_prices(self, invoice: Invoice) -> None:
-        prices: dict[str | None, set[Decimal | None]] = defaultdict(set)
-        for line in _usage(invoice):
-            prices[line.product].add(line.unit_price)
-        halved = [product for product, found in prices.items() if len(found) == 2]
-        if len(halved) != HALVED:
-            raise StoryError(f"after the edit {len(halved)} products have two unit prices, expected {HALVED}")
+def checked(what: str, invoice: Invoice | None, expected: Decimal, lines: int) -> Invoice:
+    """The invoice, which must come to `expected` on that many lines. Raises StoryError."""
+    if invoice is None:
+        raise StoryError(f"{what} is missing, expected {expected}")
+    counted = [line for line in invoice.lines if line.kind != "commit"]
+    if invoice.total != expected or sum(line.amount for line in counted) != expected:
+        raise StoryError(f"{what} is {invoice.total} with lines of {sum(line.amount for line in counted)}, expected {expected}")
+    if len(counted) != lines:
+        raise StoryError(f"{what} has {len(counted)} lines, expected {lines}")
+    return invoice
+
+
+def check_prices(invoice: Invoice) -> None:
+    """After the edit all products but one have two unit prices. Raises StoryError."""
+    prices: dict[str | None, set[Decimal | None]] = defaultdict(set)
+    for line in _usage(invoice):
+        prices[line.product].add(line.unit_price)
+    halved = [product for product, found in prices.items() if len(found) == 2]
+    if len(halved) != HALVED:
+        raise StoryError(f"after the edit {len(halved)} products have two unit prices, expected {HALVED}")
 
 
 def names_of(papers: Papers) -> Mapping[str, str]:
