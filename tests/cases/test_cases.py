@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.account import Account
 from contracts.errors import DocumentError
 from contracts.offline import rate
 from contracts.rendering import result_json
@@ -51,6 +52,23 @@ def test_a_case_gives_what_it_expects(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in CASES if "refused" not in path.stem], ids=lambda path: path.stem)
 def test_a_result_is_the_same_bytes_every_time(path: Path) -> None:
     assert json.dumps(told(path).results) == json.dumps(told(path).results)
+
+
+@pytest.mark.parametrize("path", [path for path in CASES if "refused" not in path.stem], ids=lambda path: path.stem)
+def test_looking_in_between_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given results are read after every input, as the stream does, so that what is open grows bit by bit
+    def looking(method: Any) -> Any:
+        def told(account: Account, *inputs: Any) -> None:
+            method(account, *inputs)
+            account.result()
+
+        return told
+
+    at_once = told(path)
+    for name in ("record_catalogue", "record_contract", "record_usage", "record_action"):
+        monkeypatch.setattr(Account, name, looking(getattr(Account, name)))
+    # then the last result is the one that is worked out at once
+    assert told(path).results == at_once.results
 
 
 def refusal_of(path: Path) -> str | None:
