@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipelines.document_log import Documents
 from pipelines.metering import compile as products
 from pipelines.metering import statements as sql
-from pipelines.metering.decode import SENTINEL, TABLE, Bad, Batch, Decoder
+from pipelines.metering.decode import Bad, Batch, Decoder
 from pipelines.metering.dedup import VALUE, Dedup
 from pipelines.metering.engine import Engine
 from pipelines.metering.routing import Routing, routing
@@ -66,6 +66,7 @@ class Outcome(NamedTuple):
     """(partition, value) of rejected-events records."""
     fresh: list[tuple[bytes, bytes]]
     """Entries for the dedup store."""
+    read: int
     accepted: int
     duplicates: int
     reasons: dict[str, int]
@@ -130,9 +131,8 @@ class Metering:
         old, ahead = untimely(rows["timestamp"], recorded, self._limits.late_ms, self._limits.ahead_ms)
         bad += [Bad(int(positions[i]), "too_old", _when(rows["timestamp"][i], recorded[i])) for i in old]
         bad += [Bad(int(positions[i]), "too_far_ahead", _when(rows["timestamp"][i], recorded[i])) for i in ahead]
-        active = self._active()
         if (rows["flags"] & sql.NO_VALUE).any():
-            bad += self._without_value(active, {each.position for each in bad})
+            bad += self._without_value({each.position for each in bad})
 
         identities = _identities(rows, messages.offsets[positions])
         places = positions
@@ -146,12 +146,12 @@ class Metering:
         for i, first in verdicts.conflicts:
             bad.append(Bad(int(places[i]), "conflict", f"the id belongs to another event, at offset {first} of the same partition"))
         excluded = sorted({*places[verdicts.duplicates].tolist(), *(each.position for each in bad)})
-        metered = self._deltas(active, excluded)
+        metered = self._deltas(excluded)
         reasons: dict[str, int] = {}
         for each in bad:
             reasons[each.reason] = reasons.get(each.reason, 0) + 1
         accepted = len(places) - len(verdicts.duplicates) - len(verdicts.conflicts)
-        return Outcome(metered, self._rejects(messages, bad), verdicts.fresh, accepted, len(verdicts.duplicates), reasons)
+        return Outcome(metered, self._rejects(messages, bad), verdicts.fresh, len(messages.values), accepted, len(verdicts.duplicates), reasons)
 
     def identify(self, messages: Messages, rejected: npt.NDArray[np.bool_], dedup: Dedup) -> list[tuple[bytes, bytes]]:
         """Entries for the store of events of which it is known whether they were rejected; all others counted, or are duplicates of such."""
@@ -187,14 +187,8 @@ class Metering:
             return Bad(position, "incomplete", f"{' and '.join(names)} must not be empty")
         return Bad(position, "too_large", f"transaction_id, customer and event_type may have {products.MEMBER_BYTES} bytes each")
 
-    def _active(self) -> list[int]:
-        """Positions of the products for which the batch has events."""
-        found = self._engine.lines(f"SELECT DISTINCT event_type FROM {TABLE} WHERE n != {SENTINEL} AND isValidUTF8(event_type)")  # noqa: S608
-        seen = {msgspec.json.decode(row, type=tuple[str])[0] for row in found}
-        return [position for position, each in enumerate(self._plan.meters) if not seen.isdisjoint(each.event_types)]
-
-    def _without_value(self, active: Sequence[int], known: set[int]) -> list[Bad]:
-        statement = " UNION ALL ".join(check for position in active if (check := self._plan.checks[position]))
+    def _without_value(self, known: set[int]) -> list[Bad]:
+        statement = " UNION ALL ".join(check for check in self._plan.checks if check)
         found: dict[int, Bad] = {}
         for row in self._engine.lines(statement):
             place, which = msgspec.json.decode(row, type=tuple[int, int])
@@ -209,15 +203,16 @@ class Metering:
                 found[place] = Bad(place, "not_a_number", detail)
         return list(found.values())
 
-    def _deltas(self, active: Sequence[int], excluded: Sequence[int]) -> list[tuple[int, bytes]]:
-        if not active:
+    def _deltas(self, excluded: Sequence[int]) -> list[tuple[int, bytes]]:
+        mark = secrets.token_bytes(MARK_BYTES)
+        statement = self._plan.deltas.of(mark, excluding=bool(excluded))
+        if not statement:
             return []
         if excluded:
             self._engine.run(f"TRUNCATE TABLE {sql.EXCLUDED}")
             self._engine.scratch.write_bytes(np.array(excluded, "<u8").tobytes())
             self._engine.run(f"INSERT INTO {sql.EXCLUDED} SELECT n FROM file('{self._engine.scratch}', 'RowBinary', 'n UInt64')")  # noqa: S608
-        mark = secrets.token_bytes(MARK_BYTES)
-        answer = self._engine.query(self._plan.deltas.of(active, mark, excluding=bool(excluded)), "Avro")
+        answer = self._engine.query(statement, "Avro")
         # The file ends with the marker of its only block, and nobody who writes events knows the mark.
         rows = answer[: -len(_SYNC)].split(mark)[1:]
         header = self._codec.header("metered_usage")

@@ -31,6 +31,8 @@ class Meter(NamedTuple):
     """Filters of metric and product, event types included; all must hold."""
     value: Tree | None
     """Decimal(76, 18) of the event, or text for `unique`; none for `count`."""
+    property: str | None
+    """Where the value is just that of a property."""
     invalid: Tree | None
     """True for an event that passes the filters and has not the value that is needed."""
     group_keys: tuple[str, ...]
@@ -72,7 +74,8 @@ def _meter(catalogue: str, product_id: str, product: Product, metric: Metric) ->
     elif metric.aggregation != "count" and metric.value is not None:
         value, invalid = _numeric(metric.value)
     keys = dict.fromkeys([*product.pricing_group_keys, *product.presentation_group_keys])
-    return Meter(catalogue, product_id, metric.aggregation, tuple(metric.event_types), tuple(filters), value, invalid, tuple(keys))
+    simple = metric.value if value is not None and isinstance(metric.value, str) else None
+    return Meter(catalogue, product_id, metric.aggregation, tuple(metric.event_types), tuple(filters), value, simple, invalid, tuple(keys))
 
 
 def _numeric(value: str | Expression) -> tuple[Tree, Tree]:
@@ -80,7 +83,7 @@ def _numeric(value: str | Expression) -> tuple[Tree, Tree]:
     if isinstance(value, Expression):
         computed = value_of(parse(value.expression))
         return call("assumeNotNull", computed), call("isNull", computed)
-    return decimal_of(value), call("not", is_number(value))
+    return decimal_of(property_of(value)), call("not", is_number(value))
 
 
 def _member(value: str | Expression) -> tuple[Tree, Tree]:

@@ -17,11 +17,13 @@ QUEUE_KB: Final = 131_072
 class Source:
     """Batches of usage-events, and which partitions are ours. Not thread safe.
 
-    Rebalances happen inside `fetch` alone, so no batch is ever at hand when a partition comes or goes.
+    Rebalances happen inside `fetch` (and when the consumer is closed) alone, so no batch is ever at hand when a partition comes or goes.
     """
 
-    def __init__(self, bootstrap: str, name: str, on_trouble: Callable[[str], None]) -> None:
+    def __init__(self, bootstrap: str, name: str, on_trouble: Callable[[str], None], before_leaving: Callable[[], None]) -> None:
+        """`before_leaving` is called before a partition is given away: it ends what is under way."""
         self._on_trouble = on_trouble
+        self._before_leaving = before_leaving
         self._gone: set[int] = set()
         self.new: set[int] = set()
         """Partitions that were assigned and not yet made ready: they are paused."""
@@ -112,6 +114,7 @@ class Source:
         self.new.update(each.partition for each in partitions)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._before_leaving()
         gone = {each.partition for each in partitions}
         self._gone |= gone
         self.new -= gone

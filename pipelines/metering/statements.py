@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 
 from sqlglot import exp
 
+from contracts.expressions import SCALE
 from pipelines.metering.compile import MEMBER_BYTES, Meter
 from pipelines.metering.decode import SENTINEL, TABLE
-from pipelines.metering.trees import Tree, call, has, property_of, sql, text, whole
+from pipelines.metering.trees import has, property_of, sql, text, whole
 
 QUARTER_MS: Final = 900_000
 PART: Final = 100
@@ -27,6 +28,7 @@ NO_ID: Final = 4
 NO_VALUE: Final = 8
 """Flags of `identity`: text that is no UTF-8; a property that stands twice; an id that is empty or too long; a product needs a value."""
 
+_VALUES: Final = frozenset({"sum", "max", "min"})
 _POINTS: Final = "Array(Tuple(timestamp_ms Int64, transaction_id String, value String))"
 _AVRO: Final = "SETTINGS output_format_avro_codec = 'null', output_format_avro_sync_interval = 1073741824"
 
@@ -79,64 +81,74 @@ def check(each: Meter, position: int) -> str:
 
 
 class Deltas(NamedTuple):
-    """Statements over the batch, for products by position: over all of it, and without what is in `EXCLUDED`."""
+    """The statement over all of the batch, and over it without what is in `EXCLUDED`; empty where there are no products."""
 
-    all: list[str]
-    remaining: list[str]
-    ordered: bool
+    all: str
+    remaining: str
 
-    def of(self, products: Sequence[int], mark: bytes, *, excluding: bool) -> str:
-        """The deltas of `products`, each row behind `mark`."""
-        some = self.remaining if excluding else self.all
-        union = " UNION ALL ".join(some[position] for position in products)
-        head = f"reinterpretAsFixedString({int.from_bytes(mark, 'little')}::UInt64) AS mark"
-        order = " ORDER BY sequence NULLS FIRST" if self.ordered else ""
-        return f"SELECT {head}, * FROM ({union}){order} {_AVRO}"  # noqa: S608
+    def of(self, mark: bytes, *, excluding: bool) -> str:
+        """The deltas, each row behind `mark`."""
+        statement = self.remaining if excluding else self.all
+        return f"SELECT reinterpretAsFixedString({int.from_bytes(mark, 'little')}::UInt64) AS mark, {statement}" if statement else ""
 
 
 def deltas(meters: Sequence[Meter], window_ms: int, partitions: int, single: Single) -> Deltas:
-    """Statements whose rows are: target partition, place (both of fixed size), then the fields of a `UsageDelta`."""
-    everything = [_product(each, window_ms, partitions, single, "true") for each in meters]
-    remaining = [_product(each, window_ms, partitions, single, f"n NOT IN {EXCLUDED}") for each in meters]
-    return Deltas(everything, remaining, single.singles is not None)
+    """Statements whose rows are: target partition, place (both of fixed size), then the fields of a `UsageDelta`.
 
-
-def _product(each: Meter, window_ms: int, partitions: int, single: Single, counted: str) -> str:
-    keys = groups_of(each, single)
-    aggregates = {"sum": "value", "max": "value", "min": "value", "unique": "members"}
-    kind = None if each.value is None else aggregates.get(each.aggregation, "points")
-    value, points, members, events, parts = "CAST(NULL, 'Nullable(String)')", f"CAST([], '{_POINTS}')", "CAST([], 'Array(String)')", "events", ""
-    if kind == "value":
-        value = "toNullable(toString(aggregate))"
-    elif kind is not None:
-        # A record of Kafka is limited, so many members or points are many deltas; their events are counted in the first.
-        part = f"arraySlice(arraySort(aggregate), part * {PART} + 1, {PART})"
-        points, members = (f"CAST({part}, '{_POINTS}')", members) if kind == "points" else (points, part)
-        events = "if(part = 0, events, 0)"
-        parts = f" ARRAY JOIN range(toUInt64(intDiv(length(aggregate) + {PART - 1}, {PART}))) AS part"
-    group = _group(keys)
+    What a statement costs is mostly its planning, so products are taken together where they differ in their filters and properties alone.
+    """
+    if not meters:
+        return Deltas("", "")
+    together: dict[tuple[str, tuple[str, ...], str], list[int]] = {}
+    for position, each in enumerate(meters):
+        own = "" if each.property is not None or each.value is None else sql(each.value)
+        together.setdefault((each.aggregation, each.group_keys, own), []).append(position)
+    catalogues, products = _texts([each.catalogue for each in meters]), _texts([each.product for each in meters])
     target = f"if(joinGet('{ROOTS}', 'place', customer) > 0, joinGet('{ROOTS}', 'place', customer) - 1, kafkaMurmurHash(customer) % {partitions})"
     fields = [
         f"reinterpretAsFixedString(toUInt16({target})) AS target",
         "reinterpretAsFixedString(toInt64(ifNull(place, -1))) AS place_bytes",
-        f"{sql(text(each.catalogue))} AS catalogue",
-        f"{sql(text(each.product))} AS product",
+        f"{catalogues}[product + 1] AS catalogue_id",
+        f"{products}[product + 1] AS product_id",
         "customer",
-        f"{group} AS `group`",
+        "`group`",
         "toInt64(window_start) AS window_ms",
         "toInt64(recorded) AS recorded_ms",
         "toInt64(first) AS first_ms",
-        f"toInt64({events}) AS events",
-        f"{value} AS value",
-        f"{points} AS points",
-        f"{members} AS members",
+        "toInt64(events) AS events",
+        "value",
+        "points",
+        "members",
         "CAST(place, 'Nullable(Int64)') AS sequence",
     ]
-    inner = _grouped(each, window_ms, single, keys, counted)
-    return f"SELECT {', '.join(fields)} FROM ({inner}) AS grouped{parts}"  # noqa: S608
+    order = " ORDER BY sequence NULLS FIRST" if single.singles is not None else ""
+
+    def statement(counted: str) -> str:
+        union = " UNION ALL ".join(_family([(at, meters[at]) for at in places], window_ms, single, counted) for places in together.values())
+        return f"{', '.join(fields)} FROM ({union}){order} {_AVRO}"
+
+    return Deltas(statement("true"), statement(f"n NOT IN {EXCLUDED}"))
 
 
-def _grouped(each: Meter, window_ms: int, single: Single, keys: Sequence[str], counted: str) -> str:
+def _family(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single, counted: str) -> str:
+    """Rows of the products of one aggregation and one list of group keys."""
+    first = family[0][1]
+    keys = groups_of(first, single)
+    value, points, members, events, parts = "CAST(NULL, 'Nullable(String)')", f"CAST([], '{_POINTS}')", "CAST([], 'Array(String)')", "events", ""
+    if first.aggregation in _VALUES:
+        value = "toNullable(toString(aggregate))"
+    elif first.value is not None:
+        # A record of Kafka is limited, so many members or points are many deltas; their events are counted in the first.
+        part = f"arraySlice(arraySort(aggregate), part * {PART} + 1, {PART})"
+        points, members = (points, part) if first.aggregation == "unique" else (f"CAST({part}, '{_POINTS}')", members)
+        events = "if(part = 0, events, 0)"
+        parts = f" ARRAY JOIN range(toUInt64(intDiv(length(aggregate) + {PART - 1}, {PART}))) AS part"
+    fields = f"customer, window_start, recorded, place, product, first, {events} AS events, {value} AS value, {points} AS points, {members} AS members"
+    return f"SELECT {fields}, {_group(keys)} AS `group` FROM ({_grouped(family, window_ms, single, keys, counted)}) AS grouped{parts}"  # noqa: S608
+
+
+def _grouped(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single, keys: Sequence[str], counted: str) -> str:
+    first = family[0][1]
     recorded = f"recorded_ms - recorded_ms % {QUARTER_MS}"
     place = "NULL"
     if single.singles is not None:
@@ -150,27 +162,43 @@ def _grouped(each: Meter, window_ms: int, single: Single, keys: Sequence[str], c
         "min(timestamp) AS first",
         "count() AS events",
     ]
-    if each.value is not None:
-        columns.append(f"{_aggregate(each, each.value)} AS aggregate")
-    by = ["customer", "window_start", "recorded", "place"]
+    holds = [" AND ".join(f"({sql(tree)})" for tree in each.conditions) for _, each in family]
+    if len(family) == 1:
+        columns.append(f"toUInt16({family[0][0]}) AS product")
+        value = "" if first.value is None else sql(first.value)
+    else:
+        flags, numbers = (f"[{', '.join(some)}]" for some in ((f"toUInt8({each})" for each in holds), (str(at) for at, _ in family)))
+        columns.append(f"arrayJoin(arrayFilter((at, holds) -> holds, CAST({numbers}, 'Array(UInt16)'), {flags})) AS product")
+        value = "" if first.value is None else sql(first.value)
+        if first.property is not None:
+            names = _texts([each.property or "" for _, each in family])
+            value = f"properties[{names}[indexOf(CAST({numbers}, 'Array(UInt16)'), product)]]"
+            if first.aggregation != "unique":
+                value = f"toDecimal256OrZero({value}, {SCALE})"
+    if first.value is not None:
+        columns.append(f"{_aggregate(first.aggregation, value)} AS aggregate")
+    by = ["customer", "window_start", "recorded", "place", "product"]
     for position, key in enumerate(keys):
         present = sql(has(key))
-        if key not in each.group_keys:
+        if key not in first.group_keys:
             present += f" AND customer IN {dict(single.filters)[key]}"
         columns.append(f"if({present}, toNullable({sql(property_of(key))}), NULL) AS group_{position}")
         by.append(f"group_{position}")
-    holds = " AND ".join(f"({sql(tree)})" for tree in each.conditions)
-    return f"SELECT {', '.join(columns)} FROM {TABLE} WHERE {holds} AND {counted} GROUP BY {', '.join(by)}"  # noqa: S608
+    kinds = " OR ".join(dict.fromkeys(sql(each.conditions[0]) for _, each in family)) if len(family) > 1 else holds[0]
+    return f"SELECT {', '.join(columns)} FROM {TABLE} WHERE ({kinds}) AND {counted} GROUP BY {', '.join(by)}"  # noqa: S608
+
+
+def _texts(values: Sequence[str]) -> str:
+    return f"[{', '.join(sql(text(each)) for each in values)}]"
 
 
 def _group(keys: Sequence[str]) -> str:
     """The values that are there, as a map."""
     if not keys:
         return "CAST(([], []), 'Map(String, String)')"
-    names = f"[{', '.join(sql(text(key)) for key in keys)}]"
     found = f"[{', '.join(f'group_{position}' for position in range(len(keys)))}]"
     return (
-        f"mapFromArrays(arrayFilter((name, found) -> isNotNull(found), {names}, {found}), "
+        f"mapFromArrays(arrayFilter((name, found) -> isNotNull(found), {_texts(keys)}, {found}), "
         f"arrayMap(found -> assumeNotNull(found), arrayFilter(found -> isNotNull(found), {found})))"
     )
 
@@ -180,10 +208,10 @@ def groups_of(each: Meter, single: Single) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*each.group_keys, *(key for key, _ in single.filters)]))
 
 
-def _aggregate(each: Meter, value: Tree) -> str:
-    if each.aggregation in {"sum", "max", "min"}:
-        return sql(call(each.aggregation, value))
-    if each.aggregation == "unique":
-        return sql(call("groupUniqArray", value))
-    point = call("tuple", exp.column("timestamp"), exp.column("transaction_id"), call("toString", value))
-    return sql(call("array", call("max", point)) if each.aggregation == "latest" else call("groupArray", point))
+def _aggregate(aggregation: str, value: str) -> str:
+    if aggregation in _VALUES:
+        return f"{aggregation}({value})"
+    if aggregation == "unique":
+        return f"groupUniqArray({value})"
+    point = f"tuple(timestamp, transaction_id, toString({value}))"
+    return f"[max({point})]" if aggregation == "latest" else f"groupArray({point})"

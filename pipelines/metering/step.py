@@ -36,11 +36,16 @@ class Verdicts(NamedTuple):
 
 def in_order(keys: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
     """The permutation that sorts keys bytewise, as the store does; equal ones keep their order."""
-    halves = keys.view(">u8").reshape(-1, 2).astype(np.uint64)
-    order = np.argsort(halves[:, 0], kind="stable")
-    first = halves[order, 0]
-    if (first[1:] == first[:-1]).any():
-        order = np.lexsort((halves[:, 1], halves[:, 0]))
+    halves = keys.view(">u8").reshape(-1, 2)
+    high = halves[:, 0].astype(np.uint64)
+    order = np.argsort(high)
+    first = high[order]
+    ties = np.flatnonzero(first[1:] == first[:-1])
+    if len(ties):
+        # The quick way of sorting is not stable: only what is equal so far is sorted again, by all of the key and by place.
+        tied = np.union1d(ties, ties + 1)
+        some = order[tied]
+        order[tied] = some[np.lexsort((some, halves[some, 1].astype(np.uint64), high[some]))]
     return order
 
 
@@ -54,12 +59,11 @@ def judge(identities: Identities, known: Sequence[bytes | None]) -> Verdicts:
     suspect = np.zeros(len(keys), np.bool_)
     suspect[1:] = (halves[1:] == halves[:-1]).all(axis=1)
     repeated = suspect.copy()
-    if known.count(None) != len(known):
-        suspect |= np.fromiter((value is not None for value in known), np.bool_, len(known))
+    suspect[[position for position, value in enumerate(known) if value is not None]] = True
     entries = np.empty(len(keys), _ENTRY)
     entries["offset"], entries["body"] = identities["offset"], identities["body"]
     new = ~suspect
-    fresh = list(zip(keys[new].tolist(), entries[new].view("V16").tolist(), strict=True))
+    fresh = list(zip(keys[new].tolist(), entries[new].view("V16").tolist(), strict=False))
     duplicates: list[int] = []
     conflicts: list[tuple[int, int]] = []
     first_offset = first_body = 0

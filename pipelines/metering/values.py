@@ -35,16 +35,16 @@ def is_number(key: str) -> Tree:
     return call("match", property_of(key), text(NUMBER))
 
 
-def decimal_of(key: str) -> Tree:
-    """The number in a property of which it is known that it is one. The engine may look at others too before it filters, so it must not throw."""
-    return call("toDecimal256OrZero", property_of(key), whole(SCALE))
+def decimal_of(found: Tree) -> Tree:
+    """The number in a text of which it is known that it is one. The engine may look at others too before it filters, so it must not throw."""
+    return call("toDecimal256OrZero", found, whole(SCALE))
 
 
 def _number(node: Node) -> Tree:
     if isinstance(node, Number):
         return call("toNullable", call("toDecimal256", text(f"{node.value:f}"), whole(SCALE)))
     if isinstance(node, Property):
-        return call("if", is_number(node.name), call("toNullable", decimal_of(node.name)), _NOTHING)
+        return call("if", is_number(node.name), call("toNullable", decimal_of(property_of(node.name))), _NOTHING)
     if isinstance(node, Text):
         raise TypeError("a text has no number")
     function, arguments = node

@@ -3,6 +3,9 @@
 A batch is one Kafka transaction: its metered usage, its rejects and the offsets behind it. The ids are put into the dedup store before
 the transaction ends, and that they are known when it has ended; a crash in between is harmless (`dedup.py`, `relearn.py`). Documents
 take effect between batches.
+
+While a transaction ends, the next batch is already worked on; but it is not begun to write before, and nothing is given away meanwhile: a
+partition that leaves waits for the transaction that has its offsets.
 """
 
 import gc
@@ -11,15 +14,17 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from pipelines.document_log import DocumentLog
 from pipelines.health import Health
-from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Metering
+from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Metering, Outcome
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
 from pipelines.metering.output import Output
@@ -36,6 +41,14 @@ REPORT_S: Final = 1.0
 ROTATE_S: Final = 3600.0
 
 
+class Ending(NamedTuple):
+    """A transaction that is being committed."""
+
+    answer: Future[bool]
+    outcome: Outcome
+    ends: Mapping[int, int]
+
+
 class Worker:
     """One METER. `run` returns after `stop`, with the batch at hand finished."""
 
@@ -48,6 +61,10 @@ class Worker:
         self._stopping = False
         self._codec = Codec.at(settings.schema_registry)
         self._patience = Patience(self._waiting)
+        self._committing = Patience(self._waiting)
+        self._commits = ThreadPoolExecutor(1, "meter-commit")
+        self._ending: Ending | None = None
+        self._failed = False
         self._health = Health(settings.data, "meter" if settings.workers == 1 else self._name)
         self._reported = 0.0
         self._rotated = time.monotonic()
@@ -59,7 +76,7 @@ class Worker:
     def stop(self) -> None:
         """Finish the batch at hand, then end. Safe in a signal handler."""
         self._stopping = True
-        self._patience.stopping_since = time.monotonic()
+        self._patience.stopping_since = self._committing.stopping_since = time.monotonic()
 
     def run(self) -> None:
         """Meter until `stop`. Raises KafkaException when another process has taken this worker's place."""
@@ -80,8 +97,8 @@ class Worker:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
         self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec))
         self._follow_documents()
-        self._output = Output(self._bootstrap, self._name, self._patience)
-        self._source = Source(self._bootstrap, self._name, self._patience.wait)
+        self._output = Output(self._bootstrap, self._name, self._committing)
+        self._source = Source(self._bootstrap, self._name, self._patience.wait, self._settle)
         log.info("metering %d catalogues", len(self._log.documents.catalogues))
         # A batch makes many objects and no cycles; without this the collector looks at all of them again and again.
         gc.freeze()
@@ -89,13 +106,20 @@ class Worker:
         try:
             while not self._stopping:
                 self._turn()
+            self._settle()
         finally:
+            self._commits.shutdown()
             self._source.consumer.close()
             self._log.close()
 
     def _turn(self) -> None:
         found = self._source.fetch(self._settings.batch_events, self._settings.linger_ms / 1000)
-        if found:
+        if self._ending is not None and (not found or self._ending.answer.done()):
+            self._settle()
+        if self._failed:
+            self._failed = False
+            self._patience(self._source.rewind)
+        elif found:
             self._patience.over()
             self._follow_documents()
             self._batch(found)
@@ -112,14 +136,27 @@ class Worker:
         messages = columns(found)
         outcome = self._patience(lambda: self._metering.run(messages, self._dedup))
         ends: dict[int, int] = dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True))
+        self._settle()
+        if self._failed:
+            return  # its transaction would leave out the events of the one before
         self._dedup.put(outcome.fresh)
-        if self._output.commit(outcome, ends, self._source.consumer.consumer_group_metadata()):
-            self._dedup.know(ends)
-            self.counts.update(read=len(found), accepted=outcome.accepted, duplicate=outcome.duplicates)
-            self.counts.update(outcome.reasons)
-            self._progress = time.time()
-        else:
-            self._patience(self._source.rewind)
+        group = self._source.consumer.consumer_group_metadata()
+        self._ending = Ending(self._commits.submit(self._output.commit, outcome, ends, group), outcome, ends)
+
+    def _settle(self) -> None:
+        """Wait for the transaction that is being committed. `_failed` when it was not: all that was read since is read again."""
+        if self._ending is None:
+            return
+        ending, self._ending = self._ending, None
+        if not ending.answer.result():
+            self._failed = True
+            return
+        self._dedup.know(ending.ends)
+        outcome = ending.outcome
+        rejected = sum(outcome.reasons.values())
+        self.counts.update(read=outcome.read, accepted=outcome.accepted, duplicate=outcome.duplicates, rejected=rejected)
+        self.counts.update(outcome.reasons)
+        self._progress = time.time()
 
     def _welcome(self, partitions: list[int]) -> None:
         """Make partitions ready that were assigned: their ids must be known up to where reading begins."""
