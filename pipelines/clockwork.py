@@ -77,16 +77,19 @@ class Ticker:
         return sorted(topic.partitions)
 
     def _tick(self, partitions: list[int]) -> None:
-        value = self._codec.encode("clock_tick", {"clock": WALL, "now": time.time_ns() // 1_000_000})
+        now_ms = time.time_ns() // 1_000_000
+        value = self._codec.encode("clock_tick", {"clock": WALL, "now": now_ms})
         for partition in partitions:
-            self._producer.produce(CLOCK.name, value, WALL, partition, on_delivery=self._delivered)
+            self._producer.produce(CLOCK.name, value, WALL, partition, on_delivery=self._delivered, timestamp=now_ms)
         self._producer.poll(0)
 
-    def _delivered(self, error: KafkaError | None, _message: Any) -> None:
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:
+        sent_at = message.timestamp()[1] / 1000
         if error is not None:
-            self._troubled(error.str())
+            if sent_at > self._last:  # an older one that is given up tells nothing new
+                self._troubled(error.str())
             return
-        self._last = time.time()
+        self._last = max(self._last, sent_at)
         if self._trouble is not None:
             log.warning("Kafka answers again: ticking")
             self._trouble = None
