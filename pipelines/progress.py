@@ -29,12 +29,15 @@ from pipelines.topology import (
 )
 
 REQUEST_S: Final = 30.0
+LOOK_S: Final = 0.005
+"""A look takes that long when less has come than it could take."""
 PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.2
 """Questions cost the broker and this process time that the stages need."""
 WRITTEN_BY_METER: Final = (METERED_USAGE.name, REJECTED_EVENTS.name)
 WRITTEN_BY_RATE: Final = (METERED_USAGE.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name)
 SHOWN: Final = (CONTRACT_CHANGES.name, METERED_USAGE.name, REJECTED_EVENTS.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name)
+
 
 class StalledError(TaximeterError):
     """A stage has not come through in time; the message says which one, and how far it is."""
@@ -58,6 +61,10 @@ class Progress:
             }
         )
         topics = self._consumer.list_topics(timeout=REQUEST_S).topics
+        missing = sorted({*WRITTEN_BY_METER, *WRITTEN_BY_RATE} - topics.keys())
+        if missing:
+            self.close()
+            raise StalledError(f"there is no topic {missing[0]} yet: the stack is still starting, or was never started on this Kafka (`taximeter status`)")
         self._places = [(name, number) for name in sorted({*WRITTEN_BY_METER, *WRITTEN_BY_RATE}) for number in topics[name].partitions]
         self._reached = offsets.ends(self._admin, self._places)
         self._last: Offsets = {}
@@ -112,7 +119,7 @@ class Progress:
         """The last record of each place that the stages wrote to; transaction markers behind it do not count."""
         ends = offsets.ends(self._admin, self._places)
         while any(self._reached[place] < end for place, end in ends.items()):
-            for message in self._consumer.consume(1000, 0.05):
+            for message in self._consumer.consume(1000, LOOK_S):
                 error = message.error()
                 place = (message.topic(), message.partition())
                 if error is None:
