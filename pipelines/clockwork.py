@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -77,14 +78,14 @@ class Ticker:
         return sorted(topic.partitions)
 
     def _tick(self, partitions: list[int]) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        value = self._codec.encode("clock_tick", {"clock": WALL, "now": now_ms})
+        sent_at = time.time()
+        value = self._codec.encode("clock_tick", {"clock": WALL, "now": int(sent_at * 1000)})
+        delivered = partial(self._delivered, sent_at)
         for partition in partitions:
-            self._producer.produce(CLOCK.name, value, WALL, partition, on_delivery=self._delivered, timestamp=now_ms)
+            self._producer.produce(CLOCK.name, value, WALL, partition, on_delivery=delivered)
         self._producer.poll(0)
 
-    def _delivered(self, error: KafkaError | None, message: Any) -> None:
-        sent_at = message.timestamp()[1] / 1000
+    def _delivered(self, sent_at: float, error: KafkaError | None, _message: Any) -> None:
         if error is not None:
             if sent_at > self._last:  # an older one that is given up tells nothing new
                 self._troubled(error.str())
