@@ -12,7 +12,7 @@ from pipelines.document_log import Documents
 from pipelines.metering import compile as products
 from pipelines.metering import statements as sql
 from pipelines.metering.decode import Bad, Batch, Decoder
-from pipelines.metering.dedup import VALUE, Dedup
+from pipelines.metering.dedup import VALUE, Dedup, Entries
 from pipelines.metering.engine import Engine
 from pipelines.metering.routing import Routing, routing
 from pipelines.metering.step import IDENTITY, MARK_BYTES, in_order, judge, packs, untimely
@@ -64,8 +64,8 @@ class Outcome(NamedTuple):
     """(partition, value) of metered-usage records."""
     rejected: list[tuple[int, bytes]]
     """(partition, value) of rejected-events records."""
-    fresh: list[tuple[bytes, bytes]]
-    """Entries for the dedup store."""
+    fresh: Entries
+    """For the dedup store."""
     read: int
     accepted: int
     duplicates: int
@@ -153,7 +153,7 @@ class Metering:
         accepted = len(places) - len(verdicts.duplicates) - len(verdicts.conflicts)
         return Outcome(metered, self._rejects(messages, bad), verdicts.fresh, len(messages.values), accepted, len(verdicts.duplicates), reasons)
 
-    def identify(self, messages: Messages, rejected: npt.NDArray[np.bool_], dedup: Dedup) -> list[tuple[bytes, bytes]]:
+    def identify(self, messages: Messages, rejected: npt.NDArray[np.bool_], dedup: Dedup) -> Entries:
         """Entries for the store of events of which it is known whether they were rejected; all others counted, or are duplicates of such."""
         positions, _, rows = self._load(messages, sql.identity(()))
         identities = _identities(rows, messages.offsets[positions])

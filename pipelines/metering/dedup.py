@@ -12,9 +12,10 @@ killed between commit and note, or this worker did not own the partition) those 
 """
 
 import struct
+from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rocksdict import BlockBasedOptions, DBCompressionType, Options, Rdict, WriteBatch
 
@@ -25,6 +26,13 @@ _DAY_MS: Final = 86_400_000
 _POSITION: Final = struct.Struct("<q")
 _META: Final = "positions"
 _TOPIC: Final = b"topic id"
+
+
+class Entries(NamedTuple):
+    """New ids: keys in order, and the values that belong to them."""
+
+    keys: list[bytes]
+    values: list[bytes]
 
 
 class Dedup:
@@ -94,13 +102,11 @@ class Dedup:
             for generation in self._generations:
                 del self._families[generation][key]
 
-    def put(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+    def put(self, entries: Entries) -> None:
         """Remember new ids: all or none."""
         batch: Any = WriteBatch(raw_mode=True)
         batch.set_default_column_family(self._handle)
-        put = batch.put
-        for key, value in entries:
-            put(key, value)
+        deque(map(batch.put, entries.keys, entries.values), 0)
         self._db.write(batch)
 
     def know(self, positions: Mapping[int, int]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -23,10 +24,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._session: Any = Session()  # type: ignore[no-untyped-call]
-        shared = Path("/dev/shm")  # noqa: S108 - memory, not disk; elsewhere the temporary folder will do
-        handle, name = tempfile.mkstemp(prefix="taximeter-meter-", suffix=".avro", dir=shared if shared.is_dir() else None)
-        os.close(handle)
-        self.scratch = Path(name)
+        self.scratch = _memory()
         self.run("SET max_threads = 1")
         self.run(f"SET max_memory_usage = {MEMORY_LIMIT}")
         self.run("CREATE DATABASE IF NOT EXISTS meter ENGINE = Memory")
@@ -56,7 +54,18 @@ class Engine:
             self.run(f"INSERT INTO {table} SELECT * FROM file('{self.scratch}', 'JSONEachRow', '{structure}')")  # noqa: S608
 
     def close(self) -> None:
-        self.scratch.unlink(missing_ok=True)
+        self._session.close()
+        if sys.platform != "linux":
+            self.scratch.unlink(missing_ok=True)
+
+
+def _memory() -> Path:
+    """The path of a file in memory that is gone when the process is, however it ends; elsewhere than on Linux, a temporary file."""
+    if sys.platform == "linux":
+        return Path(f"/proc/self/fd/{os.memfd_create('taximeter-meter')}")
+    handle, name = tempfile.mkstemp(prefix="taximeter-meter-")
+    os.close(handle)
+    return Path(name)
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.metering.dedup import VALUE
+from pipelines.metering.dedup import VALUE, Entries
 
 PACK_BYTES: Final = 400_000
 """About so much goes into one record of metered-usage; Kafka's default limit is a million, and one delta has less than 600,000."""
@@ -27,8 +27,7 @@ assert _ENTRY.itemsize == VALUE.size  # noqa: S101 - one layout, written by nump
 class Verdicts(NamedTuple):
     """What dedup says about the events of a batch, by position in the batch's identities."""
 
-    fresh: list[tuple[bytes, bytes]]
-    """New entries for the store, in the order of their keys."""
+    fresh: Entries
     duplicates: list[int]
     conflicts: list[tuple[int, int]]
     """(position, offset of the event that has the id)."""
@@ -56,14 +55,16 @@ def judge(identities: Identities, known: Sequence[bytes | None]) -> Verdicts:
     """
     keys = identities["key"]
     halves = np.ascontiguousarray(keys).view("<u8").reshape(-1, 2)
-    suspect = np.zeros(len(keys), np.bool_)
-    suspect[1:] = (halves[1:] == halves[:-1]).all(axis=1)
+    suspect = np.ones(len(keys), np.bool_)
+    suspect[:1] = False
+    for half in halves.T:
+        suspect[1:] &= half[1:] == half[:-1]
     repeated = suspect.copy()
     suspect[[position for position, value in enumerate(known) if value is not None]] = True
     entries = np.empty(len(keys), _ENTRY)
     entries["offset"], entries["body"] = identities["offset"], identities["body"]
     new = ~suspect
-    fresh = list(zip(keys[new].tolist(), entries[new].view("V16").tolist(), strict=False))
+    fresh = Entries(keys[new].tolist(), entries[new].view("V16").tolist())
     duplicates: list[int] = []
     conflicts: list[tuple[int, int]] = []
     first_offset = first_body = 0

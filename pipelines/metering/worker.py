@@ -92,6 +92,7 @@ class Worker:
                 log.warning("stopped while waiting for Kafka: the batch at hand is read again at the next start")
             finally:
                 self._dedup.close()
+                engine().close()
 
     def _work(self) -> None:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
