@@ -80,7 +80,7 @@ def test_with_stay_the_stack_answers_the_commands_that_the_demo_names_until_it_i
         assert "acme" in taximeter("sql", "SELECT customer, product, sum(amount) FROM invoice_lines GROUP BY customer, product")
     finally:
         taximeter("down")
-    assert processes(Path(data[1])) == []
+    until(lambda: not processes(Path(data[1])), "everything has ended")
 
 
 def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
