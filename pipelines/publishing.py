@@ -128,7 +128,9 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
         if left != joined:
             recorded_ms = _time_of_move(edit, {left, joined}, new)
             value = common | {"kind": "move", "id": customer, "version": 1, "root": joined, "recorded_at": recorded_ms, "body": "{}"}
-            changes.append(Change(partition_of(left, partitions), left, value))
+            # The old owner sends on what it has and what still comes; the new one keeps it, also when it had sent it away before.
+            owners = {partition_of(root, partitions): root for root in (joined, left)}
+            changes += [Change(partition, root, value) for partition, root in owners.items()]
     return changes
 
 
@@ -334,4 +336,7 @@ def _overtaken(error: KafkaError) -> bool:
         KafkaError.PRODUCER_FENCED,
         KafkaError.CONCURRENT_TRANSACTIONS,
         KafkaError.INVALID_TXN_STATE,
+        # A broker that is just fencing this producer off says that it does not know what happened (seen with 4.3). If the transaction has
+        # been committed all the same, the next attempt finds its versions and reports a conflict: nothing is written twice.
+        KafkaError.UNKNOWN,
     }
