@@ -6,12 +6,15 @@
 """
 
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
+
+import psutil
 
 from contracts.errors import TaximeterError
 from pipelines.local import addresses, ports, stages, topics, watch
@@ -100,10 +103,20 @@ class Stack:
         pid: int | None = self.row(name).get("pid")
         return pid
 
-    def kill(self, name: str) -> int:
-        """SIGKILL a stage, as a crash would; gives the pid that it had."""
+    def kill(self, name: str, *, forget: bool = False) -> int:
+        """SIGKILL a stage, as a crash would; with `forget` its local state is gone too, as with a lost disk. Gives the pid that it had."""
         pid = until(lambda: self.pid(name), f"a pid of {name}")
-        os.kill(pid, signal.SIGKILL)
+        supervisor = self.supervisor.pid
+        if forget and supervisor is not None:
+            os.kill(supervisor, signal.SIGSTOP)  # it would start the stage again meanwhile
+        try:
+            os.kill(pid, signal.SIGKILL)
+            if forget:
+                until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, f"the end of {name}")
+                shutil.rmtree(self.data / name.split("-", maxsplit=1)[0])
+        finally:
+            if forget and supervisor is not None:
+                os.kill(supervisor, signal.SIGCONT)
         return pid
 
     def back(self, name: str, former: int, patience_s: float = PATIENCE_S) -> int:

@@ -1,0 +1,137 @@
+"""Usage that flows while something is broken: many customers, repeats of events, and the bills worked out beside it."""
+
+import random
+import threading
+import time
+from collections import Counter
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from contracts.result import Invoice
+from pipelines import clock
+from pipelines.progress import Progress
+from pipelines.publishing import Edit, Publisher
+from pipelines.testing import Stack
+from pipelines.topology import CLOCK, CONTRACT_CHANGES, USAGE_EVENTS
+from pipelines.warehouse import reads
+from pipelines.warehouse.client import connect
+from schemas.codec import Codec
+from taximeter.demo.papers import papers
+from taximeter.outbox import Outbox
+from tests.e2e.recompute import bills
+
+CUSTOMERS = 30
+A_SECOND = 400
+SLICE_S = 0.05
+REPEATED = 0.05
+START_MS = 1_759_276_800_000
+"""2025-10-01T00:00:00Z."""
+MONTH_MS = 31 * 86_400_000
+PATIENCE_S = 240.0
+
+
+class Sent(NamedTuple):
+    """A usage event as it was sent."""
+
+    transaction_id: str
+    customer: str
+    event_type: str
+    timestamp_ms: int
+    properties: dict[str, str]
+
+
+class Flow:
+    """Sends events on a thread of its own from `start` to `stop`. Another seed gives other events."""
+
+    def __init__(self, stack: Stack, seed: int) -> None:
+        print(f"seed {seed}")
+        self._dice = random.Random(seed)
+        self._name = f"flow-{seed}"
+        self._settings = stack.settings
+        self._kafka = str(self._settings.kafka)
+        self._codec = Codec.at(None)
+        self.customers = [f"{self._name}-{number}" for number in range(CUSTOMERS)]
+        self.sent: list[Sent] = []
+        """With repeats, in the order of sending."""
+        self._outbox = Outbox(self._kafka, self._codec)
+        self._progress = Progress(self._kafka)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="flow", daemon=True)
+
+    def start(self) -> None:
+        """Publish the documents of all customers and begin to send."""
+        story = papers()
+        contracts = [
+            msgspec.structs.replace(story.contract, id=f"{name}-2025", customer=name, catalogue=self._name, clock=self._name) for name in self.customers
+        ]
+        publisher = Publisher(self._kafka, self._codec)
+        moved = clock.move(self._outbox.producer, self._codec, self._name, START_MS, publisher.partitions)
+        self._progress.sent(CLOCK.name, moved)
+        times = {clock.WALL: time.time_ns() // 1_000_000, self._name: START_MS}
+        published = publisher.publish(Edit([msgspec.structs.replace(story.catalogue, id=self._name)], contracts, "test", times))
+        publisher.close()
+        self._progress.sent(CONTRACT_CHANGES.name, published.offsets)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop sending, and return when the warehouse shows the effect of everything that was sent. Raises StalledError, KafkaException."""
+        self._stop.set()
+        self._thread.join()
+        self._progress.sent(USAGE_EVENTS.name, self._outbox.flush())
+        self._progress.shown(PATIENCE_S)
+        self._progress.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SLICE_S):
+            for _ in range(int(A_SECOND * SLICE_S)):
+                event = self._dice.choice(self.sent) if self.sent and self._dice.random() < REPEATED else self._fresh()
+                self.sent.append(event)
+                self._outbox.send(*event[:4], event.timestamp_ms + 50, event.properties)
+
+    def _fresh(self) -> Sent:
+        dice = self._dice
+        event_type, properties = dice.choice(
+            (
+                ("api_call", {"calls": str(dice.randrange(1, 5_000))}),
+                ("completion", {"model": dice.choice("abc"), "tokens": str(dice.randrange(1, 3_000_000))}),
+                ("image", {"images": str(dice.randrange(1, 40))}),
+                ("nobody-counts-this", {"calls": "7"}),
+            )
+        )
+        return Sent(f"{self._name}-{len(self.sent):06d}", dice.choice(self.customers), event_type, START_MS + dice.randrange(MONTH_MS), properties)
+
+    # What must be, and what is
+
+    def expected(self) -> dict[str, Decimal]:
+        """Total by customer, worked out without our code."""
+        return bills((event.transaction_id, event.customer, event.event_type, event.properties) for event in self.sent)
+
+    def billed(self) -> dict[str, Decimal]:
+        """Total by customer as the warehouse has it."""
+        client = connect(self._settings)
+        try:
+            found: dict[str, list[Invoice]] = {name: list(reads.invoices_of(client, name)) for name in self.customers}
+        finally:
+            client.close()
+        return {name: sum((invoice.total for invoice in invoices if invoice.kind == "usage"), Decimal(0)) for name, invoices in found.items()}
+
+    def alarms(self) -> Counter[str]:
+        """How often each customer's threshold has fired."""
+        client = connect(self._settings)
+        try:
+            return Counter(alert.customer for name in self.customers for alert in reads.alerts(client, customer=name) if alert.state == "in_alarm")
+        finally:
+            client.close()
+
+    def kept(self) -> int:
+        """Raw events in the warehouse, each id once."""
+        return int(self._ask("SELECT count(DISTINCT transaction_id) FROM usage_events WHERE startsWith(transaction_id, {name:String})"))
+
+    def _ask(self, sql: str) -> Any:
+        client = connect(self._settings)
+        try:
+            return client.query(sql, parameters={"name": self._name}).result_rows[0][0]
+        finally:
+            client.close()
