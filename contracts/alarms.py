@@ -12,6 +12,7 @@ from contracts.scales import RAW
 from contracts.statement import Statement
 from contracts.terms import ContractTerms
 from contracts.thresholds import move
+from contracts.timeline import HOUR
 
 if TYPE_CHECKING:
     from contracts.life import Life
@@ -60,14 +61,16 @@ def _of_period(life: "Life", terms: ContractTerms, threshold: Threshold, stateme
         return money(statement.spend(terms), terms.places)
     if threshold.measure == "invoice_total":
         return money(statement.total(), terms.places)
-    return quotient(statement.metered(terms, threshold.metric or "", life.now), RAW)
+    metric = terms.card.catalogue.metrics[threshold.metric or ""]
+    per = RAW * HOUR if metric.aggregation == "time_weighted" else RAW
+    return quotient(statement.metered(terms, threshold.metric or "", life.now), per)
 
 
 def _balance(life: "Life", terms: ContractTerms, threshold: Threshold, ledger: Ledger) -> Decimal | None:
     """Of prepaid commits and credits; postpaid ones only where they are named. None: nothing has been granted yet."""
     grants: list[Grant] = life.family.own[terms.id]
     if threshold.commits:
-        grants = [grant for grant in _in_reach(life, terms) if (grant.rolled_from or grant).id in threshold.commits]
+        grants = [grant for grant in _in_reach(life, terms) if grant.name in threshold.commits]
     else:
         grants = [grant for grant in grants if grant.type != "postpaid"]
     rest, amount, ever = live(grants, ledger, life.now)

@@ -28,7 +28,7 @@ class Renewal(NamedTuple):
 class Family:
     """Compiled once for each change of a document. Contracts whose catalogue is not known yet are left out."""
 
-    def __init__(self, contracts: Mapping[str, Contract], catalogues: Mapping[str, Catalogue], known: Mapping[str, ContractTerms] = {}) -> None:  # noqa: B006  # never written
+    def __init__(self, contracts: Mapping[str, Contract], catalogues: Mapping[str, Catalogue], known: Mapping[str, ContractTerms] = {}) -> None:  # never written
         self.terms: dict[str, ContractTerms] = {}
         for name, document in sorted(contracts.items()):
             if document.catalogue in catalogues:

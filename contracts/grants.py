@@ -54,6 +54,8 @@ class Grant:
         self.contract = frame.contract
         self.customer = frame.customer
         self.id = document.id
+        self.name = document.id
+        """What lines show; a rest that rolled over keeps the name of its commit."""
         self.type = kind
         self.rollover = None if document.rollover is None else Fraction(document.rollover)
         self.rolled_from: Grant | None = None

@@ -39,7 +39,7 @@ class Life:
         self.parked = parked or []
         """Usage of products that no known catalogue has yet."""
         self.windows = Windows(store)
-        self.due: int | None = None
+        self._due: int | None = None
         self.open: dict[Place, Statement] = {}
         self._settlement = Settlement({}, {})
         self._stale = True
@@ -93,14 +93,10 @@ class Life:
     def advance(self, now: int) -> None:
         """Let everything happen that is due by `now`, in order; then the clock stands there."""
         while self.due is not None and self.due <= now:
-            self.facts.now = max(self.due, self.facts.now if self.facts.now is not None else self.due)
+            self._tick(self.due)
             self._happen()
             read_alerts(self)
-        before = self.facts.now
-        if before is None or now > before:
-            self.facts.now = now
-            for statement in self.open.values():
-                self._stale = statement.tick() or self._stale
+        self._tick(now)
 
     def act(self, action: str, contract: str, start: int, recorded_ms: int) -> None:
         """Void, regenerate or finalize a usage invoice."""
@@ -114,8 +110,10 @@ class Life:
             held[-1].status = "void"
             self._take_back_late(place)
         elif action == "regenerate":
-            if place in self.open or not held or held[-1].status != "void":
-                raise ActionError(f"{named} cannot be regenerated: it is not void; void it first")
+            if place in self.open or not held:
+                raise ActionError(f"{named} cannot be regenerated: it is not final; a draft changes by itself")
+            held[-1].status = "void"
+            self._take_back_late(place)
             self.facts.reopened.setdefault(contract, {})[start] = held[-1].end + self.family.terms[contract].grace
         elif action == "finalize":
             if place not in self.open:
@@ -127,6 +125,17 @@ class Life:
         self._catch_up()
 
     # What is
+
+    @property
+    def due(self) -> int | None:
+        """When the next thing happens by itself; while a gauge counts its hours, every hour."""
+        gauges = [statement for statement in self.open.values() if statement.gauges and statement.span.end > self.now]
+        if gauges:
+            self.fold()
+            if any(statement.held for statement in gauges):
+                hour = (self.now // HOUR + 1) * HOUR
+                return hour if self._due is None else min(hour, self._due)
+        return self._due
 
     @property
     def now(self) -> int:
@@ -174,6 +183,13 @@ class Life:
 
     # Time
 
+    def _tick(self, now: int) -> None:
+        """Set the clock, never back. What a gauge shows has been held longer then."""
+        if self.facts.now is None or now > self.facts.now:
+            self.facts.now = now
+            for statement in self.open.values():
+                self._stale = statement.tick() or self._stale
+
     def _happen(self) -> None:
         """Everything that is due at the clock's time."""
         self._sync()
@@ -207,7 +223,7 @@ class Life:
         self._spent = None
         self._stale = True
         self._sync()
-        self.due = self._next_due()
+        self._due = self._next_due()
 
     def _sync(self) -> None:
         """Open the statements of all periods that have begun and are not closed."""
@@ -239,8 +255,6 @@ class Life:
             found.append(self.final_ms(place))
             if statement.span.end > now:
                 found.append(statement.span.end)
-            if statement.held and statement.span.end > now:
-                found.append((now // HOUR + 1) * HOUR)
         for name, terms in self.family.terms.items():
             period = terms.period_of(now)
             found.append(terms.start if now < terms.start else period[0].end if period and period[0].end < terms.end else FOREVER)

@@ -54,8 +54,27 @@ class UsageLine:
     """Usage of one product and group, in one window, at one price: from one running quantity to another."""
 
     __slots__ = (
-        "amount", "at", "covers", "end", "kind", "left", "mark", "model", "offer", "order", "override", "product", "reduced", "rolls", "span", "start",
-        "key", "terms", "total", "unit", "counted",
+        "amount",
+        "at",
+        "counted",
+        "covers",
+        "end",
+        "key",
+        "kind",
+        "left",
+        "mark",
+        "model",
+        "offer",
+        "order",
+        "override",
+        "product",
+        "reduced",
+        "rolls",
+        "span",
+        "start",
+        "terms",
+        "total",
+        "unit",
     )  # fmt: skip
 
     def __init__(
@@ -120,7 +139,8 @@ class UsageLine:
                 at = self.end
         else:
             taken = balance
-            at = self.at + max(0, unit.atoms(cover.amount + taken) - cover.atoms)
+            step = unit.atoms(cover.amount + taken) - cover.atoms
+            at = self.at + step if step > 0 else self.at
         at = min(at, self.end)
         cover.atoms += at - self.at
         cover.amount += taken
@@ -165,7 +185,10 @@ class UsageLine:
         need = unit.amount(cover.atoms + atoms) - cover.amount
         finished = need <= balance
         taken = need if finished else balance
-        step = atoms if finished else min(atoms, unit.atoms(cover.amount + taken) - cover.atoms)
+        step = atoms
+        if not finished:
+            bought = unit.atoms(cover.amount + taken) - cover.atoms
+            step = min(atoms, bought)
         cover.atoms += step
         cover.amount += taken
         self.at += step
@@ -183,7 +206,7 @@ class UsageLine:
             unit = cover.unit or self.unit
             quantity = unit.quantity(cover.atoms)
             rest = EXACT.subtract(rest, quantity) if rest is not None and unit.per == self.unit.per else None
-            found.append(self._part(unit, quantity, cover.amount, cover.pay.grant.id, cover.override))
+            found.append(self._part(unit, quantity, cover.amount, cover.pay.grant.name, cover.override))
             if cover.pay.grant.type != "postpaid":
                 found.append(self._applied(cover, unit.tier))
         if self.left:
@@ -195,15 +218,33 @@ class UsageLine:
         return Printed(self.kind, self.product.id, self.key, *self.span, quantity, price, unit.tier, amount, commit, override, self.mark)
 
     def _applied(self, cover: Cover, tier: int | None) -> Printed:
-        return Printed("commit", self.product.id, self.key, *self.span, None, None, tier, -cover.amount, cover.pay.grant.id, None, self.mark)
+        return Printed("commit", self.product.id, self.key, *self.span, None, None, tier, -cover.amount, cover.pay.grant.name, None, self.mark)
 
 
 class FixedLine:
     """An amount of its own: a flat, a composite product, a subscription in arrears, a minimum."""
 
     __slots__ = (
-        "amount", "covers", "end", "kind", "left", "mark", "order", "override", "pays", "price", "product", "product_id", "quantity", "reduced", "span",
-        "start", "terms", "key", "tier", "under",
+        "amount",
+        "covers",
+        "end",
+        "key",
+        "kind",
+        "left",
+        "mark",
+        "order",
+        "override",
+        "pays",
+        "price",
+        "product",
+        "product_id",
+        "quantity",
+        "reduced",
+        "span",
+        "start",
+        "terms",
+        "tier",
+        "under",
     )  # fmt: skip
 
     def __init__(
@@ -270,10 +311,10 @@ class FixedLine:
             if self.quantity is not None and rest is not None:
                 share = self.quantity if at_list == self.amount else quotient(*(Fraction(self.quantity) * at_list / self.amount).as_integer_ratio())
                 rest = EXACT.subtract(rest, share)
-            found.append(self._part(share, price, cover.amount, cover.pay.grant.id, cover.override))
+            found.append(self._part(share, price, cover.amount, cover.pay.grant.name, cover.override))
             if cover.pay.grant.type != "postpaid":
                 product = self.product.id if self.product else None
-                found.append(Printed("commit", product, self.key, *self.span, None, None, self.tier, -cover.amount, cover.pay.grant.id, None, self.mark))
+                found.append(Printed("commit", product, self.key, *self.span, None, None, self.tier, -cover.amount, cover.pay.grant.name, None, self.mark))
         if self.left or not self.covers:
             found.append(self._part(rest, price, self.left, None, self.override))
         return found

@@ -163,7 +163,7 @@ def _drawing(
     terms: ContractTerms, product: ProductTerms, rate: RateTerms | None, active: Sequence[OverrideTerms], grant: Grant, factor: Fraction
 ) -> Tariff | None:
     """The price while drawing a grant; none: the list price. A product without a commit rate draws at its list price and list overrides."""
-    names = grant.rolled_from.id if grant.rolled_from is not None else grant.id
+    names = grant.name
     if grant.rate == "commit":
         chain = candidates(active, "commit", names, terms.explicit)
         base = rate.commit_price if rate else None

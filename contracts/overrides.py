@@ -17,7 +17,7 @@ class OverrideTerms(NamedTuple):
     """A compiled override; `products` none: every product."""
 
     id: str
-    index: int
+    place: int
     products: frozenset[str] | None
     where: Where
     commits: frozenset[str]
@@ -80,8 +80,8 @@ def choose(chain: Chain, counted: Mapping[str, Fraction], *, explicit: bool) -> 
 def _order(o: OverrideTerms, multiplier: Fraction, *, explicit: bool) -> tuple[object, ...]:
     kind = (0 if o.commits else 2) + (0 if o.price is not None else 1)
     if o.price is not None:
-        return (kind, -o.index)
-    return (kind, o.priority, -o.index) if explicit else (kind, multiplier, o.priority, -o.index)
+        return (kind, -o.place)
+    return (kind, o.priority, -o.place) if explicit else (kind, multiplier, o.priority, -o.place)
 
 
 def _lowest(o: OverrideTerms) -> Fraction:

@@ -10,7 +10,7 @@ from contracts.printing import invoice, of_fact
 from contracts.result import Alert, Invoice, Result
 
 if TYPE_CHECKING:
-    from contracts.life import Life, Place
+    from contracts.life import Life
 
 __all__ = ["alert_of", "read"]
 

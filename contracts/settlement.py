@@ -1,6 +1,7 @@
 """Draws: which grant pays which line. Open periods are drawn again in order, because later ones depend on what earlier ones left."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from contracts.family import Family, Renewal
@@ -57,7 +58,7 @@ class _Balances:
                     key = (source.contract, source.id, segment.start)
                     rest += self._left.get(key, max(0, segment.amount - self._spent.get(key, 0)))
                     self._left[key] = 0
-        moved = min(rest, minor(granted * (source.rollover or 0), 0))
+        moved = min(rest, minor((source.rollover or Fraction(0)) * granted, 0))
         key = (target.contract, target.id, target.fixed_segments[0].start)
         self._left[key] = max(0, moved - self._spent.get(key, 0))
         return moved

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from contracts.contract import Subscription
 from contracts.family import Family
 from contracts.lines import Counted, FixedLine, Printed, UsageLine
 from contracts.money import largest_remainder, minor, quotient
@@ -16,7 +17,6 @@ from contracts.terms import BoundTerms, ContractTerms, DiscountTerms, ProductTer
 from contracts.timeline import Span
 from contracts.usage_book import SeriesBook, UsageBook
 from contracts.usage_lines import Run, priced, runs
-from contracts.contract import Subscription
 from contracts.windows import Aggregate, GroupKey
 
 __all__ = ["Line", "Section", "Statement"]
@@ -58,9 +58,9 @@ class Statement:
         """In line order (rating rules, 4.2)."""
         self.cuts: list[Printed] = []
         """Maximums and discounts."""
+        self._gauges = [(s.terms.id, p.id) for s in self.sections for p in s.terms.card.metered if p.kind == "time_weighted"]
         self.closing = False
         """No usage comes any more."""
-        self.held = any(product.kind == "time_weighted" for section in self.sections for product in section.terms.card.metered)
         self._book = book
         self._series: dict[tuple[str, str], SeriesBook] = {}
         self._groups: dict[GroupOf, list[Line]] = {}
@@ -70,6 +70,8 @@ class Statement:
 
     def add(self, terms: ContractTerms, product: ProductTerms, key: GroupKey, window: int, aggregate: Aggregate) -> None:
         """Usage that arrived in the period; the windows have it already."""
+        if self._dirty is not None:
+            self._dirty.add((terms.id, product.id, key))
         book = self._series.get((terms.id, product.id))
         if book is None:
             return
@@ -78,8 +80,11 @@ class Statement:
             self._series.pop((terms.id, product.id))
         else:
             series.add(window, aggregate)
-        if self._dirty is not None:
-            self._dirty.add((terms.id, product.id, key))
+
+    @property
+    def gauges(self) -> bool:
+        """Whether there could be such a gauge."""
+        return bool(self._gauges)
 
     def forget(self) -> None:
         """Price everything again, late usage too."""
@@ -93,13 +98,19 @@ class Statement:
                 self._series.pop((terms.id, product), None)
                 self.forget()
 
+    @property
+    def held(self) -> bool:
+        """Whether there is a gauge whose value counts by the hours it is held (known when the statement is built)."""
+        return any(series.kind == "time_weighted" for contract, product in self._gauges for series in self._series.get((contract, product), {}).values())
+
     def tick(self) -> bool:
         """The clock moved: values that are held have been held longer. Whether anything may have changed."""
-        if self.held and self._dirty is not None:
-            for section in self.sections:
-                held = {product.id for product in section.terms.card.metered if product.kind == "time_weighted"}
-                self._dirty.update(group for group in self._groups if group[0] == section.terms.id and group[1] in held)
-        return self.held
+        if not self.held:
+            return False
+        if self._dirty is not None:
+            for name in self._gauges:
+                self._dirty.update((*name, key) for key in self._series.get(name, {}))
+        return True
 
     def build(self, now: int) -> None:
         """Lines and reductions as of the clock; nothing is drawn yet."""
@@ -110,7 +121,7 @@ class Statement:
                     for key in self._keys(section, product):
                         self._groups[section.terms.id, product.id, key] = []
             self._price(self._groups, now)
-            self._price_late(now)
+            self._price_late()
         elif self._dirty:
             for group in self._dirty:
                 self._groups.setdefault(group, [])
@@ -140,11 +151,8 @@ class Statement:
         return sum(part.amount for part in self.printed())
 
     def spend(self, terms: ContractTerms) -> int:
-        """Usage of a contract before commits and credits, in minor units."""
-        return sum(
-            line.left + sum(part.amount for part in line.printed() if part.commit is not None and part.kind != "commit")
-            for line in self.lines if line.terms is terms and line.kind in ("usage", "composite")
-        )  # fmt: skip
+        """Usage of a contract at its list prices and overrides, before commits and credits, in minor units."""
+        return sum(line.amount for line in self.lines if line.terms is terms and line.kind in ("usage", "composite"))
 
     def metered(self, terms: ContractTerms, metric: str, now: int) -> int:
         """A metric's raw value in the period (atoms)."""
@@ -168,7 +176,7 @@ class Statement:
                 for run, total in self._runs(section, product, group[2], now):
                     work.append((group, section, product, run, total))
         if self._tiered:
-            work.sort(key=lambda item: (item[1].mark, item[3].window.start, -_list_price(item[2], item[3]), item[2].name, item[2].id, item[0][2]))
+            work.sort(key=lambda item: (item[1].mark, item[3].window.start, -_list_price(item[3]), item[2].name, item[2].id, item[0][2]))
         counted: dict[str, Counted] = {}
         for group, section, product, run, total in work:
             count = counted.setdefault(section.terms.id, {})
@@ -186,7 +194,7 @@ class Statement:
         used = [series.used(window.start, window.end) for window in windows]
         return [(run, edges[-1]) for run in runs(windows, edges, used, always=not product.keys) if run.shown or _has_flats(run)]
 
-    def _price_late(self, now: int) -> None:
+    def _price_late(self) -> None:
         """Correction lines: priced at their event time, behind what the period has been billed so far."""
         for start, span in sorted(self.late.items()):
             for terms in self.family.paid_by[self.payer.id]:
@@ -331,7 +339,7 @@ def _has_flats(run: Run) -> bool:
     return run.first or run.used
 
 
-def _list_price(product: ProductTerms, run: Run) -> Fraction:
+def _list_price(run: Run) -> Fraction:
     """Before tiered overrides are counted: what orders the lines that they count."""
     offer = run.window.offer
     unit = offer.tariff.next({})[0].first_unit() if offer is not None else None

@@ -1,6 +1,7 @@
 """What a subscription costs and when: whole periods, partial ones by days, increases from their day, decreases from the next period."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -63,5 +64,5 @@ def _changed(quantity: Fraction, price: Fraction, change: _Change) -> tuple[Frac
     return quantity if change.quantity is None else change.quantity, price if change.price is None else change.price
 
 
-def _fraction(value: object) -> Fraction | None:
-    return None if value is None else Fraction(value)  # type: ignore[arg-type]
+def _fraction(value: Decimal | None) -> Fraction | None:
+    return None if value is None else Fraction(value)

@@ -3,8 +3,8 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from contracts.prices.model import Flat, Piece, Position, Unit, flat_of, unit_of
 from contracts.prices.graduated import Tier, describe_tiers
+from contracts.prices.model import Flat, Piece, Position, Unit, flat_of, unit_of
 from contracts.scales import Scale
 
 
