@@ -6,14 +6,12 @@ from typing import Final
 _BEFORE: Final = b"\x00\x01\x01"
 """`kind` metered (symbol 0), `origin_partition` −1, `origin_offset` −1: the fields in front of the deltas."""
 _END: Final = b"\x00"
-_MOVED: Final = b"\x00"
-"""`moved`: none."""
 
 
 def metered_usage(deltas: Sequence[bytes], documents: int) -> bytes:
     """The body of a `metered_usage` record (current version) with these bodies of `UsageDelta`; `documents` as in the schema."""
     known = long(documents) if documents >= 0 else b"\x01"
-    return b"".join((_BEFORE, long(len(deltas)) if deltas else b"", *deltas, _END, known, _MOVED))
+    return b"".join((_BEFORE, long(len(deltas)) if deltas else b"", *deltas, _END, known))
 
 
 def long(number: int) -> bytes:

@@ -34,6 +34,8 @@ class HeldAccount:
         known = {name: catalogues[name][version] for name, version in self.row.catalogues.items()}
         self._account = Account.restore(root, self.row.snapshot, cells, known) if stored else Account(root, cells)
         self.shown: Result = self._account.result() if stored and self.row.contracts else EMPTY
+        self.doubtful = False
+        """What is shown may not have been published: all of it is published again."""
         self.recorded_ms = 0
         """Arrival of what touched it since the last write."""
 

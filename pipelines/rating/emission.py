@@ -27,23 +27,23 @@ class Difference(NamedTuple):
     gone_balances: list[Row]
 
 
-def difference(before: Result, after: Result, currencies: Mapping[str, str]) -> Difference:
+def difference(before: Result, after: Result, currencies: Mapping[str, str], *, whole: bool = False) -> Difference:
     """Invoices, lines and balances of `after` that are new or other than before, and those of `before` that are no more.
 
-    `currencies`: ISO code by contract, for balances.
+    `currencies`: ISO code by contract, for balances. `whole`: all of `after`, whether other than before or not.
     """
     found = Difference([], [], [], [], [], [])
     known = {invoice.id: invoice for invoice in before.invoices}
     for invoice in after.invoices:
         old = known.pop(invoice.id, None)
-        if old is not invoice and old != invoice:
-            _changed(old, invoice, found)
+        if whole or (old is not invoice and old != invoice):
+            _changed(old, invoice, found, whole)
     for invoice in known.values():
         found.gone_invoices.append(_without(_invoice(invoice) | {"status": "deleted"}, "total"))
         found.gone_lines.extend(_gone(line, invoice) for line in invoice.lines)
     held = {(each.contract, each.id): each for each in before.balances}
     for balance in after.balances:
-        if held.pop((balance.contract, balance.id), None) != balance:
+        if held.pop((balance.contract, balance.id), None) != balance or whole:
             found.balances.append(_balance(balance, currencies))
     found.gone_balances.extend(_without(_balance(each, currencies) | {"deleted": True}, *BALANCE_MONEY) for each in held.values())
     return found
@@ -81,12 +81,12 @@ def batches(head: Row, invoices: list[Row], lines: list[Row]) -> Iterator[Row]:
         yield head | {"invoices": invoices[start : start + BATCH_ROWS], "lines": []}
 
 
-def _changed(old: Invoice | None, new: Invoice, found: Difference) -> None:
+def _changed(old: Invoice | None, new: Invoice, found: Difference, whole: bool) -> None:
     before = {line.id: line for line in old.lines} if old else {}
-    if old is None or old._replace(lines=()) != new._replace(lines=()):
+    if whole or old is None or old._replace(lines=()) != new._replace(lines=()):
         found.invoices.append(_invoice(new))
     for line in new.lines:
-        if before.pop(line.id, None) != line:
+        if before.pop(line.id, None) != line or whole:
             found.lines.append(_line(line, new))
     found.gone_lines.extend(_gone(line, new) for line in before.values())
 

@@ -13,7 +13,7 @@ PORTION: Final = 1500
 
 
 def portions(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int) -> Iterator[list[dict[str, Any]]]:
-    """UsageDeltas of the wire in portions; an empty one at least, which tells the new owner that the customer is there now."""
+    """UsageDeltas of the wire in portions."""
     portion: list[dict[str, Any]] = []
     weight = 0
     for delta in _deltas(cells, recorded_ms):
@@ -23,7 +23,8 @@ def portions(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int) -> Iterator
             portion, weight = [], 0
         portion.append(delta)
         weight += size
-    yield portion
+    if portion:
+        yield portion
 
 
 def _deltas(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int) -> Iterator[dict[str, Any]]:

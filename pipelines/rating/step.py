@@ -26,7 +26,6 @@ from pipelines.partitioning import partition_of
 from pipelines.rating import emission, keys, moves, rows
 from pipelines.rating.accounts import HeldAccount, currencies, terms_of
 from pipelines.rating.cells import Cells, Rows
-from pipelines.rating.emission import EMPTY
 from pipelines.rating.rows import CatalogueRow, OutboxRow, Pending, Position, SweepRow
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE
 
@@ -91,6 +90,7 @@ class Partition:
         self._settled: dict[str, int] = {}
         self._reported: dict[str, int] = {}
         self._pending = OutboxRow()
+        self._unlearn = False
         self._published: list[bytes] = []
         self._catalogues = {key[1:].decode(): rows.decode_catalogue(value) for key, value in table.scan(keys.CATALOGUES)}
         self._versions = {name: _versions(row) for name, row in self._catalogues.items()}
@@ -170,7 +170,7 @@ class Partition:
         return self._position.applied.get(topic, 0)
 
     def _full(self) -> bool:
-        return self._cells.weight >= WRITE_BYTES or len(self._touched) >= WRITE_ACCOUNTS
+        return self._unlearn or self._cells.weight >= WRITE_BYTES or len(self._touched) >= WRITE_ACCOUNTS
 
     def _next(self) -> int | None:
         """Place in line of the next record that can be applied."""
@@ -235,6 +235,10 @@ class Partition:
         earlier = self._sweeps.get(name)
         self._sweeps[name] = SweepRow(keys.ACCOUNTS, earlier.offset if earlier and earlier.offset >= 0 else offset)
         self._cells.write(keys.sweep(name), rows.encode(self._sweeps[name]))
+        for root, account in self._touched.items():
+            # The sweep goes over the rows as they are written, and these are yet to be.
+            if name in account.row.catalogues:
+                self._touch(root, recorded_ms)
 
     def _contract(self, change: Mapping[str, Any], record: Input) -> None:
         contract = msgspec.json.decode(change["body"], type=Contract, strict=False)
@@ -248,26 +252,34 @@ class Partition:
                 self._route(each, None)
             for each in (contract.customer, *contract.aliases):
                 self._route(each, root)
+                self._gone(each, None)
 
     def _route(self, customer: str, root: str | None) -> None:
         self._roots.pop(customer, None)
         self._cells.write(keys.route(customer), None if root is None else root.encode("utf-8", "surrogatepass"))
-        if root is not None and self._cells.read(keys.gone(customer)) is not None:
-            self._cells.write(keys.gone(customer), None)
+
+    def _gone(self, customer: str, root: str | None) -> None:
+        """Where the usage of an id is sent on to; none: it is kept here."""
+        if root is not None or self._cells.read(keys.gone(customer)) is not None:
+            self._cells.write(keys.gone(customer), None if root is None else root.encode("utf-8", "surrogatepass"))
 
     def _move(self, change: Mapping[str, Any], record: Input) -> None:
-        """The usage of an id belongs to another root from now on."""
+        """The usage of an id belongs to another root from now on: told to the partition where it was and to that where it will be."""
         customer, root = change["id"], change["root"]
-        self._forget(customer)
+        # Accounts know windows by heart: those of the id change hands now, so all are read anew after this write.
+        self._unlearn = True
+        if customer != root:
+            self._forget(customer)
         if partition_of(root, self._partitions) == self.number:
-            self._touch(root, record.recorded_ms)
+            self._route(customer, None if customer == root else root)
+            self._gone(customer, None)
             return
         self._route(customer, None)
-        self._cells.write(keys.gone(customer), root.encode("utf-8", "surrogatepass"))
-        found = self._cells.scan(keys.cells(customer))
-        for deltas in moves.portions(sorted(found), change["recorded_at"]):
-            self._transfer(root, record.offset, deltas, moved=customer)
-        for key, _ in list(self._cells.scan(keys.cells(customer))):
+        self._gone(customer, root)
+        found = sorted(self._cells.scan(keys.cells(customer)))
+        for deltas in moves.portions(found, change["recorded_at"]):
+            self._transfer(root, record.offset, deltas)
+        for key, _ in found:
             self._cells.write(key, None)
 
     def _forget(self, root: str) -> None:
@@ -280,7 +292,7 @@ class Partition:
             self._cells.write(keys.account(root), None)
             self._remember()
 
-    def _transfer(self, root: str, offset: int, deltas: list[dict[str, Any]], moved: str = "") -> None:
+    def _transfer(self, root: str, offset: int, deltas: list[dict[str, Any]]) -> None:
         self._pending.transfers.append(
             {
                 "root": root,
@@ -288,7 +300,6 @@ class Partition:
                 "origin_partition": self.number,
                 "origin_offset": offset,
                 "documents": -1,
-                "moved": moved,
                 "deltas": deltas,
             }
         )
@@ -296,10 +307,8 @@ class Partition:
     def _metered(self, record: Input) -> bool:
         """Apply a metered record, account by account; false when the write is full before its end."""
         value = record.value
-        if record.identity:
-            if self._cells.read(keys.transfer(record.identity)) is not None:
-                return True
-            self._settle_in(value)
+        if record.identity and self._cells.read(keys.transfer(record.identity)) is not None:
+            return True
         parts = int.from_bytes(self._position.parts, "little")
         groups: dict[str, list[int]] = {}
         for place, each in enumerate(value["deltas"]):
@@ -316,13 +325,6 @@ class Partition:
         if record.identity:
             self._cells.write(keys.transfer(record.identity), b"1")
         return True
-
-    def _settle_in(self, value: Mapping[str, Any]) -> None:
-        """A customer that moved here: its usage is no longer sent on."""
-        customer = value["moved"]
-        if customer and self._cells.read(keys.gone(customer)) is not None:
-            self._cells.write(keys.gone(customer), None)
-            self._roots.pop(customer, None)
 
     def _usage(self, root: str, deltas: list[dict[str, Any]], record: Input) -> None:
         away = {each["customer"]: self._cells.read(keys.gone(each["customer"])) for each in deltas}
@@ -428,7 +430,7 @@ class Partition:
             left = rows.decode_outbox(value)
             for root in left.roots:
                 account = self._held(root)
-                account.shown = EMPTY
+                account.doubtful = True
                 if account.known:
                     self._touched[root] = account
             self._pending.gone += left.gone
@@ -466,6 +468,9 @@ class Partition:
             self._cells.write(key, None)
         self._published.clear()
         self._cells.write(keys.POSITION, rows.encode(self._position))
+        if self._unlearn:
+            self._accounts.clear()
+            self._unlearn = False
         while len(self._accounts) > HELD_ACCOUNTS:
             self._accounts.popitem(last=False)
         return Write(self._cells.take(), rated, balances, pending.crossings, pending.transfers, outbox, {})
@@ -476,8 +481,8 @@ class Partition:
         """Compare an account with what was last published of it, and store it."""
         after = account.result()
         money = currencies(account, {name: self._versions[name][row.version] for name, row in self._catalogues.items()})
-        found = emission.difference(account.shown, after, money)
-        account.shown = after
+        found = emission.difference(account.shown, after, money, whole=account.doubtful)
+        account.shown, account.doubtful = after, False
         now_ms = account.row.now_ms
         head = {"customer": root, "recorded_at": account.recorded_ms or now_ms, "as_of": now_ms}
         account.recorded_ms = 0
