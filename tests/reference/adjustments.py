@@ -52,9 +52,8 @@ def adjusted(contract: Contract, catalogue: Catalogue, period: Period, items: li
             _take(over, [item for item in inside if item.net > 0], decimals)
             own.append(cut)
     items += discounts(contract, catalogue, period, own, decimals)
-    _falling(items)
-    for item in items:
-        item.capped = item.net < item.amount
+    for number, item in enumerate(items):
+        item.owner, item.number = item.owner or contract, number
     return items
 
 
@@ -82,21 +81,6 @@ def discounts(contract: Contract, catalogue: Catalogue, period: Period, own: Seq
         amount = round_money(base * Fraction(each.percent) / 100, decimals) if each.percent is not None else min(Fraction(each.amount or 0), base)
         for item, part in zip(targets, _take(amount, targets, decimals), strict=True):
             if part:
-                found.append(Item("discount", item.product, item.group, item.start, item.end, None, None, -part, extra={"discount": each.id}))
+                found.append(Item("discount", item.product, item.group, item.start, item.end, None, None, -part, discount=each.id))
     return found
 
-
-def _falling(items: Sequence[Item]) -> None:
-    """Section 4.6: negative lines take from the lines of the same product and group before them, latest first, then from those after."""
-    for item in items:
-        if item.amount >= 0 or item.kind not in {"usage", "correction"}:
-            continue
-        owed = -item.amount
-        item.net = Fraction(0)
-        same = [other for other in items if other.kind == item.kind and (other.product, other.group) == (item.product, item.group) and other.net > 0]
-        before = sorted((other for other in same if other.start <= item.start), key=lambda other: -other.start)
-        after = sorted((other for other in same if other.start > item.start), key=lambda other: other.start)
-        for other in (*before, *after):
-            taken = min(owed, other.net)
-            other.net -= taken
-            owed -= taken

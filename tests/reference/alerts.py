@@ -56,15 +56,17 @@ class Watch:
         folded = fold(known, facts, now)
         for contract in sorted(known.contracts.values(), key=lambda each: (each.customer, each.id)):
             start, end = span(contract)
-            if not start <= now < end:
+            if now < start:
                 continue
             current = all_periods(contract, now)[-1]
             for threshold in contract.thresholds:
+                if now >= end and threshold.measure not in {"balance", "balance_percent"}:
+                    continue
                 state = self.states.setdefault((contract.id, threshold.id), State())
                 value = measured(contract, threshold, known, facts, folded, now)
                 if value is None:
                     continue
-                if state.period != current.start:
+                if state.period != current.start and threshold.measure not in {"balance", "balance_percent"}:
                     if state.level and state.period is not None and not passed(threshold, value):
                         self.alerts.append(Alert(contract.customer, contract.id, threshold.id, "ok", value, state.crossing, now))
                     state.level, state.period = 0, current.start

@@ -56,6 +56,8 @@ def _totals(result: Result, case: Mapping[str, Any]) -> dict[Any, Decimal]:
 
 
 def _status(result: Result, case: Mapping[str, Any]) -> dict[Any, str]:
+    if any(document.get("late_usage") == "reopen" for document in documents(case)):
+        return {}
     return {_key(i): i["status"] for i in _standing(result, case) if Decimal(i["total"]) or any(Decimal(line["amount"]) for line in i["lines"])}
 
 
@@ -94,7 +96,7 @@ def _balances(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decima
     lists = ("commits", "credits", "recurring_credits", "recurring_commits")
     named = {(document["id"], grant["id"]) for document in documents(case) for name in lists for grant in document.get(name, [])}
     keys = ("granted", "applied", "expired", "remaining")
-    return {(row["contract"], row["id"]): tuple(Decimal(row[key]) for key in keys) for row in result["balances"] if (row["contract"], row["id"]) in named}
+    return {(row["contract"], row["id"]): tuple(Decimal(row[key]) for key in keys) for row in result["balances"] if (row["contract"], row["id"]) in named and any(Decimal(row[key]) for key in keys)}
 
 
 def _rejected(result: Result, case: Mapping[str, Any]) -> dict[Any, int]:

@@ -1,104 +1,152 @@
 """Section 4.2, 4.3, 4.6: how segments pay the lines of one invoice."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from contracts.catalogue import Catalogue
-from contracts.contract import Contract
 from tests.reference.grants import Segment, draw_order, may_pay, pays_for
 from tests.reference.lines import Item
 from tests.reference.money import places, round_money
 from tests.reference.overrides import multiplied, terms_at
-from tests.reference.prices import Piece, tier_of, units
+from tests.reference.prices import Piece, beyond, tier_of, units
 
 PAYABLE = {"usage": 0, "correction": 0, "subscription": 1, "composite": 2, "minimum": 3}
 Key = tuple[str, str, int, bool]
 
 
-def line_order(item: Item) -> tuple:
+def line_order(item: Item) -> tuple[object, ...]:
     """Usage, subscription, composite, minimum; earlier start; higher unit price; name."""
-    return PAYABLE[item.kind], item.start, -(item.unit_price or Fraction(0)), item.product or "~", item.group, item.tier or 0
+    assert item.owner is not None
+    return PAYABLE[item.kind], item.start, -(item.unit_price or Fraction(0)), item.product or "~", item.group, item.tier or 0, item.owner.customer
+
+
+class Paid:
+    """List value that was paid so far, for the net charge of section 4.6."""
+
+    def __init__(self, lines: Sequence[Item]) -> None:
+        self.lines = [line for line in lines if line.kind in {"usage", "correction"}]
+        self.taken: list[tuple[object, int, Fraction]] = []
+
+    def net(self, item: Item, segment: Segment) -> Fraction | None:
+        """What the segment may still pay of the product and group, where lines in its time are negative; None: no limit."""
+        same = [line for line in self.lines if _whose(line) == _whose(item) and segment.start <= line.start < segment.end]
+        if not any(line.amount < 0 for line in same):
+            return None
+        paid = sum((amount for whose, start, amount in self.taken if whose == _whose(item) and segment.start <= start < segment.end), Fraction(0))
+        return max(Fraction(0), sum((line.amount for line in same), Fraction(0)) - paid)
+
+    def pay(self, item: Item, amount: Fraction) -> None:
+        self.taken.append((_whose(item), item.start, amount))
+
+
+def _whose(item: Item) -> object:
+    return item.kind, item.product, item.group, item.owner and item.owner.id
 
 
 def drawn(
-    contract: Contract, catalogue: Catalogue, items: Sequence[Item], segments: Sequence[Segment], balance: dict[Key, Fraction], children: Mapping[str, int]
+    catalogue: Catalogue,
+    items: Sequence[Item],
+    segments: Sequence[Segment],
+    balance: dict[Key, Fraction],
+    children: Mapping[str, int],
+    counted: dict[str, Fraction],
+    paid: Paid,
 ) -> list[Item]:
     """The lines after draws. `balance` is what each segment has left, and is lowered; a segment without an entry pays nothing."""
     decimals = places(catalogue.currency)
     lines = list(items)
-    counted: dict[str, Fraction] = {}
-    payers = [segment for segment in segments if pays_for(segment.grant, contract)]
-    for segment in sorted(payers, key=lambda each: draw_order(each, catalogue, children.get(each.grant.contract, 0))):
+    for segment in sorted(segments, key=lambda each: draw_order(each, catalogue, children.get(each.grant.contract, 0))):
         for item in sorted((line for line in lines if line.kind in PAYABLE), key=line_order):
-            if item.commit is not None or item.amount <= 0 or not segment.start <= item.start < segment.end:
+            assert item.owner is not None
+            if item.segment is not None or item.amount <= 0 or not segment.start <= item.start < segment.end:
                 continue
-            if not may_pay(segment.grant, item.product, dict(item.group), catalogue):
+            if not pays_for(segment.grant, item.owner) or not may_pay(segment.grant, item.product, dict(item.group), catalogue):
                 continue
             left = balance.get(segment.key, Fraction(0))
-            if left <= 0 or item.net <= 0:
+            net = paid.net(item, segment)
+            most = item.net if net is None else min(item.net, net)
+            if left <= 0 or most <= 0:
                 continue
-            covered, rest = cover(contract, catalogue, item, segment, min(left, item.net) if item.capped else left, counted, decimals)
+            covered, rest = cover(catalogue, item, segment, left, most, counted, decimals)
             balance[segment.key] = left - sum((line.amount for line in covered), Fraction(0))
+            paid.pay(item, item.amount - sum((line.amount for line in rest), Fraction(0)))
             where = next(number for number, line in enumerate(lines) if line is item)
             lines[where : where + 1] = [*covered, *rest]
     return lines
 
 
 def cover(
-    contract: Contract, catalogue: Catalogue, item: Item, segment: Segment, left: Fraction, counted: dict[str, Fraction], decimals: int
+    catalogue: Catalogue, item: Item, segment: Segment, left: Fraction, most: Fraction, counted: dict[str, Fraction], decimals: int
 ) -> tuple[list[Item], list[Item]]:
-    """The covered lines and the rest of one line, for a balance."""
-    pieces = while_drawing(contract, catalogue, item, segment, counted)
+    """The covered lines and the rest of one line, for a balance; no more than `most` of the list amount may be covered."""
+    if item.piece is None:
+        return _cover_amount(item, segment, min(left, most))
+    piece = item.piece
+    if most < item.amount:
+        same = while_drawing(catalogue, item, piece, segment, dict(counted)) == [piece]
+        quantity = most / piece.unit_price if same else piece.quantity - (item.amount - most) / piece.unit_price
+        if quantity <= 0:
+            return [], [item]
+        piece = piece._replace(quantity=quantity, after=piece.before + quantity)
     covered: list[Item] = []
-    position = None
-    taken_share = Fraction(0)
-    for piece in pieces:
-        amount = round_money(piece.exact, decimals)
+    position, quantity = None, Fraction(0)
+    for each in while_drawing(catalogue, item, piece, segment, counted):
+        amount = round_money(each.exact, decimals)
         if amount <= left:
-            covered.append(_line(item, piece, amount, segment))
-            left -= amount
-            position = piece.after
-            taken_share += piece.quantity
+            covered.append(_line(item, each, amount, segment))
+            left, position, quantity = left - amount, each.after, quantity + each.quantity
             continue
         if left > 0:
-            quantity = left / piece.unit_price
-            part = piece._replace(quantity=quantity, after=piece.before + quantity)
+            part = each._replace(quantity=left / each.unit_price, after=each.before + left / each.unit_price)
             covered.append(_line(item, part, left, segment))
-            position = part.after
-            taken_share += quantity
+            position, quantity = part.after, quantity + part.quantity
         break
-    net = item.net - sum((line.amount for line in covered), Fraction(0))
-    assert item.quantity is not None or item.piece is None
-    if item.piece is None:
-        amount = item.amount - sum((line.amount for line in covered), Fraction(0))
-        if amount == 0:
-            return covered, []
-        rest = Item(**{**item.__dict__, "amount": amount, "net": net, "quantity": None if item.unit_price in (None, 0) else amount / item.unit_price})
-        return covered, [rest]
-    quantity = item.quantity - taken_share
-    if quantity <= 0 or position is None:
-        return (covered, []) if position is not None else ([], [item])
-    rest_piece = item.piece._replace(quantity=quantity, before=position)
-    amount = round_money(rest_piece.exact, decimals)
-    rest = Item(**{**item.__dict__, "amount": amount, "quantity": quantity, "piece": rest_piece, "net": min(net, amount) if item.capped else amount})
-    return covered, [rest]
+    if position is None:
+        return [], [item]
+    rest = item.piece.quantity - quantity
+    if rest <= 0:
+        return covered, []
+    remaining = item.piece._replace(quantity=rest, before=position)
+    amount = round_money(remaining.exact, decimals)
+    return covered, [replace(item, amount=amount, quantity=rest, piece=remaining, net=max(Fraction(0), item.net - (item.amount - amount)))]
+
+
+def _cover_amount(item: Item, segment: Segment, amount: Fraction) -> tuple[list[Item], list[Item]]:
+    """A line that is not priced by quantity is cut by amount."""
+
+    def of(part: Fraction) -> Fraction | None:
+        return part / item.unit_price if item.unit_price and item.quantity is not None else None
+
+    covered = replace(item, amount=amount, quantity=of(amount), net=Fraction(0), segment=segment, commit=segment.grant.id)
+    if amount == item.amount:
+        return [covered], []
+    return [covered], [replace(item, amount=item.amount - amount, quantity=of(item.amount - amount), net=item.net - amount)]
 
 
 def _line(item: Item, piece: Piece, amount: Fraction, segment: Segment) -> Item:
-    made = Item(**{**item.__dict__, "amount": amount, "net": Fraction(0), "commit": segment.grant.id, "extra": {"segment": segment}})
-    if item.piece is not None:
-        made.piece, made.quantity, made.unit_price, made.tier, made.override = piece, piece.quantity, piece.unit_price, piece.tier, piece.override
-    else:
-        made.quantity = None if item.unit_price in (None, 0) else amount / item.unit_price
-    return made
+    return replace(
+        item,
+        amount=amount,
+        net=Fraction(0),
+        piece=piece,
+        quantity=piece.quantity,
+        unit_price=piece.unit_price,
+        tier=piece.tier,
+        override=piece.override,
+        segment=segment,
+        commit=segment.grant.id,
+    )
 
 
-def while_drawing(contract: Contract, catalogue: Catalogue, item: Item, segment: Segment, counted: dict[str, Fraction]) -> list[Piece]:
-    """The pieces of a line at the price that holds while the segment is drawn."""
-    piece, part = item.piece, item.part
-    if piece is None or part is None or part.terms is None or item.product is None:
-        return [Piece("flat", Fraction(1), item.amount, None, item.override, Fraction(0), Fraction(0))]
-    terms = terms_at(contract, catalogue, item.product, dict(item.group), item.start, segment.grant)
+def while_drawing(catalogue: Catalogue, item: Item, piece: Piece, segment: Segment, counted: dict[str, Fraction]) -> list[Piece]:
+    """The pieces of a stretch of a line at the price that holds while the segment is drawn."""
+    part = item.part
+    assert part is not None
+    assert part.terms is not None
+    assert item.product is not None
+    assert item.owner is not None
+    terms = terms_at(item.owner, catalogue, item.product, dict(item.group), item.start, segment.grant)
     if terms is None or terms == part.terms:
         return [piece]
     price = terms.price
@@ -113,7 +161,7 @@ def while_drawing(contract: Contract, catalogue: Catalogue, item: Item, segment:
         if price.package is not None:
             stretch = [piece._replace(unit_price=Fraction(price.package.price), override=None)]
     elif piece.kind == "volume" and price.volume is not None:
-        tier = price.volume[tier_of(price.volume, max(part.place.reached - Fraction(price.free), Fraction(0)))]
+        tier = price.volume[tier_of(price.volume, beyond(part.place.reached, Fraction(price.free)))]
         stretch = [piece._replace(unit_price=Fraction(tier.per_unit), override=None)]
     elif price.per_unit is not None or price.graduated is not None:
         stretch = [Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(price, piece.before, piece.after, part.place.reached)]

@@ -6,13 +6,14 @@ from fractions import Fraction
 
 from contracts.contract import Contract
 from tests.reference.adjustments import adjusted
-from tests.reference.draws import Key, drawn
+from tests.reference.draws import Key, Paid, drawn
 from tests.reference.events import Event, Known
 from tests.reference.grants import Segment, pays_for, segments_of
 from tests.reference.lines import Item, Period, composite_items, correction_items, usage_items
 from tests.reference.money import places, round_money
+from tests.reference.pools import in_event_order
 from tests.reference.schedules import arrears
-from tests.reference.times import DAY, FOREVER, HOUR, anchor_of, duration, opt, parse, periods
+from tests.reference.times import DAY, FOREVER, anchor_of, duration, opt, parse, periods
 
 FAR = 800 * DAY
 
@@ -35,20 +36,14 @@ class Invoice:
 
     @property
     def total(self) -> Fraction:
-        return sum((line.amount for line in self.lines), Fraction(0)) - sum(
-            (line.amount for line in self.lines if line.commit and line.kind in DRAWN and line.extra["segment"].grant.type != "postpaid"), Fraction(0)
-        )
+        return sum((line.amount for line in self.lines if line.segment is None or line.segment.grant.type == "postpaid"), Fraction(0))
 
     def draws(self) -> dict[Key, Fraction]:
         found: dict[Key, Fraction] = {}
         for line in self.lines:
-            if line.commit and line.kind in DRAWN:
-                key = line.extra["segment"].key
-                found[key] = found.get(key, Fraction(0)) + line.amount
+            if line.segment is not None:
+                found[line.segment.key] = found.get(line.segment.key, Fraction(0)) + line.amount
         return found
-
-
-DRAWN = {"usage", "correction", "subscription", "composite", "minimum"}
 
 
 @dataclass
@@ -62,12 +57,13 @@ class Facts:
     def standing(self) -> Iterable[Invoice]:
         return (invoice for invoice in self.invoices if invoice.status == "final")
 
-    def closed(self, contract: str) -> dict[int, Invoice]:
-        """Newest final or void usage invoice by start."""
-        return {invoice.start: invoice for invoice in self.invoices if invoice.kind == "usage" and invoice.contract == contract}
+    def closed(self, contract: str, start: int) -> Invoice | None:
+        """Newest final or void usage invoice that holds an instant."""
+        found = [i for i in self.invoices if i.kind == "usage" and i.contract == contract and i.start <= start < i.end]
+        return found[-1] if found else None
 
-    def corrected(self, contract: str) -> set[int]:
-        return {place for invoice in self.standing() if invoice.contract == contract for place in invoice.corrected}
+    def corrected(self) -> set[int]:
+        return {place for invoice in self.standing() for place in invoice.corrected}
 
 
 @dataclass
@@ -97,19 +93,27 @@ def grace(contract: Contract) -> int:
     return duration(contract.billing.grace)
 
 
-def open_periods(contract: Contract, facts: Facts, clock: int) -> list[Period]:
-    closed = facts.closed(contract.id)
-    return [period for period in all_periods(contract, clock) if period.start not in closed]
+def home(contract: Contract, known: Known) -> Contract:
+    """On whose invoices a contract's lines are."""
+    return known.contracts[contract.parent] if contract.payer == "parent" and contract.parent in known.contracts else contract
+
+
+def at_home(contract: Contract, known: Known) -> list[Contract]:
+    """A contract and the children whose lines are on its invoices."""
+    return [contract, *(each for each in ordered(known.contracts.values()) if each.id != contract.id and home(each, known).id == contract.id)]
+
+
+def open_periods(contract: Contract, known: Known, facts: Facts, clock: int) -> list[Period]:
+    return [period for period in all_periods(contract, clock) if facts.closed(home(contract, known).id, period.start) is None]
 
 
 def late_of(contract: Contract, known: Known, facts: Facts, clock: int) -> list[tuple[Period, list[Event], list[Event]]]:
     """(final period, events billed so far, events that came late) where there are such."""
     found = []
     usage = known.usage(contract.id)
-    corrected = facts.corrected(contract.id)
-    closed = facts.closed(contract.id)
+    corrected = facts.corrected()
     for period in all_periods(contract, clock):
-        invoice = closed.get(period.start)
+        invoice = facts.closed(home(contract, known).id, period.start)
         if invoice is None or invoice.status != "final":
             continue
         heard = [event for event in usage if event.at < period.start]
@@ -152,15 +156,14 @@ def fold(known: Known, facts: Facts, clock: int) -> Folded:
         if contract.id in done:
             continue
         family = [each for each in contracts if top(each, known) == top(contract, known)]
-        pools = {s.key for s in segments if any(each.id != s.grant.contract and pays_for(s.grant, each) for each in family)}
+        pools = any(home(each, known).id != s.grant.contract and pays_for(s.grant, each) for each in family for s in segments)
         if not pools:
-            family = [contract]
+            family = [each for each in family if each.id == home(contract, known).id]
+            if not family or family[0].id in done:
+                continue
         for each in family:
             _roll(each, known, facts, folded, clock, spent)
-        if pools:
-            folded.drafts += _shared(family, pools, known, facts, folded, clock)
-        else:
-            folded.drafts += _drafts(contract, known, facts, folded, clock, folded.left)
+        folded.drafts += _drawn([draft for each in family if home(each, known).id == each.id for draft in bills(each, known, facts, folded, clock)], known, facts, folded, clock, pools=pools)
         done |= {each.id for each in family}
     return folded
 
@@ -201,57 +204,54 @@ def _roll(contract: Contract, known: Known, facts: Facts, folded: Folded, clock:
         folded.left[rolled.key] = max(Fraction(0), moved - spent.get(rolled.key, Fraction(0)))
 
 
-def _drafts(contract: Contract, known: Known, facts: Facts, folded: Folded, clock: int, balance: dict[Key, Fraction], hour: int | None = None) -> list[Invoice]:
-    """Drafts of a contract's open periods in order, drawing on `balance`. With `hour`: only usage before the hour's end, and what else is over by then."""
+def bills(contract: Contract, known: Known, facts: Facts, folded: Folded, clock: int) -> list[Invoice]:
+    """A contract's open periods in order, with everything but draws; lines of children that it pays are on them."""
     found: list[Invoice] = []
-    usage = [event for event in known.usage(contract.id) if hour is None or event.at < hour + HOUR]
-    corrected = facts.corrected(contract.id)
-    seen = clock if hour is None else min(clock, hour + HOUR)
-    renewed = any(each.renews == contract.id and span(each)[0] <= clock for each in known.contracts.values())
-    for number, period in enumerate(open_periods(contract, facts, clock)):
-        own = [event for event in usage if event.at < period.end and not (event.at >= period.start and event.place in corrected)]
-        items = usage_items(contract, known.catalogue, folded.segments, period, own, seen)
-        places_ = {event.place for event in own if event.at >= period.start}
-        late: set[int] = set()
-        if number == 0 and contract.late_usage == "next_invoice":
-            for closed, billed, events in late_of(contract, known, facts, clock):
-                events = [event for event in events if hour is None or event.at < hour + HOUR]
-                items += correction_items(contract, known.catalogue, folded.segments, closed, billed, events, clock)
-                late |= {event.place for event in events}
-        if hour is None or period.end <= hour:
-            items += arrears(contract, known.catalogue, period)
-            items += composite_items(contract, known.catalogue, period, [item for item in items if item.kind != "correction"])
-        items = adjusted(contract, known.catalogue, period, items, seen if hour is None or period.end <= hour else period.start)
-        paying = [s for s in folded.segments if not (renewed and not open_periods(contract, facts, clock) and s.grant.contract == contract.id and s.grant.rollover)]
-        lines = drawn(contract, known.catalogue, items, paying, balance, children(known))
-        found.append(Invoice(contract.id, "usage", "draft", period.start, period.end, period.end, lines, places_, late, items))
+    for number, period in enumerate(open_periods(contract, known, facts, clock)):
+        bill = Invoice(contract.id, "usage", "draft", period.start, period.end, period.end, [])
+        for each in at_home(contract, known):
+            for own in open_periods(each, known, facts, clock):
+                if period.start <= own.start < period.end:
+                    _bill(bill, each, own, known, facts, folded, clock)
+            if number == 0 and contract.late_usage == "next_invoice":
+                for closed, billed, late in late_of(each, known, facts, clock):
+                    _mine(bill, each, correction_items(each, known.catalogue, folded.segments, closed, billed, late, clock))
+                    bill.corrected |= {event.place for event in late}
+        bill.undrawn = adjusted(contract, known.catalogue, period, bill.undrawn, clock)
+        found.append(bill)
     return found
 
 
-def _shared(family: Sequence[Contract], pools: set[Key], known: Known, facts: Facts, folded: Folded, clock: int) -> list[Invoice]:
-    """Section 4.8: a family draws its pools in the order of its hours of usage, then customer id. Each hour everything is folded anew; a
-    contract may draw what it holds of a pool and what nobody holds."""
-    family = sorted(family, key=lambda each: (each.customer, each.id))
-    held: dict[tuple[str, Key], Fraction] = {}
-    hours: set[int] = set()
-    for contract in family:
-        windows = [(p.start, p.end) for p in open_periods(contract, facts, clock)] + [(p.start, p.end) for p, _, _ in late_of(contract, known, facts, clock)]
-        for start, end in windows:
-            hours |= {event.at // HOUR * HOUR for event in known.usage(contract.id) if start <= event.at < end}
-            hours |= {end} if end <= clock else set()
-    start_left = dict(folded.left)
-    drafts: list[Invoice] = []
-    for hour in [*sorted(hours), None]:
-        drafts = []
-        for contract in family:
-            balance = dict(start_left)
-            for pool in pools:
-                balance[pool] = start_left[pool] - sum((amount for (who, key), amount in held.items() if key == pool and who != contract.id), Fraction(0))
-            made = _drafts(contract, known, facts, folded, clock, balance, hour)
-            for pool in pools:
-                held[contract.id, pool] = sum((invoice.draws().get(pool, Fraction(0)) for invoice in made), Fraction(0))
-            drafts += made
-    for invoice in drafts:
-        for key, amount in invoice.draws().items():
-            folded.left[key] -= amount
+def _bill(bill: Invoice, contract: Contract, period: Period, known: Known, facts: Facts, folded: Folded, clock: int) -> None:
+    """Usage, subscriptions in arrears and composites of one contract and period."""
+    corrected = facts.corrected()
+    usage = [event for event in known.usage(contract.id) if event.at < period.end and not (event.at >= period.start and event.place in corrected)]
+    own = [*usage_items(contract, known.catalogue, folded.segments, period, usage, clock), *arrears(contract, known.catalogue, period)]
+    _mine(bill, contract, [*own, *composite_items(contract, known.catalogue, period, own)])
+    bill.billed |= {event.place for event in usage if event.at >= period.start}
+
+
+def _mine(bill: Invoice, contract: Contract, items: Sequence[Item]) -> None:
+    for item in items:
+        item.owner = contract
+    bill.undrawn = [*bill.undrawn, *items]
+
+
+def _drawn(drafts: list[Invoice], known: Known, facts: Facts, folded: Folded, clock: int, *, pools: bool) -> list[Invoice]:
+    """The drafts after draws, each in its turn, or the whole family in event order."""
+    segments = [segment for segment in folded.segments if not over(segment, known, facts, clock)]
+    if pools:
+        whole = [(known.contracts[draft.contract].customer, draft.contract, draft.end, draft.undrawn) for draft in drafts]
+        for draft, lines in zip(drafts, in_event_order(whole, known.catalogue, segments, folded.left, children(known)), strict=True):
+            draft.lines = lines
+        return drafts
+    for draft in drafts:
+        draft.lines = drawn(known.catalogue, draft.undrawn, segments, folded.left, children(known), {}, Paid(draft.undrawn))
     return drafts
+
+
+def over(segment: Segment, known: Known, facts: Facts, clock: int) -> bool:
+    """A grant that may roll over has nothing left once its contract was renewed and its invoices are final."""
+    old = known.contracts[segment.grant.contract]
+    renewed = any(each.renews == old.id and span(each)[0] <= clock for each in known.contracts.values())
+    return renewed and segment.grant.rollover > 0 and not segment.grant.rolled and not open_periods(old, known, facts, clock)

@@ -330,7 +330,7 @@ class Maker:
         elif self.on("weekly"):
             found["anchor"] = "contract_start"
         if self.on("late") or self.on("finalize"):
-            found["grace"] = self.rng.choice(["PT24H", "PT1H", "P5D"])
+            found["grace"] = "P5D" if self.on("finalize") else self.rng.choice(["PT24H", "PT1H", "P5D"])
         return found
 
     def thresholds(self, grants: dict[str, Any]) -> list[dict[str, Any]]:
@@ -379,7 +379,7 @@ class Maker:
         kind = self.metrics[f"m-{name}"]["aggregation"]
         when = START + timedelta(days=self.rng.randint(0, self.span_days), hours=self.rng.randint(0, 23), minutes=self.rng.choice([0, 0, 15, 30, 45]))
         value = f"u{self.rng.randint(1, 4)}" if kind == "unique" else self.number(0, 30)
-        if kind == "sum" and not self.on("rejects") and self.maybe(0.05):
+        if kind == "sum" and not self.on("rejects") and not self.on("discount") and self.maybe(0.05):
             value = "-" + value if value != "0" else value
         properties = {"v": value}
         if self.on("expression"):

@@ -91,7 +91,7 @@ def recurring(contract: Contract, each: RecurringGrant, currency: str, until: in
     zone = contract.billing.timezone
     begun = parse(contract.starting_at, zone)
     anchor = anchor_of(contract.billing.anchor, begun, zone)
-    moment = opt(each.starting_at, zone, begun)
+    moment = max(opt(each.starting_at, zone, begun), begun)
     last = opt(each.ending_before, zone, FOREVER)
     last = min(last, opt(contract.ending_before, zone, FOREVER))
     found = []

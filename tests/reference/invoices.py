@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+import msgspec
+
 from contracts.case import Action, Case, Edit
 from contracts.contract import Contract
 from tests.reference.alerts import Alert, Watch
-from tests.reference.draws import drawn
+from tests.reference.draws import Paid, drawn
 from tests.reference.events import Event, Known, all_events, judged
-from tests.reference.fold import Facts, Folded, Invoice, all_periods, children, fold, grace, late_of, open_periods, span
+from tests.reference.fold import Facts, Folded, Invoice, all_periods, children, fold, grace, home, late_of, open_periods, over, span
 from tests.reference.grants import Segment, pays_for, segments_of
 from tests.reference.lines import Item, correction_items
 from tests.reference.schedules import scheduled
@@ -81,7 +83,7 @@ def _due(books: Books) -> Iterable[tuple[int, int, str, tuple[str, ...]]]:
     """(instant, rank, contract, what) of everything that is not final yet, near enough."""
     for contract in books.known.contracts.values():
         until = _latest(books.case)
-        for period in open_periods(contract, books.facts, until)[:1]:
+        for period in open_periods(contract, books.known, books.facts, until)[:1] if home(contract, books.known) is contract else ():
             yield period.end + grace(contract), 0, contract.id, ("usage", str(period.start))
         for each in scheduled(contract, books.known.catalogue, until):
             if (contract.id, *each.key) not in books.facts.issued:
@@ -105,7 +107,7 @@ def issue(books: Books, contract: Contract, key: tuple[str, ...], at: int) -> No
     for each in scheduled(contract, books.known.catalogue, at):
         if each.key == key:
             books.facts.issued.add((contract.id, *key))
-            books.facts.invoices.append(Invoice(contract.id, "scheduled", "final", each.item.start, each.item.end, each.at, [each.item]))
+            books.facts.invoices.append(Invoice(home(contract, books.known).id, "scheduled", "final", each.item.start, each.item.end, each.at, [each.item]))
             return
 
 
@@ -115,9 +117,11 @@ def _follow(books: Books) -> None:
         late = late_of(contract, books.known, books.facts, books.now)
         if late and contract.late_usage == "reopen":
             for period, _, _ in late:
-                books.facts.invoices = [i for i in books.facts.invoices if not (i.contract == contract.id and i.kind == "usage" and i.start == period.start and i.status == "final")]
-                freeze(books, contract, period.start, books.now)
-        elif late and contract.late_usage == "next_invoice" and not open_periods(contract, books.facts, books.now) and _over(contract, books):
+                closed = books.facts.closed(home(contract, books.known).id, period.start)
+                if closed is not None:
+                    books.facts.invoices = [i for i in books.facts.invoices if i is not closed]
+                    freeze(books, home(contract, books.known), closed.start, books.now)
+        elif late and contract.late_usage == "next_invoice" and not open_periods(contract, books.known, books.facts, books.now) and _over(contract, books):
             _correct(books, contract)
     _true_ups(books)
 
@@ -135,12 +139,15 @@ def _correct(books: Books, contract: Contract) -> None:
     for period, billed, events in late_of(contract, books.known, books.facts, books.now):
         items += correction_items(contract, books.known.catalogue, folded.segments, period, billed, events, books.now)
         places |= {event.place for event in events}
-    for item in items:
-        item.net = item.amount
-    renewed = {each.renews for each in books.known.contracts.values() if span(each)[0] <= books.now}
-    segments = [s for s in folded.segments if not (s.grant.contract in renewed and s.grant.rollover)]
-    lines = drawn(contract, books.known.catalogue, items, segments, folded.left, children(books.known))
-    books.facts.invoices.append(Invoice(contract.id, "correction", "final", books.now, books.now, books.now, lines, set(), places, items))
+    for number, item in enumerate(items):
+        item.net, item.owner, item.number = item.amount, contract, number
+    segments = [segment for segment in folded.segments if not over(segment, books.known, books.facts, books.now)]
+    lines = drawn(books.known.catalogue, items, segments, folded.left, children(books.known), {}, Paid(items))
+    books.facts.invoices.append(Invoice(home(contract, books.known).id, "correction", "final", books.now, books.now, books.now, lines, set(), places, items))
+
+
+class Refused(Exception):
+    """An action that cannot be done."""
 
 
 def act(books: Books, action: Action, at: int) -> None:
@@ -152,18 +159,24 @@ def act(books: Books, action: Action, at: int) -> None:
     start = parse(target.starting_at, contract.billing.timezone)
     standing = [i for i in books.facts.invoices if i.contract == contract.id and i.kind == "usage" and i.start == start]
     if action.void is not None:
+        if not any(invoice.status == "final" for invoice in standing):
+            raise Refused("only a final invoice can be voided")
         for invoice in standing:
             invoice.status = "void"
     elif action.regenerate is not None:
-        if standing:
-            books.facts.invoices = [i for i in books.facts.invoices if i not in standing]
-            freeze(books, contract, start, at)
-    elif not standing:
+        if not standing:
+            raise Refused("only an invoice that was final can be regenerated")
+        books.facts.invoices = [i for i in books.facts.invoices if i not in standing]
+        freeze(books, contract, start, at)
+    elif standing or not any(period.start == start for period in open_periods(contract, books.known, books.facts, at)):
+        raise Refused("there is no such draft to finalize")
+    else:
         freeze(books, contract, start, at)
 
 
 def access_of(contract: Contract, commit: str, books: Books) -> list[Segment]:
-    return [s for s in segments_of(contract, books.known.catalogue, FOREVER) if s.grant.id == commit and s.grant.type == "postpaid"]
+    only = msgspec.structs.replace(contract, credits=[], recurring_credits=[], recurring_commits=[], commits=[c for c in contract.commits if c.id == commit])
+    return segments_of(only, books.known.catalogue, FOREVER)
 
 
 def _true_ups(books: Books) -> None:
@@ -190,7 +203,7 @@ def _last_closed(contract: Contract, end: int, books: Books) -> bool:
     if last > books.now:
         return False
     inside = [period for period in all_periods(contract, books.now) if period.start < last]
-    return not inside and last + grace(contract) <= books.now if not inside else inside[-1].start in books.facts.closed(contract.id)
+    return not inside and last + grace(contract) <= books.now if not inside else books.facts.closed(home(contract, books.known).id, inside[-1].start) is not None
 
 
 def true_up(contract: Contract, commit: str, access: list[Segment], folded: Folded, books: Books) -> Invoice:

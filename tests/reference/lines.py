@@ -13,7 +13,7 @@ from tests.reference.money import places, round_money
 from tests.reference.overrides import Terms, multiplied, reaches, terms_at
 from tests.reference.prices import Piece, Place, flats, units
 from tests.reference.quantity import aggregate, convert
-from tests.reference.times import FOREVER, opt
+from tests.reference.times import FOREVER, HOUR, opt
 
 Group = tuple[tuple[str, str], ...]
 
@@ -41,6 +41,8 @@ class Part:
     place: Place
     usage: bool
     correction: bool = False
+    hours: dict[int, Fraction] = field(default_factory=dict)
+    """Running quantity at the end of each hour in which it may change."""
 
 
 @dataclass
@@ -61,11 +63,14 @@ class Item:
     piece: Piece | None = None
     part: Part | None = None
     net: Fraction = Fraction(0)
-    """What is left of the amount for draws, after discounts, maximum and negative lines."""
-    capped: bool = False
-    """The net is less than the amount."""
-    exact: Fraction = Fraction(0)
-    extra: dict[str, object] = field(default_factory=dict)
+    """What is left of the amount for draws, after discounts and maximum."""
+    owner: Contract | None = None
+    """Whose line it is; on a parent's invoice there may be a child's."""
+    segment: Segment | None = None
+    """What pays it."""
+    discount: str | None = None
+    number: int = 0
+    """Of the line it was cut from."""
 
 
 def groups_of(product: Product, metric: Metric, events: Sequence[Event], start: int, end: int) -> dict[Group, list[Event]]:
@@ -145,6 +150,11 @@ def parts_of(
                 if terms is not None and (usage or not group):
                     pays_flat = terms.price.flat is not None and usage and flat_due
                     found.append(Part(name, group, a, b, before, after, terms, Place(reached_, highest, first, pays_flat), usage))
+                    if metric.aggregation == "time_weighted":
+                        moments = set(range(a, min(b, clock), HOUR))
+                    else:
+                        moments = {event.at // HOUR * HOUR for event in own if a <= event.at < b}
+                    found[-1].hours = {moment: running(min(moment + HOUR, b)) for moment in sorted(moments)}
                     first, flat_due = False, flat_due and not pays_flat
                 highest = max(highest, after)
     return sorted(found, key=lambda part: (part.start, part.product, part.group))
@@ -168,10 +178,17 @@ def items_of(part: Part, pieces: Sequence[Piece], decimals: int) -> list[Item]:
 def usage_items(contract: Contract, catalogue: Catalogue, segments: Sequence[Segment], period: Period, events: Sequence[Event], clock: int) -> list[Item]:
     counted: dict[str, Fraction] = {}
     found: list[Item] = []
-    for part in parts_of(contract, catalogue, segments, period, events, clock):
+    for part in sorted(parts_of(contract, catalogue, segments, period, events, clock), key=_line_order):
         assert part.terms is not None
         found += items_of(part, priced(part, part.terms, counted), places(catalogue.currency))
     return found
+
+
+def _line_order(part: Part) -> tuple[object, ...]:
+    """Earlier start, higher unit price, name, as in section 4.2."""
+    assert part.terms is not None
+    listed = priced(part, part.terms._replace(override=None), {})
+    return part.start, -max((piece.unit_price for piece in listed), default=Fraction(0)), part.product, part.group
 
 
 def composite_items(contract: Contract, catalogue: Catalogue, period: Period, items: Sequence[Item]) -> list[Item]:
@@ -225,10 +242,11 @@ def correction_items(
             same = next((each for each in stretches if (each.product, each.group, each.start) == (*key, part.start) and each.after == was), None)
             if same is not None:
                 same.after = now
+                same.hours = {min(same.hours): now}
                 same.place = same.place._replace(reached=now)
             else:
                 place = Place(now, was, key not in before, key not in flat_paid and part.terms is not None and part.terms.price.flat is not None)
-                stretches.append(replace(part, before=was, after=now, place=place, correction=True))
+                stretches.append(replace(part, before=was, after=now, place=place, correction=True, hours={event.at // HOUR * HOUR: now}))
             flat_paid.add(key)
             before[key] = now
         before |= {(p.product, p.group): p.place.reached for p in parts}

@@ -41,7 +41,7 @@ def units(price: Price, before: Fraction, after: Fraction, reached: Fraction) ->
         back = units(price, after, before, reached)
         return [(kind, -quantity, unit, tier, high, low) for kind, quantity, unit, tier, low, high in reversed(back)]  # type: ignore[misc]
     free = Fraction(price.free)
-    low, high = max(before - free, Fraction(0)), max(after - free, Fraction(0))
+    low, high = beyond(before, free), beyond(after, free)
     found: list = []
     if price.flat is not None or price.percentage is not None:
         return found
@@ -63,7 +63,7 @@ def units(price: Price, before: Fraction, after: Fraction, reached: Fraction) ->
         number = tier_of(price.volume, max(reached - free, Fraction(0)))
         found.append(("volume", high - low, Fraction(price.volume[number].per_unit), number + 1, low + free, high + free))
     elif price.graduated is not None:
-        floor = Fraction(0)
+        floor = min(low, Fraction(0))
         for number, tier in enumerate(price.graduated):
             top = high if tier.up_to is None else Fraction(tier.up_to)
             start, end = max(low, floor), min(high, top)
@@ -71,6 +71,11 @@ def units(price: Price, before: Fraction, after: Fraction, reached: Fraction) ->
                 found.append(("units", end - start, Fraction(tier.per_unit), number + 1, start + free, end + free))
             floor = top
     return found
+
+
+def beyond(quantity: Fraction, free: Fraction) -> Fraction:
+    """What of a running quantity is not free. One below zero is at the price of its time, unless there are free units."""
+    return max(quantity - free, Fraction(0)) if free else quantity
 
 
 def tier_of(tiers: list, quantity: Fraction) -> int:

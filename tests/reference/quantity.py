@@ -42,12 +42,15 @@ def convert(raw: Fraction, quantity: Quantity | None) -> Fraction:
 
 
 def rounded(value: Fraction, decimals: int, mode: str | None) -> Fraction:
-    """To `decimals` places, by size: up is away from zero, half_up takes halves away from zero."""
+    """To `decimals` places: up is to the next one above, down to the next one below, half_up takes halves away from zero."""
     if mode is None:
         return value
-    scaled = abs(value) * 10**decimals
+    scaled = value * 10**decimals
     floor = scaled.numerator // scaled.denominator
-    rest = scaled - floor
-    if (mode == "up" and rest > 0) or (mode == "half_up" and rest >= Fraction(1, 2)):
-        floor += 1
-    return Fraction(floor if value >= 0 else -floor, 10**decimals)
+    if mode == "down" or scaled == floor:
+        return Fraction(floor, 10**decimals)
+    if mode == "half_up":
+        half = abs(scaled) + Fraction(1, 2)
+        size = half.numerator // half.denominator
+        return Fraction(size if scaled > 0 else -size, 10**decimals)
+    return Fraction(floor + 1, 10**decimals)

@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.case import Case
 from tests.reference.events import Known
-from tests.reference.fold import DRAWN, Folded, Invoice, fold, span
+from tests.reference.fold import Folded, Invoice, fold, span
 from tests.reference.invoices import Books, access_of, applied_to, books_at, true_up
 from tests.reference.money import fixed, places, plain
 from tests.reference.times import FOREVER, parse, text
@@ -30,7 +30,7 @@ def reading(case: Case, as_of: int) -> dict[str, Any]:
                 if min(segment.start for segment in access) <= as_of:
                     invoices.append(true_up(contract, commit.id, access, folded, books))
     decimals = places(books.known.catalogue.currency)
-    shown = [_invoice(each, books.known, decimals) for each in _paid_by_parents(invoices, books.known)]
+    shown = [_invoice(each, books.known, decimals) for each in invoices]
     shown.sort(key=lambda each: (each["customer"], each["contract"], each["starting_at"], each["kind"], each["issue_at"]))
     return {
         "invoices": shown,
@@ -40,23 +40,6 @@ def reading(case: Case, as_of: int) -> dict[str, Any]:
         ],
         "rejected": [{"transaction_id": name, "reason": reason} for name, reason in books.known.rejected],
     }
-
-
-def _paid_by_parents(invoices: list[Invoice], known: Known) -> list[Invoice]:
-    """`payer: parent` puts a child's lines on the parent's invoice of the time."""
-    found: list[Invoice] = []
-    for each in invoices:
-        contract = known.contracts[each.contract]
-        if contract.payer != "parent" or contract.parent not in known.contracts:
-            found.append(each)
-            continue
-        above = next((i for i in invoices if i.contract == contract.parent and i.kind == "usage" and i.start <= each.start < i.end), None)
-        if each.kind == "usage" and above is not None:
-            above.lines = [*above.lines, *each.lines]
-        else:
-            each.contract = contract.parent
-            found.append(each)
-    return found
 
 
 def _invoice(each: Invoice, known: Known, decimals: int) -> dict[str, Any]:
@@ -77,7 +60,7 @@ def _invoice(each: Invoice, known: Known, decimals: int) -> dict[str, Any]:
             "override": item.override,
         }
         lines.append(line)
-        if item.commit and item.kind in DRAWN and item.extra["segment"].grant.type != "postpaid":
+        if item.segment is not None and item.segment.grant.type != "postpaid":
             lines.append(line | {"kind": "commit", "quantity": None, "unit_price": None, "tier": None, "override": None, "amount": fixed(-item.amount, decimals)})
     return {
         "customer": contract.customer,

@@ -1,0 +1,96 @@
+"""Section 4.8: shared commits pay a family in the order of its usage, hour by hour, then customer id.
+
+The lines are what they are at the end; each is cut into what came with each hour, and the hours are drawn one after the other. What is not
+usage comes when its period is over.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from contracts.catalogue import Catalogue
+from tests.reference.draws import Key, Paid, drawn
+from tests.reference.grants import Segment
+from tests.reference.lines import Item
+from tests.reference.money import places, round_money
+from tests.reference.prices import Piece, beyond
+from tests.reference.times import FOREVER
+
+Bill = tuple[str, str, int, Sequence[Item]]
+"""Customer, contract, end of the period, lines before draws."""
+
+
+def in_event_order(
+    bills: Sequence[Bill], catalogue: Catalogue, segments: Sequence[Segment], balance: dict[Key, Fraction], children: Mapping[str, int]
+) -> list[list[Item]]:
+    """The lines after draws, by bill."""
+    decimals = places(catalogue.currency)
+    batches: dict[tuple[int, int, str, str, int], list[Item]] = {}
+    for number, (customer, contract, end, items) in enumerate(bills):
+        for item in items:
+            for hour, piece in _hours(item, end):
+                batches.setdefault((hour, 0 if item.piece else -1, item.owner.customer if item.owner else customer, contract, number), []).append(piece)
+    counted: dict[str, Fraction] = {}
+    paid = [Paid(items) for _, _, _, items in bills]
+    found: list[list[Item]] = [[] for _ in bills]
+    for key in sorted(batches):
+        found[key[-1]] += drawn(catalogue, batches[key], segments, balance, children, counted, paid[key[-1]])
+    return [_merged(lines, items, decimals) for lines, (_, _, _, items) in zip(found, bills, strict=True)]
+
+
+def _hours(item: Item, end: int) -> list[tuple[int, Item]]:
+    """(hour, what of the line came with it); amounts are differences of the rounded running amount."""
+    if item.piece is None or item.part is None:
+        return [(end if item.end < FOREVER else item.start, item)]
+    piece, part = item.piece, item.part
+    if piece.kind == "flat" or item.amount <= 0:
+        return [(min(part.hours, default=part.start), item)]
+    found: list[tuple[int, Item]] = []
+    before, quantity, amount = piece.before, Fraction(0), Fraction(0)
+    for hour, running in sorted(part.hours.items()):
+        after = min(max(before, running), piece.after)
+        if after <= before:
+            continue
+        now = _quantity(piece, item, before, after)
+        if now > 0:
+            quantity += now
+            total = min(item.amount, _round(quantity * piece.unit_price, item))
+            net = min(total - amount, max(Fraction(0), item.net - amount))
+            found.append((hour, replace(item, piece=piece._replace(before=before, after=after, quantity=now), quantity=now, amount=total - amount, net=net)))
+            amount = total
+        before = after
+    if not found:
+        return [(min(part.hours, default=part.start), item)]
+    return found
+
+
+def _round(amount: Fraction, item: Item) -> Fraction:
+    decimals = 0
+    while item.amount * 10**decimals % 1 or decimals < 2:
+        decimals += 1
+    return round_money(amount, decimals)
+
+
+def _quantity(piece: Piece, item: Item, before: Fraction, after: Fraction) -> Fraction:
+    if piece.kind != "package":
+        return after - before
+    assert item.part is not None
+    assert item.part.terms is not None
+    price = item.part.terms.price
+    assert price.package is not None
+    low, high = (beyond(each, Fraction(price.free)) / Fraction(price.package.size) for each in (before, after))
+    return Fraction(-(-high // 1) + (-low // 1))
+
+
+def _merged(lines: Sequence[Item], items: Sequence[Item], decimals: int) -> list[Item]:
+    """Pieces of one line that the same segment pays at the same price are one line again, and so is the rest."""
+    found: list[Item] = []
+    for number in dict.fromkeys(item.number for item in items):
+        together: dict[object, list[Item]] = {}
+        for line in lines:
+            if line.number == number:
+                together.setdefault((line.segment and line.segment.key, line.tier, line.override, line.unit_price), []).append(line)
+        for same in together.values():
+            quantities = [line.quantity for line in same if line.quantity is not None]
+            found.append(replace(same[0], quantity=sum(quantities, Fraction(0)) if quantities else None, amount=sum((line.amount for line in same), Fraction(0))))
+    return found
