@@ -90,7 +90,7 @@ class Warehouse:
 
     def final_until_ms(self, contracts: Sequence[str]) -> Mapping[str, int]:
         """End of the last final period of each contract that has one."""
-        return dict(self.query(FINALS, contracts=list(contracts))) if contracts else {}
+        return {row[0]: row[1] for row in self.query(FINALS, contracts=list(contracts))} if contracts else {}
 
     def invoice(self, name: str) -> Invoice | None:
         """The invoice with that id, with its lines."""

@@ -123,5 +123,5 @@ def _write(make: "Callable[[Objects], Sequence[Object]]") -> None:
 def _shown(key: "Key") -> dict[str, object]:
     from contracts.timeline import iso
 
-    row = {"id": key.id, "name": key.name, "scope": key.scope, "customer": key.customer, "created_at": iso(key.created_ms)}
+    row: dict[str, object] = {"id": key.id, "name": key.name, "scope": key.scope, "customer": key.customer, "created_at": iso(key.created_ms)}
     return row | {"revoked_at": None if key.revoked_ms is None else iso(key.revoked_ms)}

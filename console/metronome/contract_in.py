@@ -1,0 +1,173 @@
+"""A contract from the body of `/v1/contracts/create`."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from console.errors import invalid, missing
+from console.metronome.alerts import threshold_for
+from console.metronome.coins import Coins
+from console.metronome.shelf import Shelf
+from console.metronome.terms_in import (
+    Extras,
+    Known,
+    billing_in,
+    charge_in,
+    commit_in,
+    credit_in,
+    filter_in,
+    override_in,
+    recurring_in,
+    subscription_in,
+)
+from console.wire import Fields
+from contracts.catalogue import Catalogue
+from contracts.contract import Contract
+from contracts.instants import instant_ms
+
+NOT_SERVED: Final = (
+    "discounts", "prepaid_balance_threshold_configuration", "professional_services", "reseller_royalties", "spend_threshold_configuration", "spend_trackers",
+    "scheduled_charges_on_usage_invoices",
+)  # fmt: skip
+KEPT: Final = (
+    "billing_provider_configuration", "custom_fields", "net_payment_terms_days", "netsuite_sales_order_id", "revenue_system_configuration",
+    "salesforce_opportunity_id", "total_contract_value",
+)  # fmt: skip
+
+
+def contract_in(fields: Fields, at: Shelf, name: str, clock: str) -> tuple[Contract, Extras]:
+    """The contract, and what is kept beside it. Raises ApiError."""
+    customer, start = fields.text("customer_id"), fields.instant("starting_at")
+    kept_customer = at.customer(customer)
+    if kept_customer.get("archived_ms"):
+        raise invalid("customer_id", "this customer is archived")
+    catalogue, card = _card(fields, at, instant_ms(start))
+    known = known_of(at, catalogue)
+    fields.refuse("is not served", *NOT_SERVED)
+    terms: dict[str, Extras] = {}
+    commits = [_kept(terms, *commit_in(each, known), each) for each in fields.objects("commits")]
+    credits_ = [_kept(terms, *credit_in(each, known), each) for each in fields.objects("credits")]
+    recurring_commits = [_kept(terms, *recurring_in(each, known, commit=True), each) for each in fields.objects("recurring_commits")]
+    recurring_credits = [_kept(terms, *recurring_in(each, known, commit=False), each) for each in fields.objects("recurring_credits")]
+    overrides = [part for each in fields.objects("overrides") for part in _parts(terms, *override_in(each, known), each)]
+    charges = [part for each in fields.objects("scheduled_charges") for part in _parts(terms, *charge_in(each, known), each)]
+    prices = prices_of(at, catalogue, card)
+    subscriptions = [_kept(terms, *subscription_in(each, known, start, prices), each) for each in fields.objects("subscriptions")]
+    parent, payer = _parent(fields, at)
+    usage_filter = None
+    if fields.has("usage_filter"):
+        inner = fields.object("usage_filter")
+        usage_filter = filter_in(inner, start)
+        inner.done()
+    fields.any("usage_filter")
+    aliases = [each for each in kept_customer["ingest_aliases"] if each != customer] if not at.contracts_of(customer) else []
+    contract = Contract(
+        id=name,
+        customer=customer,
+        rate_card=card,
+        catalogue=catalogue.id,
+        name=fields.text_or_none("name"),
+        starting_at=start,
+        ending_before=fields.instant_or_none("ending_before"),
+        billing=billing_in(fields.object("usage_statement_schedule") if fields.has("usage_statement_schedule") else None, start),
+        clock=clock,
+        override_selection="explicit"
+        if fields.word("multiplier_override_prioritization", ("LOWEST_MULTIPLIER", "EXPLICIT"), "LOWEST_MULTIPLIER") == "EXPLICIT"
+        else "lowest_multiplier",
+        overrides=overrides,
+        commits=commits,
+        credits=credits_,
+        recurring_commits=recurring_commits,
+        recurring_credits=recurring_credits,
+        charges=charges,
+        subscriptions=subscriptions,
+        thresholds=[found for each in at.objects.of("alert") if (found := threshold_for(at, each, customer, catalogue)) is not None],
+        aliases=aliases,
+        parent=parent,
+        payer=payer,
+        renews=_renews(fields, at, customer),
+        usage_filter=usage_filter,
+    )
+    fields.any("usage_statement_schedule")
+    extras = fields.kept(*KEPT) | {"terms": terms, "uniqueness_key": fields.text_or_none("uniqueness_key")}
+    fields.done()
+    return contract, {key: value for key, value in extras.items() if value is not None}
+
+
+def known_of(at: Shelf, catalogue: Catalogue) -> Known:
+    """What the terms of a contract on this catalogue are read with."""
+
+    def product(name: str, field: str) -> str:
+        return at.product_in(catalogue, name, field)
+
+    return Known(catalogue, Coins.of(catalogue), product, {})
+
+
+def prices_of(at: Shelf, catalogue: Catalogue, card: str | None) -> Callable[[str, str], Sequence[tuple[str, Decimal]]]:
+    """The SUBSCRIPTION rates of a card: dated prices of a product and billing frequency, oldest first."""
+    coins = Coins.of(catalogue)
+
+    def prices(product: str, frequency: str) -> Sequence[tuple[str, Decimal]]:
+        rows = at.kept("rate_card", card or "").get("subscription_rates", [])
+        found = [row for row in rows if row["product_id"] == product and row["billing_frequency"] == frequency and row["entitled"]]
+        found.sort(key=lambda row: instant_ms(row["starting_at"]))
+        return [(row["starting_at"], coins.into(Decimal(row["rate"]["price_text"]))) for row in found]
+
+    return prices
+
+
+def _card(fields: Fields, at: Shelf, start_ms: int) -> tuple[Catalogue, str | None]:
+    name, alias = fields.text_or_none("rate_card_id"), fields.text_or_none("rate_card_alias")
+    if name is not None and alias is not None:
+        raise invalid("rate_card_alias", "excludes rate_card_id; give one")
+    if alias is not None:
+        name = at.card_named(alias, start_ms, "rate_card_alias")
+    if name is None:
+        return at.catalogue(), None
+    catalogue, inner, _ = at.card(name, "rate_card_id")
+    return catalogue, inner
+
+
+def _parent(fields: Fields, at: Shelf) -> tuple[str | None, Any]:
+    if not fields.has("hierarchy_configuration"):
+        fields.any("hierarchy_configuration")
+        return None, "self"
+    hierarchy = fields.object("hierarchy_configuration")
+    hierarchy.refuse("is not served", "parent_behavior")
+    if hierarchy.word("usage_statement_behavior", ("CONSOLIDATE", "SEPARATE"), "SEPARATE") == "CONSOLIDATE":
+        raise invalid(hierarchy.at("usage_statement_behavior"), "CONSOLIDATE is not served; with payer PARENT the lines stand on the parent's invoice")
+    payer = "parent" if hierarchy.word("payer", ("SELF", "PARENT"), "SELF") == "PARENT" else "self"
+    parent = None
+    if hierarchy.has("parent"):
+        inner = hierarchy.object("parent")
+        parent = at.contract(inner.text("customer_id"), inner.text("contract_id")).id
+        inner.done()
+    hierarchy.any("parent")
+    hierarchy.done()
+    return parent, payer
+
+
+def _renews(fields: Fields, at: Shelf, customer: str) -> str | None:
+    if not fields.has("transition"):
+        fields.any("transition")
+        return None
+    transition = fields.object("transition")
+    transition.word("type", ("RENEWAL",))
+    before = transition.text("from_contract_id")
+    transition.refuse("is not served: the true-up of the earlier contract stays as it is", "future_invoice_behavior")
+    transition.done()
+    if all(each.id != before for each in at.contracts_of(customer)):
+        raise missing(f"contract of customer {customer!r}", before, transition.at("from_contract_id"))
+    return before
+
+
+def _kept(terms: dict[str, Extras], term: Any, extras: Extras, fields: Fields) -> Any:
+    fields.done()
+    terms[term.id] = extras
+    return term
+
+
+def _parts(terms: dict[str, Extras], parts: list[Any], extras: Extras, fields: Fields) -> list[Any]:
+    fields.done()
+    terms[parts[0].id] = extras
+    return parts
