@@ -11,7 +11,7 @@ from contracts.matching import reaches, values_named
 from contracts.money import minor
 from contracts.timeline import FOREVER, Grid, Span, grid
 
-__all__ = ["Frame", "Grant", "Purchase", "Segment", "compile_grants", "recurring_purchases", "rolled_over"]
+__all__ = ["Frame", "Grant", "Purchase", "Purse", "Segment", "compile_grants", "recurring_purchases", "rolled_over"]
 
 EVERYTHING = 10**9
 
@@ -22,6 +22,17 @@ class Segment(NamedTuple):
     start: int
     end: int
     amount: int
+
+
+class Purse:
+    """What is left of a segment while open periods are drawn, in minor units."""
+
+    __slots__ = ("key", "left")
+
+    def __init__(self, key: tuple[str, str, int]) -> None:
+        self.key = key
+        """Contract, grant, start of the segment."""
+        self.left = 0
 
 
 class Purchase(NamedTuple):
@@ -68,7 +79,16 @@ class Grant:
         self.recurring_purchase: tuple[d.RecurringCommit, Frame] | None = None
         self.cost_free = True
         self.fixed_segments: list[Segment] = []
-        self._more: Iterator[Segment] | None = None
+        self.more: Iterator[Segment] | None = None
+        """Where further segments come from."""
+        self.purses: dict[int, Purse] = {}
+        """By start of the segment."""
+
+    def purse(self, start: int) -> Purse:
+        found = self.purses.get(start)
+        if found is None:
+            found = self.purses[start] = Purse((self.contract, self.id, start))
+        return found
 
     def pays(self, product: str | None, group: Mapping[str, str], fixed: Mapping[str, frozenset[str]]) -> bool:
         """Whether its limits allow the product and group; no product: a line without one."""
@@ -82,10 +102,10 @@ class Grant:
 
     def segments(self, until: int) -> list[Segment]:
         """All segments that start by `until`, and maybe later ones."""
-        while self._more is not None and (not self.fixed_segments or self.fixed_segments[-1].start <= until):
-            segment = next(self._more, None)
+        while self.more is not None and (not self.fixed_segments or self.fixed_segments[-1].start <= until):
+            segment = next(self.more, None)
             if segment is None:
-                self._more = None
+                self.more = None
             else:
                 self.fixed_segments.append(segment)
         return self.fixed_segments
@@ -122,11 +142,11 @@ def compile_grants(frame: Frame, document: d.Contract, targets: Mapping[str, Tar
         found.append(grant)
     for recurring in document.recurring_credits:
         grant = Grant(frame, recurring, "credit", targets[f"recurring_credits/{recurring.id}"])
-        grant._more = (segment for segment, _ in _recurring(frame, recurring))
+        grant.more = (segment for segment, _ in _recurring(frame, recurring))
         found.append(grant)
     for again in document.recurring_commits:
         grant = Grant(frame, again, "prepaid", targets[f"recurring_commits/{again.id}"])
-        grant._more = (segment for segment, _ in _recurring(frame, again))
+        grant.more = (segment for segment, _ in _recurring(frame, again))
         grant.cost_free = not again.invoice_amount
         grant.recurring_purchase = None if grant.cost_free else (again, frame)
         found.append(grant)
@@ -148,7 +168,7 @@ def rolled_over(source: Grant, contract: str, start: int, end: int) -> Grant:
     grant.__dict__.update(source.__dict__)
     grant.contract, grant.id = contract, f"{source.id}:rollover"
     grant.rolled_from, grant.rollover = source, None
-    grant.purchases, grant.recurring_purchase, grant._more = [], None, None
+    grant.purchases, grant.recurring_purchase, grant.more, grant.purses = [], None, None, {}
     grant.fixed_segments = [Segment(start, end, 0)]
     return grant
 

@@ -12,7 +12,7 @@ from contracts.family import Family
 from contracts.lines import Printed
 from contracts.result import Invoice
 from contracts.schedule import Item, items
-from contracts.settlement import Key, Settlement, settle
+from contracts.settlement import Key, draws_of, redraw, settle
 from contracts.statement import Statement
 from contracts.terms import ContractTerms
 from contracts.timeline import FOREVER, HOUR, Span, iso
@@ -41,8 +41,10 @@ class Life:
         self.windows = Windows(store)
         self._due: int | None = None
         self.open: dict[Place, Statement] = {}
-        self._settlement = Settlement({}, {})
+        self.moved: dict[tuple[str, str], int] = {}
+        """What renewals took over, by (contract, grant) that it was taken from."""
         self._stale = True
+        """Everything must be drawn again."""
         self._spent: dict[Key, int] | None = None
         self._schedules: dict[str, Iterator[Item]] = {}
         self._next_items: dict[str, Item] = {}
@@ -141,15 +143,30 @@ class Life:
     def now(self) -> int:
         return self.facts.now if self.facts.now is not None else -FOREVER
 
-    def fold(self) -> Settlement:
-        """Price and draw the open periods as of the clock, unless nothing has changed."""
-        if self._stale:
+    def fold(self) -> None:
+        """Price and draw the open periods as of the clock, as far as something has changed."""
+        statements = list(self.open.values())
+        stale = [statement for statement in statements if statement.stale]
+        if not stale and not self._stale:
+            return
+        if self._stale or self.family.shared or self.family.renewals:
+            for statement in statements:
+                if statement.stale:
+                    statement.refresh(self.now)
+            for statement in statements:
+                statement.undraw()
             self._stale = False
-            for statement in self.open.values():
-                statement.build(self.now)
             closed = [(fact.contract, fact.grant) for fact in self.facts.true_ups]
-            self._settlement = settle(self.family, list(self.open.values()), self.spent, closed, self.now)
-        return self._settlement
+            self.moved = settle(self.family, statements, self.spent, closed, self.now)
+            return
+        for payer in {statement.payer.id for statement in stale}:
+            mine = sorted((statement for statement in statements if statement.payer.id == payer), key=lambda statement: statement.span.start)
+            begun = next(number for number, statement in enumerate(mine) if statement.stale)
+            for statement in mine[begun + 1 :]:
+                statement.undraw()
+            for number, statement in enumerate(mine[begun:]):
+                first = statement.refresh(self.now) if statement.stale else 0
+                redraw(statement, first if number == 0 else 0)
 
     @property
     def spent(self) -> dict[Key, int]:
@@ -160,12 +177,12 @@ class Life:
 
     def ledger(self) -> Ledger:
         """All draws, drafts included."""
-        settlement = self.fold()
+        self.fold()
         drawn = dict(self.spent)
-        for draws in settlement.drawn.values():
-            for key, amount in draws.items():
+        for statement in self.open.values():
+            for key, amount in draws_of(statement).items():
                 drawn[key] = drawn.get(key, 0) + amount
-        return Ledger(drawn, settlement.moved, frozenset((fact.contract, fact.grant) for fact in self.facts.true_ups))
+        return Ledger(drawn, self.moved, frozenset((fact.contract, fact.grant) for fact in self.facts.true_ups))
 
     def final_ms(self, place: Place) -> int:
         """When a draft becomes final by itself."""
@@ -188,7 +205,7 @@ class Life:
         if self.facts.now is None or now > self.facts.now:
             self.facts.now = now
             for statement in self.open.values():
-                self._stale = statement.tick() or self._stale
+                statement.tick()
 
     def _happen(self) -> None:
         """Everything that is due at the clock's time."""
@@ -270,12 +287,11 @@ class Life:
     def _close(self, place: Place) -> None:
         """Make a draft final: its lines and draws are facts from now on."""
         statement = self.open[place]
-        self._stale = True
-        statement.closing = True
-        settlement = self.fold()
+        statement.closing = statement.stale = True
+        self.fold()
         payer, span = statement.payer, statement.span
         rows = [Row.of(line) for line in statement.printed()]
-        draws = [(*key, amount) for key, amount in sorted(settlement.drawn[place].items())]
+        draws = [(*key, amount) for key, amount in sorted(draws_of(statement).items())]
         ids = sorted({each for section in statement.sections for each in self.family.ids_of(section.terms.customer)})
         fact = InvoiceFact(
             payer.id, payer.customer, "correction" if statement.correction else "usage", span.start, span.end, span.end, payer.currency, payer.places, "final",
@@ -345,7 +361,6 @@ class Life:
         aggregate = self.windows.add(metric.aggregation, delta, tag)
         if owner is None or tag == DROPPED:
             return
-        self._stale = True
         if tag != IN_TIME:
             self._late_came(payer.id, tag)
         elif period is not None:

@@ -7,16 +7,15 @@ from typing import NamedTuple
 
 from contracts.money import EXACT, quotient
 from contracts.offers import Offer, Pay
-from contracts.overrides import OverrideTerms
 from contracts.prices import Position, PriceModel, Unit
+from contracts.prices.model import FINEST
 from contracts.terms import ContractTerms, ProductTerms
 from contracts.windows import GroupKey
 
-__all__ = ["Counted", "Cover", "FixedLine", "Printed", "UsageLine"]
+__all__ = ["Context", "Counted", "Cover", "FixedLine", "Printed", "UsageLine"]
 
 Counted = dict[str, Fraction]
 """Units that each tiered override of a contract has had in a billing period."""
-FINEST = 10**30
 
 
 class Printed(NamedTuple):
@@ -37,188 +36,208 @@ class Printed(NamedTuple):
     """Tells lines apart that are otherwise alike: whose it is, a flat, a discount."""
 
 
+class Context:
+    """What all lines of a product and group on a statement have in common. `mark`: whose they are, when not the billed contract's own."""
+
+    __slots__ = ("key", "kind", "mark", "product", "tail", "terms")
+
+    def __init__(self, terms: ContractTerms, product: ProductTerms, key: GroupKey, kind: str, mark: str) -> None:
+        self.terms = terms
+        self.product = product
+        self.key = key
+        self.kind = kind
+        self.mark = mark
+        self.tail = (product.name, product.id, key, mark)
+        """Behind start and price in the line order."""
+
+
 class Cover:
-    """What one grant pays of a line, at one price."""
+    """What one grant pays of a line, at one price. `atoms` none: what the amount buys at the line's own price."""
 
     __slots__ = ("amount", "atoms", "override", "pay", "unit")
 
-    def __init__(self, pay: Pay, unit: Unit | None, override: str | None) -> None:
+    def __init__(self, pay: Pay, unit: Unit | None, override: str | None, amount: int = 0, atoms: Position | None = None) -> None:
         self.pay = pay
         self.unit = unit
         self.override = override
-        self.atoms: Position = 0
-        self.amount = 0
+        self.amount = amount
+        self.atoms = atoms
 
 
 class UsageLine:
     """Usage of one product and group, in one window, at one price: from one running quantity to another."""
 
     __slots__ = (
-        "amount",
-        "at",
-        "counted",
-        "covers",
-        "end",
-        "key",
-        "kind",
-        "left",
-        "mark",
-        "model",
-        "offer",
-        "order",
-        "override",
-        "product",
-        "reduced",
-        "rolls",
-        "span",
-        "start",
-        "terms",
-        "total",
-        "unit",
+        "amount", "context", "counted", "covers", "end", "left", "model", "offer", "order", "override", "pays", "product", "reduced", "span", "start", "terms",
+        "total", "unit",
     )  # fmt: skip
 
     def __init__(
-        self, terms: ContractTerms, product: ProductTerms, key: GroupKey, span: tuple[int, int], offer: Offer, model: PriceModel, override: OverrideTerms | None,
-        unit: Unit, start: Position, end: Position, total: Position, kind: str, mark: str, counted: Counted,
+        self, context: "Context", span: tuple[int, int], offer: Offer, model: PriceModel, override: str | None, unit: Unit, start: Position, end: Position,
+        total: Position, counted: Counted,
     ) -> None:  # fmt: skip
-        self.terms = terms
-        self.product = product
-        self.key = key
+        self.context = context
+        self.terms = context.terms
+        self.product: ProductTerms | None = context.product
         self.span = span
         self.offer = offer
+        self.pays = offer.pays
         self.model = model
-        self.override = override.id if override is not None else None
+        self.override = override
         self.unit = unit
         self.start = start
         self.end = end
         self.total = total
-        self.kind = kind
-        self.mark = mark
         self.counted = counted
-        self.amount = unit.amount(end - start)
-        self.order = (0, span[0], -(unit.price.numerator * FINEST // unit.price.denominator), product.name, product.id, key, mark, unit.tier or 0)
-        self.reset()
-
-    def reset(self) -> None:
-        """Nothing reduced, nothing drawn."""
+        self.amount = self.left = unit.amount(end - start)
         self.reduced = 0
-        self.left = self.amount
-        self.at = self.start
+        self.order = (0, span[0], unit.rank, context.tail, unit.tier or 0)
         self.covers: list[Cover] = []
+
+    @property
+    def kind(self) -> str:
+        return self.context.kind
+
+    @property
+    def key(self) -> GroupKey:
+        return self.context.key
 
     @property
     def net(self) -> int:
         return self.amount - self.reduced
 
-    @property
-    def pays(self) -> tuple[Pay, ...]:
-        return self.offer.pays
+    def undraw(self) -> None:
+        """Give back what grants paid."""
+        for cover in self.covers:
+            cover.pay.purse.left += cover.amount
+        self.covers = []
+        self.left = self.amount
 
     def draw(self, pay: Pay, balance: int, until: Position | None = None) -> int:
         """Cover as much as the balance and the line allow, up to a running quantity; the amount drawn comes back, in minor units."""
-        open_amount = self.left - self.reduced
-        if open_amount <= 0 or balance <= 0:
+        wanted = self.left - self.reduced
+        if wanted <= 0 or balance <= 0:
             return 0
         if pay.tariff is not None:
             return self._draw_at(pay, balance, until)
-        unit = self.unit
-        cover = self.covers[-1] if self.covers and self.covers[-1].pay is pay and self.covers[-1].unit is unit else Cover(pay, unit, self.override)
-        whole = True
-        if until is not None and (stop := self.model.align(until)) < self.end:
-            if stop <= self.at:
-                return 0
-            open_amount = min(open_amount, unit.amount(cover.atoms + stop - self.at) - cover.amount)
-            whole = False
-        if open_amount <= balance:
-            taken = open_amount
-            if not whole:
-                at: Position = stop
-            elif self.reduced:
-                at = self.at + unit.atoms(taken)
-            else:
-                at = self.end
-        else:
-            taken = balance
-            step = unit.atoms(cover.amount + taken) - cover.atoms
-            at = self.at + step if step > 0 else self.at
-        at = min(at, self.end)
-        cover.atoms += at - self.at
-        cover.amount += taken
-        self.at = at
+        if until is not None and self.model.align(until) < self.end:
+            return self._draw_until(pay, balance, self.model.align(until))
+        taken = min(balance, wanted)
         self.left -= taken
-        if not self.covers or cover is not self.covers[-1]:
+        last = self.covers[-1] if self.covers else None
+        if last is not None and last.pay is pay and last.unit is self.unit:
+            last.amount += taken
+            last.atoms = None
+        else:
+            self.covers.append(Cover(pay, self.unit, self.override, taken))
+        return taken
+
+    def _at(self) -> Position:
+        """The running quantity up to which grants pay; gives every cover its atoms."""
+        at = self.start
+        for number, cover in enumerate(self.covers, 1):
+            if cover.atoms is None:
+                rest = self.end - at
+                bought = self.unit.atoms(cover.amount)
+                cover.atoms = rest if bought > rest or (number == len(self.covers) and self.left == 0) else bought
+            at += cover.atoms
+        return at
+
+    def _draw_until(self, pay: Pay, balance: int, stop: Position) -> int:
+        """Draw at the line's own price, not beyond a running quantity."""
+        at = self._at()
+        if stop <= at:
+            return 0
+        last = self.covers[-1] if self.covers else None
+        cover = last if last is not None and last.pay is pay and last.unit is self.unit else Cover(pay, self.unit, self.override, 0, 0)
+        begun = cover.atoms or 0
+        need = min(self.unit.amount(begun + stop - at) - cover.amount, self.left - self.reduced)
+        taken = min(need, balance)
+        bought = begun + stop - at if taken == need else self.unit.atoms(cover.amount + taken)
+        most = begun + stop - at
+        cover.atoms = min(bought, most)
+        cover.amount += taken
+        self.left -= taken
+        if cover is not last:
             self.covers.append(cover)
         return taken
 
     def _draw_at(self, pay: Pay, balance: int, until: Position | None) -> int:
         """Draw at a price other than the line's own: through the positions that are not covered yet."""
-        tariff = pay.tariff
+        tariff, product = pay.tariff, self.context.product
         assert tariff is not None  # noqa: S101  # the caller looked
+        at = self._at()
         stop: Position = self.end - (self.unit.atoms(self.reduced) if self.reduced and self.unit.numerator else 0)
         if until is not None:
-            stop = min(stop, self.model.align(until))
+            limit = self.model.align(until)
+            stop = min(stop, limit)
         drawn = 0
-        while self.at < stop and drawn < balance:
+        while at < stop and drawn < balance:
             model, override, left = tariff.next(self.counted)
-            edge = stop if left is None else min(stop, self.at + left * self.product.scale.per)
-            begin = self.at
-            for atoms, unit in model.pieces(self.at, edge, self.total):
-                taken, finished = self._cover(pay, unit, override.id if override else None, atoms, balance - drawn)
+            edge = stop
+            if left is not None:
+                limit = at + left * product.scale.per
+                edge = min(stop, limit)
+            begin = at
+            for atoms, unit in model.pieces(at, edge, self.total):
+                taken, step = self._cover(pay, unit, override.id if override else None, atoms, balance - drawn)
                 drawn += taken
-                if not finished:
+                at += step
+                if step < atoms:
                     break
             else:
-                self.at = edge
+                at = edge
             if override is not None and override.tiers:
-                self.counted[override.id] = self.counted.get(override.id, Fraction(0)) + Fraction(self.at - begin) / self.product.scale.per
-            if self.at < edge:
+                self.counted[override.id] = self.counted.get(override.id, Fraction(0)) + Fraction(at - begin) / product.scale.per
+            if at < edge:
                 break
-        self.left = self.unit.amount(self.end - self.at) if self.at < self.end else 0
+        self.left = self.unit.amount(self.end - at) if at < self.end else 0
         return drawn
 
-    def _cover(self, pay: Pay, unit: Unit, override: str | None, atoms: Position, balance: int) -> tuple[int, bool]:
-        """(amount, whether all of the piece is covered)."""
+    def _cover(self, pay: Pay, unit: Unit, override: str | None, atoms: Position, balance: int) -> tuple[int, Position]:
+        """(amount, atoms) that are covered of a piece."""
         if balance <= 0:
-            return 0, False
+            return 0, 0
         last = self.covers[-1] if self.covers else None
-        cover = last if last is not None and last.pay is pay and last.unit is unit and last.override == override else Cover(pay, unit, override)
-        need = unit.amount(cover.atoms + atoms) - cover.amount
-        finished = need <= balance
-        taken = need if finished else balance
-        step = atoms
-        if not finished:
-            bought = unit.atoms(cover.amount + taken) - cover.atoms
+        cover = last if last is not None and last.pay is pay and last.unit is unit and last.override == override else Cover(pay, unit, override, 0, 0)
+        begun = cover.atoms or 0
+        need = unit.amount(begun + atoms) - cover.amount
+        taken, step = need, atoms
+        if need > balance:
+            taken = balance
+            bought = unit.atoms(cover.amount + taken) - begun
             step = min(atoms, bought)
-        cover.atoms += step
+        cover.atoms = begun + step
         cover.amount += taken
-        self.at += step
         if cover is not last:
             self.covers.append(cover)
-        return taken, finished
+        return taken, step
 
     def printed(self) -> list[Printed]:
         """Covered parts, each with its application, and the rest."""
+        unit = self.unit
         if not self.covers:
-            return [self._part(self.unit, self.unit.quantity(self.end - self.start), self.amount, None, self.override)]
+            return [self._part(unit, unit.quantity(self.end - self.start), self.amount, None, self.override)]
         found = []
-        rest: Decimal | None = self.unit.quantity(self.end - self.start)
+        at = self._at()
+        rest: Decimal | None = unit.quantity(self.end - self.start)
         for cover in self.covers:
-            unit = cover.unit or self.unit
-            quantity = unit.quantity(cover.atoms)
-            rest = EXACT.subtract(rest, quantity) if rest is not None and unit.per == self.unit.per else None
-            found.append(self._part(unit, quantity, cover.amount, cover.pay.grant.name, cover.override))
-            if cover.pay.grant.type != "postpaid":
-                found.append(self._applied(cover, unit.tier))
+            its = cover.unit or unit
+            quantity = its.quantity(cover.atoms or 0)
+            rest = EXACT.subtract(rest, quantity) if rest is not None and its.per == unit.per else None
+            grant = cover.pay.grant
+            found.append(self._part(its, quantity, cover.amount, grant.name, cover.override))
+            if grant.type != "postpaid":
+                context = self.context
+                product = context.product.id
+                found.append(Printed("commit", product, context.key, *self.span, None, None, its.tier, -cover.amount, grant.name, None, context.mark))
         if self.left:
-            found.append(self._part(self.unit, self.unit.quantity(self.end - self.at) if rest is None else rest, self.left, None, self.override))
+            found.append(self._part(unit, unit.quantity(self.end - at) if rest is None else rest, self.left, None, self.override))
         return found
 
     def _part(self, unit: Unit, quantity: Decimal, amount: int, commit: str | None, override: str | None) -> Printed:
-        price = quotient(unit.price.numerator, unit.price.denominator)
-        return Printed(self.kind, self.product.id, self.key, *self.span, quantity, price, unit.tier, amount, commit, override, self.mark)
-
-    def _applied(self, cover: Cover, tier: int | None) -> Printed:
-        return Printed("commit", self.product.id, self.key, *self.span, None, None, tier, -cover.amount, cover.pay.grant.name, None, self.mark)
+        context = self.context
+        return Printed(context.kind, context.product.id, context.key, *self.span, quantity, unit.shown, unit.tier, amount, commit, override, context.mark)
 
 
 class FixedLine:
@@ -268,20 +287,23 @@ class FixedLine:
         """The amount under another price, while drawing at it."""
         level = Fraction(amount) if price is None else price
         name, product_id = (product.name, product.id) if product else ("", "")
-        self.order = (rank, span[0], -(level.numerator * FINEST // level.denominator), name, product_id, key, mark, tier or 0)
-        self.reset()
-
-    def reset(self) -> None:
-        """Nothing reduced, nothing drawn."""
+        self.order = (rank, span[0], -(level.numerator * FINEST // level.denominator), (name, product_id, key, mark), tier or 0)
         self.reduced = 0
-        self.left = self.amount
+        self.left = amount
         self.covers: list[tuple[Cover, int]] = []
+
+    def undraw(self) -> None:
+        """Give back what grants paid."""
+        for cover, _ in self.covers:
+            cover.pay.purse.left += cover.amount
+        self.covers = []
+        self.left = self.amount
 
     @property
     def net(self) -> int:
         return self.amount - self.reduced
 
-    def draw(self, pay: Pay, balance: int, until: Position | None = None) -> int:
+    def draw(self, pay: Pay, balance: int, until: Position | None = None) -> int:  # noqa: ARG002  # as a usage line has it
         """Cover as much as the balance and the line allow; the amount drawn comes back, in minor units."""
         open_amount = self.left - self.reduced
         if open_amount <= 0 or balance <= 0:

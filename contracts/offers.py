@@ -21,7 +21,7 @@ NOBODY: dict[str, Fraction] = {}
 class Tariff:
     """A base price with the overrides that could win over it."""
 
-    __slots__ = ("_base", "_factor", "_product", "chain", "explicit", "fixed", "tiered")
+    __slots__ = ("_base", "_factor", "_product", "by_total", "chain", "explicit", "fixed", "tiered")
 
     def __init__(self, product: ProductTerms, base: Price | None, factor: Fraction, chain: Chain, *, explicit: bool) -> None:
         self._product = product
@@ -30,6 +30,7 @@ class Tariff:
         self.chain = chain
         self.explicit = explicit
         self.tiered = any(o.tiers for o in chain)
+        self.by_total = any(price is not None and price.volume is not None for price in (base, *(o.price for o in chain)))
         self.fixed = None if self.tiered else self._made(choose(chain, NOBODY, explicit=explicit))
 
     def next(self, counted: Mapping[str, Fraction]) -> tuple[PriceModel, OverrideTerms | None, Fraction | None]:
@@ -40,7 +41,7 @@ class Tariff:
         return (*self._made(choice), choice.left)
 
     def same(self, other: "Tariff") -> bool:
-        return self._base == other._base and self._factor == other._factor and [o.id for o in self.chain] == [o.id for o in other.chain]
+        return self.identity() == other.identity()
 
     def identity(self) -> tuple[object, ...]:
         return (self._base, self._factor, tuple(o.id for o in self.chain))
@@ -57,12 +58,12 @@ class Tariff:
 class Pay:
     """A segment that can be drawn, and the price while drawing it; `tariff` none: the list price."""
 
-    __slots__ = ("grant", "key", "order", "segment", "tariff")
+    __slots__ = ("grant", "order", "purse", "segment", "tariff")
 
     def __init__(self, grant: Grant, segment: Segment, tariff: Tariff | None) -> None:
         self.grant = grant
         self.segment = segment
-        self.key = (grant.contract, grant.id, segment.start)
+        self.purse = grant.purse(segment.start)
         self.order = grant.order(segment)
         self.tariff = tariff
 
@@ -73,9 +74,11 @@ class Offer(NamedTuple):
     tariff: Tariff
     pays: tuple[Pay, ...]
     """In draw order."""
+    by_total: bool
+    """Some price depends on the quantity that the period reaches."""
 
     def identity(self) -> tuple[object, ...]:
-        return (self.tariff.identity(), tuple((p.key, p.tariff.identity() if p.tariff else None) for p in self.pays))
+        return (self.tariff.identity(), tuple((p.purse.key, p.tariff.identity() if p.tariff else None) for p in self.pays))
 
 
 class Window(NamedTuple):
@@ -156,7 +159,8 @@ def _offer(
             drawing = _drawing(terms, product, rate, active, grant, factor)
             pays.append(Pay(grant, segment, None if drawing is None or drawing.same(tariff) else drawing))
     pays.sort(key=lambda pay: pay.order)
-    return Offer(rate, tariff, tuple(pays))
+    by_total = tariff.by_total or any(pay.tariff is not None and pay.tariff.by_total for pay in pays)
+    return Offer(rate, tariff, tuple(pays), by_total)
 
 
 def _drawing(

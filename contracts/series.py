@@ -24,7 +24,7 @@ class Series:
     """Windows of one product and group in a period, in order, with the running raw value (atoms of 10⁻¹⁸) behind each."""
 
 
-    __slots__ = ("_running", "_valid", "carry", "kind", "parts", "start", "starts")
+    __slots__ = ("_edges", "_running", "_valid", "carry", "kind", "parts", "start", "starts")
 
     def __init__(self, kind: str, start: int, carry: Carry = NOTHING) -> None:
         self.kind = kind
@@ -34,6 +34,8 @@ class Series:
         self.starts: list[int] = []
         self.parts: dict[int, Aggregate] = {}
         self._running: list[int] = []
+        self._edges: dict[int, int] = {}
+        """Answers of `at`; one more delta changes those behind it."""
         self._valid = 0
         """How many of `_running` hold."""
 
@@ -47,15 +49,28 @@ class Series:
             place = bisect_left(self.starts, window)
         self.parts[window] = merge(self.kind, before, aggregate)
         self._valid = min(self._valid, place)
+        if self.kind == "sum":
+            more = aggregate.value or 0
+        elif self.kind == "count":
+            more = aggregate.events * RAW
+        else:
+            self._edges.clear()
+            return
+        for edge in self._edges:
+            if edge > window:
+                self._edges[edge] += more
 
     def at(self, edge: int, now: int) -> int:
         """A(start..edge), raw. Only time_weighted looks at the clock: a value has been held until `now` at most."""
         if self.kind == "time_weighted":
             return self._held(edge, now)
-        place = bisect_left(self.starts, edge)
-        if place > self._valid:
-            self._run(place)
-        return self._running[place - 1] if place else self._carried()
+        found = self._edges.get(edge)
+        if found is None:
+            place = bisect_left(self.starts, edge)
+            if place > self._valid:
+                self._run(place)
+            found = self._edges[edge] = self._running[place - 1] if place else self._carried()
+        return found
 
     def used(self, start: int, end: int) -> bool:
         """Whether there were events in [start, end)."""

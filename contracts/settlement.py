@@ -1,95 +1,109 @@
-"""Draws: which grant pays which line. Open periods are drawn again in order, because later ones depend on what earlier ones left."""
+"""Draws: which grant pays which line. Open periods are drawn in order, because later ones depend on what earlier ones left.
+
+Every segment of a grant has a purse; a line keeps what it has drawn, so that draws can be taken back from a line on and made again.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
 
 from contracts.family import Family, Renewal
 from contracts.grants import Grant
-from contracts.lines import FixedLine, UsageLine
+from contracts.lines import FixedLine
 from contracts.money import minor
 from contracts.offers import Pay
 from contracts.statement import Statement
+from contracts.usage_lines import Line
 
-__all__ = ["Drawn", "Key", "Settlement", "settle"]
+__all__ = ["Key", "draws_of", "redraw", "settle"]
 
 Key = tuple[str, str, int]
 """Contract, grant, start of the segment."""
-Drawn = dict[Key, int]
-Line = UsageLine | FixedLine
+Name = tuple[str, str]
+"""Contract, grant."""
 
 
-class Settlement(NamedTuple):
-    """What open periods draw, and what renewals took over."""
+def settle(family: Family, statements: Sequence[Statement], spent: Mapping[Key, int], closed: Iterable[Name], now: int) -> dict[Name, int]:
+    """Draw undrawn statements, earlier periods first. What renewals took over comes back, by (contract, grant) that it was taken from.
 
-    drawn: Mapping[tuple[str, int], Drawn]
-    """By (contract, period start): minor units of each segment."""
-    moved: Mapping[tuple[str, str], int]
-    """By (contract, grant) whose rest has rolled over: how much did."""
-
-
-class _Balances:
-    """What is left of each segment. `spent`: draws of final invoices; `closed`: grants with a final true-up."""
-
-    def __init__(self, spent: Mapping[Key, int], closed: Iterable[tuple[str, str]]) -> None:
-        self._spent = spent
-        self._closed = frozenset(closed)
-        self._left: dict[Key, int] = {}
-        self.gone: set[tuple[str, str]] = set()
-
-    def left(self, pay: Pay) -> int:
-        key = pay.key
-        found = self._left.get(key)
-        if found is None:
-            amount = 0 if pay.grant.rolled_from is not None or key[:2] in self._closed else pay.segment.amount
-            found = self._left[key] = max(0, amount - self._spent.get(key, 0))
-        return found
-
-    def take(self, pay: Pay, amount: int) -> None:
-        self._left[pay.key] -= amount
-
-    def roll(self, source: Grant, target: Grant, at: int) -> int:
-        """Move the rest of a grant at an instant to its continuation; the amount moved comes back."""
-        rest = granted = 0
-        for segment in source.segments(at):
-            if segment.start < at:
-                granted += segment.amount
-                if segment.end >= at:
-                    key = (source.contract, source.id, segment.start)
-                    rest += self._left.get(key, max(0, segment.amount - self._spent.get(key, 0)))
-                    self._left[key] = 0
-        moved = min(rest, minor((source.rollover or Fraction(0)) * granted, 0))
-        key = (target.contract, target.id, target.fixed_segments[0].start)
-        self._left[key] = max(0, moved - self._spent.get(key, 0))
-        return moved
-
-
-def settle(family: Family, statements: Sequence[Statement], spent: Mapping[Key, int], closed: Iterable[tuple[str, str]], now: int) -> Settlement:
-    """Draw the grants of built statements (`Statement.build`), earlier periods first."""
-    balances = _Balances(spent, closed)
-    drawn: dict[tuple[str, int], Drawn] = {(s.payer.id, s.span.start): {} for s in statements}
-    moved: dict[tuple[str, str], int] = {}
+    `spent`: draws of final invoices; `closed`: grants with a final true-up.
+    """
+    _fill(family, spent, frozenset(closed), max([now, *(s.span.end for s in statements)]))
+    moved: dict[Name, int] = {}
     renewals = [renewal for renewal in family.renewals if renewal.at <= now]
     for cluster in _clusters(family, statements):
         start = min(s.span.start for s in cluster)
         while renewals and renewals[0].at <= start:
-            _renew(renewals.pop(0), balances, moved)
-        if len(cluster) == 1 and not _pooled(family, cluster):
-            _in_line_order(cluster[0], balances, drawn)
+            _renew(renewals.pop(0), spent, moved)
+        if len(cluster) == 1 and not _pooled(family, cluster[0]):
+            redraw(cluster[0], 0)
         else:
-            _in_grant_order(family, cluster, balances, drawn)
+            _in_grant_order(cluster)
     for renewal in renewals:
-        _renew(renewal, balances, moved)
-    return Settlement(drawn, moved)
+        _renew(renewal, spent, moved)
+    return moved
 
 
-def _renew(renewal: Renewal, balances: _Balances, moved: dict[tuple[str, str], int]) -> None:
+def redraw(statement: Statement, first: int) -> None:
+    """Draw lines from a number on: one line after the other takes from its grants in order.
+
+    That is the same as one grant after the other paying its lines in order: what a grant pays of a line depends only on the grants before it
+    and the lines before it.
+    """
+    lines = statement.lines
+    for line in lines[first:] if first else lines:
+        wanted = line.left - line.reduced
+        if wanted > 0:
+            for pay in line.pays:
+                purse = pay.purse
+                if purse.left > 0:
+                    purse.left -= line.draw(pay, purse.left)
+                    if line.left <= line.reduced:
+                        break
+
+
+def draws_of(statement: Statement) -> dict[Key, int]:
+    """What each segment pays of a statement, in minor units."""
+    found: dict[Key, int] = {}
+    for line in statement.lines:
+        for each in line.covers:
+            cover = each if not isinstance(each, tuple) else each[0]
+            key = cover.pay.purse.key
+            found[key] = found.get(key, 0) + cover.amount
+    return {key: amount for key, amount in found.items() if amount}
+
+
+def _fill(family: Family, spent: Mapping[Key, int], closed: frozenset[Name], until: int) -> None:
+    for grants in family.own.values():
+        for grant in grants:
+            nothing = grant.rolled_from is not None or (grant.contract, grant.id) in closed
+            for segment in grant.segments(until):
+                purse = grant.purse(segment.start)
+                purse.left = max(0, (0 if nothing else segment.amount) - spent.get(purse.key, 0))
+
+
+def _renew(renewal: Renewal, spent: Mapping[Key, int], moved: dict[Name, int]) -> None:
     for source, target in renewal.grants:
-        moved[source.contract, source.id] = balances.roll(source, target, renewal.at)
+        moved[source.contract, source.id] = amount = _roll(source, renewal.at)
+        purse = target.purse(target.fixed_segments[0].start)
+        purse.left = max(0, amount - spent.get(purse.key, 0))
 
 
-def _pooled(family: Family, cluster: Sequence[Statement]) -> bool:
-    return any(section.terms.id in family.shared for s in cluster for section in s.sections) or any(s.payer.id in family.shared for s in cluster)
+def _roll(source: Grant, at: int) -> int:
+    """Take the rest of a grant at an instant, as far as it may move; nothing remains."""
+    rest = granted = 0
+    for segment in source.segments(at):
+        if segment.start < at:
+            granted += segment.amount
+            if segment.end >= at:
+                purse = source.purse(segment.start)
+                rest += purse.left
+                purse.left = 0
+    return min(rest, minor((source.rollover or Fraction(0)) * granted, 0))
+
+
+def _pooled(family: Family, statement: Statement) -> bool:
+    """Whether some contract of the statement draws what others draw too."""
+    return statement.payer.id in family.shared or any(section.terms.id in family.shared for section in statement.sections)
 
 
 def _clusters(family: Family, statements: Sequence[Statement]) -> list[list[Statement]]:
@@ -98,7 +112,7 @@ def _clusters(family: Family, statements: Sequence[Statement]) -> list[list[Stat
     pool_end = 0
     pool: list[Statement] | None = None
     for statement in sorted(statements, key=lambda s: (s.span.start, s.payer.id)):
-        if not _pooled(family, [statement]):
+        if not _pooled(family, statement):
             found.append([statement])
         elif pool is not None and statement.span.start < pool_end:
             pool.append(statement)
@@ -109,23 +123,7 @@ def _clusters(family: Family, statements: Sequence[Statement]) -> list[list[Stat
     return found
 
 
-def _in_line_order(statement: Statement, balances: _Balances, drawn: dict[tuple[str, int], Drawn]) -> None:
-    """One line after the other takes from its grants in order: the same as one grant after the other paying its lines in order."""
-    mine = drawn[statement.payer.id, statement.span.start]
-    for line in statement.lines:
-        if line.amount > line.reduced:
-            for pay in line.pays:
-                left = balances.left(pay)
-                if left > 0:
-                    taken = line.draw(pay, left)
-                    if taken:
-                        balances.take(pay, taken)
-                        mine[pay.key] = mine.get(pay.key, 0) + taken
-                    if line.left <= line.reduced:
-                        break
-
-
-def _in_grant_order(family: Family, cluster: Sequence[Statement], balances: _Balances, drawn: dict[tuple[str, int], Drawn]) -> None:
+def _in_grant_order(cluster: Sequence[Statement]) -> None:
     """One grant after the other: its own lines in line order, those of several contracts in event order."""
     wanted: dict[Key, list[tuple[Statement, Line, Pay]]] = {}
     first: dict[Key, Pay] = {}
@@ -133,34 +131,26 @@ def _in_grant_order(family: Family, cluster: Sequence[Statement], balances: _Bal
         for line in statement.lines:
             if line.amount > line.reduced:
                 for pay in line.pays:
-                    wanted.setdefault(pay.key, []).append((statement, line, pay))
-                    first.setdefault(pay.key, pay)
+                    wanted.setdefault(pay.purse.key, []).append((statement, line, pay))
+                    first.setdefault(pay.purse.key, pay)
     for key in sorted(wanted, key=lambda key: first[key].order):
         takers = wanted[key]
-        if len({line.terms.id for _, line, _ in takers}) > 1:
-            order = _events(takers)
-        else:
-            order = [(statement, line, pay, None) for statement, line, pay in takers]
-        for statement, line, pay, until in order:
-            left = balances.left(pay)
-            if left <= 0:
+        several = len({line.terms.id for _, line, _ in takers}) > 1
+        for line, pay, until in _events(takers) if several else [(line, pay, None) for _, line, pay in takers]:
+            if pay.purse.left <= 0:
                 break
-            taken = line.draw(pay, left, until)
-            if taken:
-                balances.take(pay, taken)
-                mine = drawn[statement.payer.id, statement.span.start]
-                mine[key] = mine.get(key, 0) + taken
+            pay.purse.left -= line.draw(pay, pay.purse.left, until)
 
 
-def _events(takers: Sequence[tuple[Statement, Line, Pay]]) -> list[tuple[Statement, Line, Pay, int | None]]:
+def _events(takers: Sequence[tuple[Statement, Line, Pay]]) -> list[tuple[Line, Pay, int | None]]:
     """Each line in the parts in which it was used, by the time of the first event of a part, then by customer, then in line order."""
-    found: list[tuple[tuple[object, ...], Statement, Line, Pay, int | None]] = []
+    found: list[tuple[tuple[int, str, int], Line, Pay, int | None]] = []
     for place, (statement, line, pay) in enumerate(takers):
         customer = line.terms.customer
         parts = statement.chunks(line)
         for first_ms, until in parts:
-            found.append(((first_ms, customer, place), statement, line, pay, until))
-        last = line.span[1] if isinstance(line, FixedLine) and line.kind == "minimum" else max((first for first, _ in parts), default=line.span[0])
-        found.append(((last, customer, place), statement, line, pay, None))
+            found.append(((first_ms, customer, place), line, pay, until))
+        whole = line.span[1] if isinstance(line, FixedLine) and line.kind == "minimum" else max((first for first, _ in parts), default=line.span[0])
+        found.append(((whole, customer, place), line, pay, None))
     found.sort(key=lambda each: each[0])
-    return [(statement, line, pay, until) for _, statement, line, pay, until in found]
+    return [(line, pay, until) for _, line, pay, until in found]

@@ -5,22 +5,20 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from contracts.lines import Counted, FixedLine, UsageLine
-from contracts.offers import Offer, Window
+from contracts.lines import Context, Counted, FixedLine, UsageLine
+from contracts.offers import Window
 from contracts.overrides import OverrideTerms
 from contracts.prices import Flat, Position, PriceModel
-from contracts.terms import ContractTerms, ProductTerms
-from contracts.windows import GroupKey
 
+__all__ = ["Line", "Run", "priced", "runs"]
+
+Line = UsageLine | FixedLine
 ONE = Decimal(1)
-
-__all__ = ["Run", "Stretch", "priced", "runs"]
 
 
 class Run(NamedTuple):
     """Usage in one window: the running quantity (atoms) before and behind it, and the highest so far before and behind it."""
 
-    window: Window
     start: int
     end: int
     high: int
@@ -42,51 +40,60 @@ class Stretch(NamedTuple):
     override: OverrideTerms | None
 
 
-def runs(windows: Sequence[Window], edges: Sequence[int], used: Sequence[bool], *, start: int = 0, always: bool = False, flats: bool = True) -> list[Run]:
-    """The windows with an offer. `edges`: running quantity behind each window; `always`: show one line when there was no usage at all."""
-    found = []
+def runs(
+    windows: Sequence[Window], edges: Sequence[int], used: Sequence[bool], *, start: int = 0, always: bool = False, flats: bool = True
+) -> list[Run | None]:
+    """One for each window with an offer in which something is shown or due; none for the others.
+
+    `edges`: running quantity behind each window. `always`: show one line when there was no usage at all. `flats`: the first ones are still due.
+    """
+    found: list[Run | None] = []
     before, high, first, fresh = start, max(start, 0), flats, flats
-    unused = always and not any(u and w.offer is not None for u, w in zip(used, windows, strict=True))
+    unused = always and edges[-1] == before and not any(u and w.offer is not None for u, w in zip(used, windows, strict=True))
     for window, edge, events in zip(windows, edges, used, strict=True):
         top = max(high, edge)
+        run = None
         if window.offer is not None:
             something = events or edge != before
-            found.append(Run(window, before, edge, high, top, first, fresh and something, something or (unused and first)))
+            if something or first:
+                run = Run(before, edge, high, top, first, fresh and something, something or (unused and first))
             first, fresh = False, fresh and not something
+        found.append(run)
         before, high = edge, top
     return found
 
 
-def priced(
-    terms: ContractTerms, product: ProductTerms, key: GroupKey, run: Run, total: int, counted: Counted, *, kind: str, mark: str
-) -> Iterator[UsageLine | FixedLine]:
+def priced(context: Context, window: Window, run: Run, total: int, counted: Counted) -> Iterator[Line]:
     """The lines of one window. Called in line order, so that tiered overrides count their units."""
-    window, offer = run.window, run.window.offer
+    offer = window.offer
     assert offer is not None  # noqa: S101  # `runs` leaves others out
     span = (window.start, window.end)
-    tariff = offer.tariff
-    if tariff.fixed is not None:
-        model, override = tariff.fixed
+    fixed = offer.tariff.fixed
+    if fixed is not None:
+        model, override = fixed
         stretches = [Stretch(model.align(run.start), model.align(run.end), model, override)]
     else:
-        stretches = list(_stretches(product, offer, run, counted))
-    for stretch in stretches:
-        model, override = stretch.model, stretch.override
-        at = stretch.start
+        stretches = list(_stretches(context, window, run, counted))
+    for at, end, model, override in stretches:
+        name = override.id if override is not None else None
         reached = model.align(total)
-        for atoms, unit in model.pieces(at, stretch.end, reached):
-            yield UsageLine(terms, product, key, span, offer, model, override, unit, at, at + atoms, reached, kind, mark, counted)
-            at += atoms
-    yield from _flats(terms, product, key, run, total, stretches, kind, mark)
-    if run.shown and stretches and run.start == run.end and (unit_ := stretches[0].model.first_unit()) is not None:
-        stretch = stretches[0]
-        start = stretch.start
-        yield UsageLine(terms, product, key, span, offer, stretch.model, stretch.override, unit_, start, start, start, kind, mark, counted)
+        for atoms, unit in model.pieces(at, end, reached):
+            yield UsageLine(context, span, offer, model, name, unit, at, at + atoms, reached, counted)
+            at += atoms  # noqa: PLW2901  # goes along with the pieces
+    if any(not stretch.model.linear for stretch in stretches):
+        yield from _flats(context, window, run, total, stretches)
+    if run.shown and run.start == run.end:
+        start, _, model, override = stretches[0]
+        unit_ = model.first_unit()
+        if unit_ is not None:
+            yield UsageLine(context, span, offer, model, override.id if override is not None else None, unit_, start, start, start, counted)
 
 
-def _stretches(product: ProductTerms, offer: Offer, run: Run, counted: Counted) -> Iterator[Stretch]:
+def _stretches(context: Context, window: Window, run: Run, counted: Counted) -> Iterator[Stretch]:
     """Under tiered overrides a window has several prices; their units are counted as they go by."""
-    per = product.scale.per
+    offer = window.offer
+    assert offer is not None  # noqa: S101  # as above
+    per = context.product.scale.per
     at: Position | None = None
     while True:
         model, override, left = offer.tariff.next(counted)
@@ -94,7 +101,8 @@ def _stretches(product: ProductTerms, offer: Offer, run: Run, counted: Counted) 
         stop = model.align(run.end)
         until: Position = stop
         if left is not None and stop > start:
-            until = min(stop, start + left * per)
+            limit = start + left * per
+            until = min(stop, limit)
             until = int(until) if until == int(until) else until
         if override is not None and override.tiers and until > start:
             counted[override.id] = counted.get(override.id, Fraction(0)) + Fraction(until - start) / per
@@ -104,12 +112,10 @@ def _stretches(product: ProductTerms, offer: Offer, run: Run, counted: Counted) 
             return
 
 
-def _flats(
-    terms: ContractTerms, product: ProductTerms, key: GroupKey, run: Run, total: int, stretches: Sequence[Stretch], kind: str, mark: str
-) -> Iterator[FixedLine]:
-    offer = run.window.offer
+def _flats(context: Context, window: Window, run: Run, total: int, stretches: Sequence[Stretch]) -> Iterator[FixedLine]:
+    offer = window.offer
     assert offer is not None  # noqa: S101  # as above
-    span = (run.window.start, run.window.end)
+    span = (window.start, window.end)
     first, used, low = run.first, run.used, run.high
     for number, stretch in enumerate(stretches):
         model = stretch.model
@@ -118,8 +124,8 @@ def _flats(
             name = stretch.override.id if stretch.override is not None else None
             place = FlatPlace(due.tier, first, used, low, high, total)
             yield FixedLine(
-                terms, product, key, span, offer.pays, kind=kind, rank=0, amount=due.amount, quantity=ONE, price=due.price, tier=due.tier, override=name,
-                mark=f"{mark}flat", under=place.amount,
+                context.terms, context.product, context.key, span, offer.pays, kind=context.kind, rank=0, amount=due.amount, quantity=ONE, price=due.price,
+                tier=due.tier, override=name, mark=f"{context.mark}flat", under=place.amount,
             )  # fmt: skip
         first = used = False
         low = high

@@ -7,6 +7,9 @@ from contracts.prices.per_unit import shown
 
 
 class FlatPrice:
+    linear = False
+    by_total = False
+
     def __init__(self, price: Fraction, places: int) -> None:
         self._flat = flat_of(price, places, None)
 

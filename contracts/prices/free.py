@@ -8,9 +8,12 @@ from contracts.scales import Scale
 
 
 class FreePrice:
+    linear = False
+
     def __init__(self, free: int, inner: PriceModel, scale: Scale, places: int) -> None:
         self._free = free
         self._inner = inner
+        self.by_total = inner.by_total
         self._nothing = unit_of(Fraction(0), places, scale.per)
 
     def _paid(self, position: Position) -> Position:

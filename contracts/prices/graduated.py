@@ -15,6 +15,9 @@ Tier = tuple[Decimal | None, Fraction, Fraction]
 
 
 class GraduatedPrice:
+    linear = False
+    by_total = False
+
     def __init__(self, tiers: Sequence[Tier], scale: Scale, places: int) -> None:
         self._tiers = list(tiers)
         self._bounds = [scale.atoms(up_to) for up_to, _, _ in tiers[:-1] if up_to is not None]

@@ -13,12 +13,13 @@ from contracts.money import cost, quotient
 __all__ = ["Flat", "Piece", "Position", "PriceModel", "Unit", "flat_of", "unit_of"]
 
 Position = int | Fraction
+FINEST = 10**30
 
 
 class Unit:
     """One price of a model: `atoms × numerator ÷ denominator` minor units. One object for each, so that it can be compared by identity."""
 
-    __slots__ = ("denominator", "numerator", "per", "price", "tier")
+    __slots__ = ("denominator", "numerator", "per", "price", "rank", "shown", "tier")
 
     def __init__(self, numerator: int, denominator: int, per: int, price: Fraction, tier: int | None) -> None:
         self.numerator = numerator
@@ -26,8 +27,11 @@ class Unit:
         self.per = per
         """Atoms of one printed unit: a quantity of one, or a package."""
         self.price = price
+        self.shown = quotient(price.numerator, price.denominator)
         self.tier = tier
         """From 1."""
+        self.rank = -(price.numerator * FINEST // price.denominator)
+        """Orders prices, the highest first; alike are those that agree to 30 places."""
 
     def amount(self, atoms: Position) -> int:
         """Minor units of some atoms, rounded half up."""
@@ -56,6 +60,11 @@ class Flat(NamedTuple):
 
 class PriceModel(Protocol):
     """A compiled price."""
+
+    linear: bool
+    """A unit costs the same wherever the running quantity stands, and there are no flats."""
+    by_total: bool
+    """What a unit costs depends on the quantity that the period reaches."""
 
     def align(self, position: Position) -> Position:
         """The position up to which units are billed when usage has reached `position`: packages count whole."""

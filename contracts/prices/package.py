@@ -10,6 +10,9 @@ from contracts.scales import Scale
 
 
 class PackagePrice:
+    linear = False
+    by_total = False
+
     def __init__(self, size: Decimal, price: Fraction, scale: Scale, places: int) -> None:
         self._size = size
         self._atoms = scale.atoms(size)

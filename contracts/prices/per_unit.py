@@ -8,6 +8,9 @@ from contracts.scales import Scale
 
 
 class PerUnitPrice:
+    linear = True
+    by_total = False
+
     def __init__(self, price: Fraction, scale: Scale, places: int) -> None:
         self._unit = unit_of(price, places, scale.per)
 

@@ -10,6 +10,9 @@ from contracts.prices.per_unit import shown
 class PercentagePrice:
     """Priced by `share`; the units of a composite product have no price of their own."""
 
+    linear = False
+    by_total = False
+
     def __init__(self, rate: Fraction, minimum: Fraction, places: int) -> None:
         self.rate = rate
         self.minimum = cost(1, (minimum * 10**places).numerator, (minimum * 10**places).denominator)

@@ -9,6 +9,9 @@ from contracts.scales import Scale
 
 
 class VolumePrice:
+    linear = False
+    by_total = True
+
     def __init__(self, tiers: Sequence[Tier], scale: Scale, places: int) -> None:
         self._tiers = list(tiers)
         self._bounds = [scale.atoms(up_to) for up_to, _, _ in tiers[:-1] if up_to is not None]
