@@ -1,6 +1,7 @@
 """The preview of an edit for people: the invoices that change, line by line."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from taximeter.commands.reading import number, table
@@ -34,7 +35,7 @@ def _invoice(invoice: Change) -> "RenderableType":
             if line is not None:
                 made.add_row(sign, *_line(line), style=style)
     made.add_section()
-    before, after = (number(total[side]) or "none" for side in ("before", "after"))
+    before, after = (_money(total[side]) or "none" for side in ("before", "after"))
     made.add_row("", "[bold]total[/]", "", "", "", "", f"{before} →", f"[bold]{after}[/]")
     return made
 
@@ -46,7 +47,7 @@ def _line(line: Change) -> list[str]:
     tier = f" (tier {line['tier']})" if line["tier"] else ""
     price = f"{number(line['unit_price'])}{tier}"
     name = f"{kind}{line['product'] or ''}{group}".strip()
-    return [name, _day(line["starting_at"]), _day(line["ending_before"]), number(line["quantity"]), price, by, number(line["amount"])]
+    return [name, _day(line["starting_at"]), _day(line["ending_before"]), number(line["quantity"]), price, by, _money(line["amount"])]
 
 
 def _balances(found: Iterable[Change]) -> "RenderableType":
@@ -55,8 +56,13 @@ def _balances(found: Iterable[Change]) -> "RenderableType":
     for pair in found:
         for sign, style, balance in (("-", "red", pair["before"]), ("+", "green", pair["after"])):
             if balance is not None:
-                made.add_row(sign, balance["contract"], balance["id"], *(number(balance[name]) for name in amounts), style=style)
+                made.add_row(sign, balance["contract"], balance["id"], *(_money(balance[name]) for name in amounts), style=style)
     return made
+
+
+def _money(text: str | None) -> str:
+    """With the currency's minor units as they are."""
+    return "" if text is None else f"{Decimal(text):,f}"
 
 
 def _day(text: str) -> str:

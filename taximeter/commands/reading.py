@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
 
 MONTHS = 12
+WIDTH = 180
 
 
 def settings_of() -> "Settings":
@@ -62,9 +63,11 @@ def quiet() -> None:
 
 
 def console() -> "Console":
+    """Standard output; wide where it is no terminal, so that nothing in a file or pipe is folded."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=WIDTH)
 
 
 def table(title: str, columns: Sequence[tuple[str, bool]]) -> "Table":

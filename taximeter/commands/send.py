@@ -63,7 +63,7 @@ def command(file: Path, rate: float | None, form: "Format | None", as_json: bool
     else:
         click.echo(f"{sent.events:,} events are on the log, {per_second:,.0f}/s")
     if sent.bad:
-        click.echo(f"{file}: {len(sent.bad):,} lines are no event and were not sent", err=True)
+        click.echo(f"{file}: not sent because they are no events: {len(sent.bad):,}", err=True)
         sys.exit(2)
 
 

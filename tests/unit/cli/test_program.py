@@ -37,7 +37,8 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in {"up", "down"}])
 def test_what_is_printed_for_people_is_there_as_json_too(name: str) -> None:
     command: click.Command = import_module(f"taximeter.commands.{name}").command
-    assert any("--json" in option.opts for option in command.params), name
+    several = command.commands.values() if isinstance(command, click.Group) else [command]
+    assert any("--json" in option.opts for each in several for option in each.params), name
 
 
 def test_help_lists_every_command_and_imports_none() -> None:
