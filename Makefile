@@ -40,5 +40,10 @@ bench: setup  ## the figures of the README
 	$(BIN)/taximeter bench meter
 	$(BIN)/taximeter bench latency
 
+docs: setup  ## the README's picture and figures from a run of the demo, and the tables of the docs
+	$(BIN)/taximeter demo --json --picture docs/images/demo.svg > docs/images/demo.new
+	mv docs/images/demo.new docs/images/demo.json
+	$(BIN)/python -m tests.pages
+
 clean:  ## remove what was built here; downloads stay in the user's cache
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich import box
 from rich.align import Align
@@ -97,32 +97,54 @@ def save(file: Path, svg: str) -> None:
     file.write_text(svg, encoding="utf-8")
 
 
+class Column(NamedTuple):
+    """Of an invoice: its name, from which width on there is room for it, how it looks."""
+
+    name: str
+    room: int = 0
+    right: bool = False
+    style: str = ""
+
+
+COLUMNS: Final = (
+    Column("product", style="bold"),
+    Column("days"),
+    Column("quantity", PRICE_COLUMNS, right=True),
+    Column("unit price", PRICE_COLUMNS, right=True),
+    Column("amount", right=True),
+    Column("override", ALL_COLUMNS, style="magenta"),
+    Column("commit", ALL_COLUMNS, style="cyan"),
+)
+
+
+def _row(line: Line, names: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "product": named(line, names),
+        "days": days(line.starting_ms, line.ending_ms),
+        "quantity": plain(line.quantity),
+        "unit price": plain(line.unit_price),
+        "amount": f"{line.amount:,f}",
+        "override": line.override or "",
+        "commit": line.commit or "",
+    }
+
+
 class Lines:
-    """The lines of an invoice as a table that drops columns where the terminal is narrow."""
+    """The lines of an invoice as a table without the columns that say nothing, or for which the terminal is too narrow."""
 
     def __init__(self, lines: Sequence[Line], names: Mapping[str, str]) -> None:
         self._lines = lines
         self._names = names
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        priced = options.max_width >= PRICE_COLUMNS
-        whole = options.max_width >= ALL_COLUMNS and any(line.override or line.commit for line in self._lines)
+        rows = [_row(line, self._names) for line in self._lines]
+        room = options.max_width
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True, header_style=QUIET)
-        table.add_column("product", style="bold", no_wrap=True, ratio=1)
-        table.add_column("days", no_wrap=True)
-        for name in ["quantity", "unit price"] * priced + ["amount"]:
-            table.add_column(name, justify="right", no_wrap=True)
-        if whole:
-            table.add_column("override", style="magenta", no_wrap=True)
-            table.add_column("commit", style="cyan", no_wrap=True)
-        for line in self._lines:
-            row = [named(line, self._names), days(line.starting_ms, line.ending_ms)]
-            if priced:
-                row += [plain(line.quantity), plain(line.unit_price)]
-            row.append(f"{line.amount:,f}")
-            if whole:
-                row += [line.override or "", line.commit or ""]
-            table.add_row(*row)
+        shown = [column for column in COLUMNS if room >= column.room and any(row[column.name] for row in rows)]
+        for column in shown:
+            table.add_column(column.name, style=column.style, justify="right" if column.right else "left", no_wrap=True, ratio=1 if column is COLUMNS[0] else None)
+        for row in rows:
+            table.add_row(*(row[column.name] for column in shown))
         yield table
 
 
@@ -162,7 +184,7 @@ def _flow(scene: Flow, names: Mapping[str, str]) -> RenderableType:
     bar.add_column(ratio=1)
     bar.add_column(justify="right", no_wrap=True, style="bold")
     for name, done in (("sent", scene.sent), ("metered", scene.metered)):
-        bar.add_row(name, ProgressBar(total=scene.total, completed=done, complete_style="cyan"), f"{done:,} of {scene.total:,}")
+        bar.add_row(name, ProgressBar(total=scene.total, completed=done, complete_style="cyan", finished_style="green"), f"{done:,} of {scene.total:,}")
     sent = Text.assemble("usage until ", (instant(scene.until_ms), "bold"), (f"   {rate:,.0f} events/s into Kafka", QUIET))
     invoice = scene.invoice
     total = money(invoice.total, invoice.currency) if invoice else "nothing yet"
