@@ -68,7 +68,7 @@ def filled(page: Path) -> str:
 def handmade(page: Path) -> list[str]:
     """Rows of tables with numbers that no case stands behind."""
     rest = TABLE.sub("", page.read_text(encoding="utf-8"))
-    return [row for row in rest.splitlines() if row.startswith("|") and re.search(r"\d", row)]
+    return [row for row in rest.splitlines() if row.startswith("|") and re.search(r"\d", re.sub(r"`[^`]*`", "", row))]
 
 
 Row = Mapping[str, str]
