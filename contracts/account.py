@@ -14,6 +14,7 @@ import msgspec
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from contracts.explain import Explanation, explain
 from contracts.facts import Facts
 from contracts.life import Life
 from contracts.reading import alert_of, read
@@ -87,6 +88,10 @@ class Account:
         found = [alert_of(fact) for fact in facts.alerts[facts.taken :]]
         facts.taken = len(facts.alerts)
         return found
+
+    def explain(self, line: str) -> Explanation | None:
+        """Where a line comes from, by its id; none: there is no such line."""
+        return explain(self._life, line)
 
     def snapshot(self, *, catalogues: bool = True) -> bytes:
         """Everything but the windows: documents, facts (final invoices and their draws), alert states, clock.

@@ -68,7 +68,7 @@ def _composites(statement: "Statement", section: "Section") -> None:
                 FixedLine(
                     terms, product, (), (start, end), offer.pays, kind="composite", rank=2, amount=amount,
                     quantity=None if floor else quotient(base, 10**terms.places), price=None if floor else model.rate,
-                    override=override.id if override else None, mark=section.mark, under=share.amount,
+                    override=override.id if override else None, mark=section.mark, under=share.under,
                 )
             )  # fmt: skip
 
@@ -151,6 +151,10 @@ class _Share(NamedTuple):
             return 0
         share = model.share(self.base)
         return max(share, model.minimum) if self.last else share
+
+    def under(self, model: object) -> tuple[int, Fraction | None]:
+        """The amount and the rate under another price."""
+        return self.amount(model), model.rate if isinstance(model, PercentagePrice) else None
 
 
 def _joined(windows: Iterable[Window]) -> list[Window]:

@@ -52,13 +52,14 @@ def _row(grant: Grant, ledger: Ledger, now: int, places: int) -> Balance:
 
 
 def _rests(grant: Grant, ledger: Ledger, now: int) -> tuple[int, int, int]:
-    """(granted so far, rest of segments that can be drawn, rest of expired ones)."""
+    """(granted so far, rest of segments that can be drawn, rest of expired ones). A draft may draw what starts later in its period."""
     granted = live_rest = dead_rest = 0
     for segment in grant.segments(now):
-        if segment.start <= now:
+        drawn = ledger.drawn.get((grant.contract, grant.id, segment.start), 0)
+        if segment.start <= now or drawn:
             source = grant.rolled_from
             amount = segment.amount if source is None else ledger.moved.get((source.contract, source.id), 0)
-            rest = max(0, amount - ledger.drawn.get((grant.contract, grant.id, segment.start), 0))
+            rest = max(0, amount - drawn)
             granted += amount
             if segment.end <= now:
                 dead_rest += rest

@@ -5,14 +5,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from contracts.money import EXACT, quotient
+from contracts.money import EXACT, half_up, quotient
 from contracts.offers import Offer, Pay
 from contracts.prices import Position, PriceModel, Unit
 from contracts.prices.model import FINEST
 from contracts.terms import ContractTerms, ProductTerms
 from contracts.windows import GroupKey
 
-__all__ = ["Context", "Counted", "Cover", "FixedLine", "Printed", "UsageLine"]
+__all__ = ["Context", "Counted", "Cover", "FixedCover", "FixedLine", "Printed", "UsageLine"]
 
 Counted = dict[str, Fraction]
 """Units that each tiered override of a contract has had in a billing period."""
@@ -62,6 +62,11 @@ class Cover:
         self.override = override
         self.amount = amount
         self.atoms = atoms
+
+    @property
+    def price(self) -> Fraction | None:
+        """Of a unit, while drawing."""
+        return None if self.unit is None else self.unit.price
 
 
 class UsageLine:
@@ -240,6 +245,16 @@ class UsageLine:
         return Printed(context.kind, context.product.id, context.key, *self.span, quantity, unit.shown, unit.tier, amount, commit, override, context.mark)
 
 
+class FixedCover(NamedTuple):
+    """What one grant pays of a fixed line: an amount, and the share of the line that it buys at its price."""
+
+    pay: Pay
+    price: Fraction | None
+    override: str | None
+    amount: int
+    share: Fraction
+
+
 class FixedLine:
     """An amount of its own: a flat, a composite product, a subscription in arrears, a minimum."""
 
@@ -269,7 +284,7 @@ class FixedLine:
     def __init__(
         self, terms: ContractTerms, product: ProductTerms | None, key: GroupKey, span: tuple[int, int], pays: tuple[Pay, ...], *, kind: str, rank: int, amount: int,
         quantity: Decimal | None = None, price: Fraction | None = None, tier: int | None = None, override: str | None = None, mark: str = "",
-        under: Callable[[PriceModel], int] | None = None,
+        under: Callable[[PriceModel], tuple[int, Fraction | None]] | None = None,
     ) -> None:  # fmt: skip
         self.terms = terms
         self.product = product
@@ -284,17 +299,17 @@ class FixedLine:
         self.override = override
         self.mark = mark
         self.under = under
-        """The amount under another price, while drawing at it."""
+        """The amount and unit price under another price, while drawing at it."""
         level = Fraction(amount) if price is None else price
         name, product_id = (product.name, product.id) if product else ("", "")
         self.order = (rank, span[0], -(level.numerator * FINEST // level.denominator), (name, product_id, key, mark), tier or 0)
         self.reduced = 0
         self.left = amount
-        self.covers: list[tuple[Cover, int]] = []
+        self.covers: list[FixedCover] = []
 
     def undraw(self) -> None:
         """Give back what grants paid."""
-        for cover, _ in self.covers:
+        for cover in self.covers:
             cover.pay.purse.left += cover.amount
         self.covers = []
         self.left = self.amount
@@ -305,42 +320,45 @@ class FixedLine:
 
     def draw(self, pay: Pay, balance: int, until: Position | None = None) -> int:  # noqa: ARG002  # as a usage line has it
         """Cover as much as the balance and the line allow; the amount drawn comes back, in minor units."""
-        open_amount = self.left - self.reduced
-        if open_amount <= 0 or balance <= 0:
+        wanted = self.left - self.reduced
+        if wanted <= 0 or balance <= 0:
             return 0
-        full, override = self.amount, self.override
+        full, price, override = self.amount, self.price, self.override
         if pay.tariff is not None and self.under is not None:
             model, winner, _ = pay.tariff.next({})
-            full, override = self.under(model), winner.id if winner else None
+            full, price = self.under(model)
+            override = winner.id if winner else None
         if full <= 0:
             return 0
-        need = full if open_amount == self.amount else int(Fraction(open_amount * full, self.amount) + Fraction(1, 2))
+        covered = sum((cover.share for cover in self.covers), Fraction(0))
+        most = 1 - covered - Fraction(self.reduced, self.amount)
+        need = half_up((most * full).numerator, (most * full).denominator)
         taken = min(need, balance)
-        cover = Cover(pay, None, override)
-        cover.amount = taken
-        at_list = open_amount if taken == need else min(open_amount, int(Fraction(taken * self.amount, full) + Fraction(1, 2)))
-        self.covers.append((cover, at_list))
-        self.left -= at_list
+        share = most if taken == need else Fraction(taken, full)
+        self.covers.append(FixedCover(pay, price, override, taken, share))
+        rest = (1 - covered - share) * self.amount
+        self.left = half_up(rest.numerator, rest.denominator)
         return taken
 
     def printed(self) -> list[Printed]:
         """Covered parts, each with its application, and the rest."""
-        price = None if self.price is None else quotient(self.price.numerator, self.price.denominator)
         found = []
         rest = self.quantity
-        for cover, at_list in self.covers:
-            share = None
+        for cover in self.covers:
+            part = None
             if self.quantity is not None and rest is not None:
-                share = self.quantity if at_list == self.amount else quotient(*(Fraction(self.quantity) * at_list / self.amount).as_integer_ratio())
-                rest = EXACT.subtract(rest, share)
-            found.append(self._part(share, price, cover.amount, cover.pay.grant.name, cover.override))
+                exact = Fraction(self.quantity) * cover.share
+                part = quotient(exact.numerator, exact.denominator)
+                rest = EXACT.subtract(rest, part)
+            found.append(self._part(part, cover.price, cover.amount, cover.pay.grant.name, cover.override))
             if cover.pay.grant.type != "postpaid":
                 product = self.product.id if self.product else None
                 found.append(Printed("commit", product, self.key, *self.span, None, None, self.tier, -cover.amount, cover.pay.grant.name, None, self.mark))
         if self.left or not self.covers:
-            found.append(self._part(rest, price, self.left, None, self.override))
+            found.append(self._part(rest, self.price, self.left, None, self.override))
         return found
 
-    def _part(self, quantity: Decimal | None, price: Decimal | None, amount: int, commit: str | None, override: str | None) -> Printed:
+    def _part(self, quantity: Decimal | None, price: Fraction | None, amount: int, commit: str | None, override: str | None) -> Printed:
         product = self.product.id if self.product else None
-        return Printed(self.kind, product, self.key, *self.span, quantity, price, self.tier, amount, commit, override, self.mark)
+        shown = None if price is None else quotient(price.numerator, price.denominator)
+        return Printed(self.kind, product, self.key, *self.span, quantity, shown, self.tier, amount, commit, override, self.mark)

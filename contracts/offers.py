@@ -21,10 +21,13 @@ NOBODY: dict[str, Fraction] = {}
 class Tariff:
     """A base price with the overrides that could win over it."""
 
-    __slots__ = ("_base", "_factor", "_product", "by_total", "chain", "explicit", "fixed", "tiered")
+    __slots__ = ("_base", "_factor", "_group", "_product", "by_total", "chain", "explicit", "fixed", "tiered")
 
-    def __init__(self, product: ProductTerms, base: Price | None, factor: Fraction, chain: Chain, *, explicit: bool) -> None:
+    def __init__(
+        self, product: ProductTerms, group: Mapping[str, str], base: Price | None, factor: Fraction, chain: Chain, *, explicit: bool
+    ) -> None:  # fmt: skip
         self._product = product
+        self._group = group
         self._base = base
         self._factor = factor
         self.chain = chain
@@ -45,6 +48,10 @@ class Tariff:
 
     def identity(self) -> tuple[object, ...]:
         return (self._base, self._factor, tuple(o.id for o in self.chain))
+
+    def reaches(self, override: OverrideTerms) -> bool:
+        """Whether the target of an override holds the product and group."""
+        return _reaches(override, self._product, self._group)
 
     def _made(self, choice: Choice) -> tuple[PriceModel, OverrideTerms | None]:
         override = choice.override
@@ -152,11 +159,11 @@ def _offer(
     if not entitled or (rate is None and (not chain or chain[0].price is None)):
         return None
     factor = rate.factor if rate else Fraction(1)
-    tariff = Tariff(product, rate.price if rate else None, factor, chain, explicit=terms.explicit)
+    tariff = Tariff(product, group, rate.price if rate else None, factor, chain, explicit=terms.explicit)
     pays = []
     for grant, segment in segments:
         if segment.start <= moment < segment.end:
-            drawing = _drawing(terms, product, rate, active, grant, factor)
+            drawing = _drawing(terms, product, group, rate, active, grant, factor)
             pays.append(Pay(grant, segment, None if drawing is None or drawing.same(tariff) else drawing))
     pays.sort(key=lambda pay: pay.order)
     by_total = tariff.by_total or any(pay.tariff is not None and pay.tariff.by_total for pay in pays)
@@ -164,16 +171,17 @@ def _offer(
 
 
 def _drawing(
-    terms: ContractTerms, product: ProductTerms, rate: RateTerms | None, active: Sequence[OverrideTerms], grant: Grant, factor: Fraction
-) -> Tariff | None:
+    terms: ContractTerms, product: ProductTerms, group: Mapping[str, str], rate: RateTerms | None, active: Sequence[OverrideTerms], grant: Grant,
+    factor: Fraction,
+) -> Tariff | None:  # fmt: skip
     """The price while drawing a grant; none: the list price. A product without a commit rate draws at its list price and list overrides."""
     names = grant.name
     if grant.rate == "commit":
         chain = candidates(active, "commit", names, terms.explicit)
         base = rate.commit_price if rate else None
         if base is not None or (chain and chain[0].price is not None):
-            return Tariff(product, base, factor, chain, explicit=terms.explicit)
+            return Tariff(product, group, base, factor, chain, explicit=terms.explicit)
     if not any(o.commits for o in active):
         return None
     chain = candidates(active, "list", names, terms.explicit)
-    return Tariff(product, rate.price if rate else None, factor, chain, explicit=terms.explicit)
+    return Tariff(product, group, rate.price if rate else None, factor, chain, explicit=terms.explicit)

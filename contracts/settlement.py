@@ -65,8 +65,7 @@ def draws_of(statement: Statement) -> dict[Key, int]:
     """What each segment pays of a statement, in minor units."""
     found: dict[Key, int] = {}
     for line in statement.lines:
-        for each in line.covers:
-            cover = each if not isinstance(each, tuple) else each[0]
+        for cover in line.covers:
             key = cover.pay.purse.key
             found[key] = found.get(key, 0) + cover.amount
     return {key: amount for key, amount in found.items() if amount}

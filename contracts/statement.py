@@ -198,13 +198,16 @@ class Statement:
         section = next((section for section in self.sections if section.terms is terms), None)
         return 0 if section is None else self._book.metric(terms, metric, section.span, now)
 
+    def series_of(self, line: Line) -> Series | None:
+        """The running values behind a usage line."""
+        return None if line.product is None else self._series.get((line.terms.id, line.product.id), {}).get(line.key)
+
     def chunks(self, line: Line) -> list[tuple[int, int]]:
         """(time of the earliest event, running quantity behind the window) of each window of a usage line: what draws in event order."""
         product = line.product
         if product is None or line.kind != "usage":
             return []
-        book = self._series.get((line.terms.id, product.id), {})
-        series = book.get(line.key)
+        series = self.series_of(line)
         if series is None:
             return []
         return [(series.parts[w].first_ms, product.scale.billed(series.at(w + 1, w + 1))) for w in series.inside(*line.span)]

@@ -91,12 +91,12 @@ class UsageBook:
         return series
 
     def _before(self, terms: ContractTerms, product: ProductTerms, start: int) -> Iterator[tuple[GroupKey, Aggregate]]:
-        """Usage before an instant, the latest day first. A value holds on from one contract of a customer to the next."""
+        """Usage before an instant, the latest day first. A value holds on from one contract of a customer to the next: it is routed as usage now."""
         catalogue = terms.document.catalogue
         for customer in self._family.ids_of(terms.customer):
             for day in self._windows.back((customer, catalogue, product.id), start):
                 for raw, _, tag, aggregate in day:
-                    if tag != DROPPED:
+                    if tag != DROPPED and self._family.owner(customer, dict(raw), catalogue, start) is terms:
                         yield product.group(raw), aggregate
 
     def _carried_groups(self, terms: ContractTerms, product: ProductTerms, start: int) -> set[GroupKey]:

@@ -125,7 +125,7 @@ def _flats(context: Context, window: Window, run: Run, total: int, stretches: Se
             place = FlatPlace(due.tier, first, used, low, high, total)
             yield FixedLine(
                 context.terms, context.product, context.key, span, offer.pays, kind=context.kind, rank=0, amount=due.amount, quantity=ONE, price=due.price,
-                tier=due.tier, override=name, mark=f"{context.mark}flat", under=place.amount,
+                tier=due.tier, override=name, mark=f"{context.mark}flat", under=place.under,
             )  # fmt: skip
         first = used = False
         low = high
@@ -141,6 +141,7 @@ class FlatPlace(NamedTuple):
     high: int
     total: int
 
-    def amount(self, model: PriceModel) -> int:
+    def under(self, model: PriceModel) -> tuple[int, Fraction | None]:
+        """(amount, price) there."""
         same: list[Flat] = [f for f in model.flats(self.low, self.high, self.total, self.first, self.used) if f.tier == self.tier]
-        return sum(f.amount for f in same)
+        return (same[0].amount, same[0].price) if same else (0, None)
