@@ -154,6 +154,8 @@ log.dirs={folder}
 
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
+# All of it is read before a group can go on: it must be compacted early.
+offsets.topic.segment.bytes=2097152
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4

@@ -22,7 +22,7 @@ class Kept:
     def __init__(self, child: Child, words: Callable[[], str] | None = None) -> None:
         self.child = child
         self.failures = 0
-        """Ends in a row, each soon after its start."""
+        """Ends in a row, each soon after its start and before it was ready."""
         self.restarts = 0
         self.error: str | None = None
         """Why it is down, or was last; none once it has calmed down."""
@@ -57,9 +57,9 @@ class Kept:
         return None
 
     def _ended(self, now: float) -> str | None:
-        self._down, self.ready = True, False
         lived_s = now - self.started
-        self.failures = 1 if lived_s > CALM_S else self.failures + 1
+        self.failures = 1 if self.ready or lived_s > CALM_S else self.failures + 1
+        self._down, self.ready = True, False
         pause_s = min(FIRST_PAUSE_S * 2 ** (self.failures - 1), LONGEST_PAUSE_S)
         self._due = now + pause_s
         how = self.child.ended()

@@ -25,6 +25,7 @@ class Source:
         self._on_trouble = on_trouble
         self._before_leaving = before_leaving
         self._gone: set[int] = set()
+        self._fatal: KafkaError | None = None
         self.new: set[int] = set()
         """Partitions that were assigned and not yet made ready: they are paused."""
         self.consumer = Consumer(
@@ -55,6 +56,8 @@ class Source:
         """Messages in order of offset for each partition: all that are there, or what comes within the linger; empty when nothing is."""
         self._gone.clear()
         first = self.consumer.consume(1, IDLE_S)
+        if self._fatal is not None:
+            raise KafkaException(self._fatal)
         if not first or self.new:
             return self._usable(first)
         rest = self.consumer.consume(most - 1, linger_s)

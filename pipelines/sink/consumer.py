@@ -10,6 +10,8 @@ from pipelines.sink.records import Record
 
 QUEUE_KB = 32_768
 """What librdkafka may fetch ahead: bounds memory while the warehouse is slow."""
+COMPLAINT_S = 15.0
+"""Longer than librdkafka waits between two tries."""
 
 
 class BatchConsumer:
@@ -19,8 +21,8 @@ class BatchConsumer:
         self._most_records = most_records
         self._most_bytes = most_bytes
         self._linger_s = linger_s
-        self.trouble: str | None = None
-        """What the broker's client complained about last, or none."""
+        self._complaint: tuple[str, float] | None = None
+        self._fatal: KafkaError | None = None
         self._consumer = Consumer(
             {
                 "bootstrap.servers": settings.kafka,
@@ -62,9 +64,18 @@ class BatchConsumer:
                 record = _record(message)
                 size += len(record.value or b"") + len(record.key or b"")
                 records.append(record)
+        if self._fatal is not None:
+            raise KafkaException(self._fatal)
         if records:
-            self.trouble = None
+            self._complaint = None
         return records
+
+    @property
+    def trouble(self) -> str | None:
+        """What the broker's client complains about; it repeats itself as long as there is reason to."""
+        if self._complaint is None or time.monotonic() - self._complaint[1] > COMPLAINT_S:
+            return None
+        return self._complaint[0]
 
     def commit(self, records: Sequence[Record]) -> None:
         """The records are stored. A commit that fails is no loss: they are stored again, which changes nothing."""
@@ -75,7 +86,7 @@ class BatchConsumer:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            self.trouble = str(error.args[0])
+            self._note(str(error.args[0]))
 
     def idle(self, seconds: float) -> None:
         """Pass time without reading on, and stay a member of the group."""
@@ -99,17 +110,27 @@ class BatchConsumer:
         self._consumer.close()
 
     def _complained(self, error: KafkaError) -> None:
-        self.trouble = str(error)
+        if error.fatal():
+            self._fatal = error  # it is told here alone: the consumer lives on and never gives another record
+        self._note(str(error))
 
     def _read_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
             return
-        self.trouble = str(error)
+        self._note(str(error))
         if error.fatal():
             raise KafkaException(error)
+
+    def _note(self, complaint: str) -> None:
+        self._complaint = (complaint, time.monotonic())
 
 
 def _record(message: Message) -> Record:
     return Record(
-        message.topic() or "", message.partition() or 0, message.offset() or 0, message.timestamp()[1], message.key(), message.value()  # type: ignore[arg-type]
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        message.timestamp()[1],
+        message.key(),
+        message.value(),  # type: ignore[arg-type]
     )
