@@ -68,7 +68,7 @@ def _composites(statement: "Statement", section: "Section") -> None:
                 FixedLine(
                     terms, product, (), (start, end), offer.pays, kind="composite", rank=2, amount=amount,
                     quantity=None if floor else quotient(base, 10**terms.places), price=None if floor else model.rate,
-                    override=override.id if override else None, mark=section.mark, under=share.under,
+                    override=override.id if override else None, mark=section.mark, exact=share.under(model)[0], under=share.under,
                 )
             )  # fmt: skip
 
@@ -152,9 +152,11 @@ class _Share(NamedTuple):
         share = model.share(self.base)
         return max(share, model.minimum) if self.last else share
 
-    def under(self, model: object) -> tuple[int, Fraction | None]:
-        """The amount and the rate under another price."""
-        return self.amount(model), model.rate if isinstance(model, PercentagePrice) else None
+    def under(self, model: object) -> tuple[Fraction, Fraction | None]:
+        """The exact amount and the rate under another price."""
+        if not isinstance(model, PercentagePrice) or self.amount(model) != model.share(self.base):
+            return Fraction(self.amount(model)), None
+        return model.rate * self.base, model.rate
 
 
 def _joined(windows: Iterable[Window]) -> list[Window]:

@@ -259,32 +259,14 @@ class FixedLine:
     """An amount of its own: a flat, a composite product, a subscription in arrears, a minimum."""
 
     __slots__ = (
-        "amount",
-        "covers",
-        "end",
-        "key",
-        "kind",
-        "left",
-        "mark",
-        "order",
-        "override",
-        "pays",
-        "price",
-        "product",
-        "product_id",
-        "quantity",
-        "reduced",
-        "span",
-        "start",
-        "terms",
-        "tier",
+        "amount", "covers", "exact", "key", "kind", "left", "mark", "order", "override", "pays", "price", "product", "quantity", "reduced", "span", "terms", "tier",
         "under",
     )  # fmt: skip
 
     def __init__(
         self, terms: ContractTerms, product: ProductTerms | None, key: GroupKey, span: tuple[int, int], pays: tuple[Pay, ...], *, kind: str, rank: int, amount: int,
         quantity: Decimal | None = None, price: Fraction | None = None, tier: int | None = None, override: str | None = None, mark: str = "",
-        under: Callable[[PriceModel], tuple[int, Fraction | None]] | None = None,
+        exact: Fraction | None = None, under: Callable[[PriceModel], tuple[Fraction, Fraction | None]] | None = None,
     ) -> None:  # fmt: skip
         self.terms = terms
         self.product = product
@@ -298,8 +280,10 @@ class FixedLine:
         self.tier = tier
         self.override = override
         self.mark = mark
+        self.exact = Fraction(amount) if exact is None else exact
+        """The amount before it was rounded, in minor units."""
         self.under = under
-        """The amount and unit price under another price, while drawing at it."""
+        """The exact amount and the unit price under another price, while drawing at it."""
         level = Fraction(amount) if price is None else price
         name, product_id = (product.name, product.id) if product else ("", "")
         self.order = (rank, span[0], -(level.numerator * FINEST // level.denominator), (name, product_id, key, mark), tier or 0)
@@ -323,7 +307,7 @@ class FixedLine:
         wanted = self.left - self.reduced
         if wanted <= 0 or balance <= 0:
             return 0
-        full, price, override = self.amount, self.price, self.override
+        full, price, override = self.exact, self.price, self.override
         if pay.tariff is not None and self.under is not None:
             model, winner, _ = pay.tariff.next({})
             full, price = self.under(model)
@@ -334,9 +318,9 @@ class FixedLine:
         most = 1 - covered - Fraction(self.reduced, self.amount)
         need = half_up((most * full).numerator, (most * full).denominator)
         taken = min(need, balance)
-        share = most if taken == need else Fraction(taken, full)
+        share = most if taken == need else min(most, taken / full)
         self.covers.append(FixedCover(pay, price, override, taken, share))
-        rest = (1 - covered - share) * self.amount
+        rest = (1 - covered - share) * self.exact
         self.left = half_up(rest.numerator, rest.denominator)
         return taken
 

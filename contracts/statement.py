@@ -190,8 +190,8 @@ class Statement:
         return sum(part.amount for part in self.printed())
 
     def spend(self, terms: ContractTerms) -> int:
-        """Usage of a contract at its list prices and overrides, before commits and credits, in minor units."""
-        return sum(line.amount for line in self.lines if line.terms is terms and line.kind in ("usage", "composite"))
+        """Usage at list prices and overrides, before commits and credits, in minor units: of a contract, or of all that the billed one pays for."""
+        return sum(line.amount for line in self.lines if line.kind in ("usage", "composite") and (terms is self.payer or line.terms is terms))
 
     def metered(self, terms: ContractTerms, metric: str, now: int) -> int:
         """A metric's raw value in the period (atoms)."""

@@ -122,10 +122,10 @@ def _flats(context: Context, window: Window, run: Run, total: int, stretches: Se
         high = run.top if number == len(stretches) - 1 else max(low, int(stretch.end))
         for due in model.flats(low, high, total, first, used):
             name = stretch.override.id if stretch.override is not None else None
-            place = FlatPlace(due.tier, first, used, low, high, total)
+            place = FlatPlace(due.tier, first, used, low, high, total, context.terms.places)
             yield FixedLine(
                 context.terms, context.product, context.key, span, offer.pays, kind=context.kind, rank=0, amount=due.amount, quantity=ONE, price=due.price,
-                tier=due.tier, override=name, mark=f"{context.mark}flat", under=place.under,
+                tier=due.tier, override=name, mark=f"{context.mark}flat", exact=due.price * 10**context.terms.places, under=place.under,
             )  # fmt: skip
         first = used = False
         low = high
@@ -140,8 +140,9 @@ class FlatPlace(NamedTuple):
     low: int
     high: int
     total: int
+    places: int
 
-    def under(self, model: PriceModel) -> tuple[int, Fraction | None]:
-        """(amount, price) there."""
+    def under(self, model: PriceModel) -> tuple[Fraction, Fraction | None]:
+        """(exact minor units, price) there."""
         same: list[Flat] = [f for f in model.flats(self.low, self.high, self.total, self.first, self.used) if f.tier == self.tier]
-        return (same[0].amount, same[0].price) if same else (0, None)
+        return (same[0].price * 10**self.places, same[0].price) if same else (Fraction(0), None)
