@@ -25,7 +25,10 @@ def preview(held: Services, at: Shelf, customer: str, given: Sequence[Fields], *
     if not 0 < len(given) <= MOST:
         raise invalid("events", f"must be 1 to {MOST} events")
     contracts = at.contracts_of(customer)
-    now_ms = max(held.books.times(contracts).values())
+    if not contracts:
+        raise invalid("customer_id", "has no contract yet, so there is no invoice")
+    times = held.books.times(contracts)
+    now_ms = max(times[contract.clock] for contract in contracts)
     events = [_event(fields, customer, number, now_ms) for number, fields in enumerate(given)]
     with held.warehouse.client() as client:
         inputs = family_inputs(client, root_of(client, customer))

@@ -61,6 +61,7 @@ def stages(workers: int) -> list[Stage]:
         *_workers("rate", "pipelines.rating.worker", workers, RATE_READS),
         Stage("sink", "pipelines.sink.worker", ("--member", MEMBER), reads=(SINK_READS, EVENTS_READS)),
         Stage("clock", "pipelines.clockwork"),
+        Stage("console", "console.worker"),
     ]
 
 

@@ -126,7 +126,8 @@ class Supervisor:
 
     def _start_stages(self) -> None:
         """When Kafka answers and the warehouse is there."""
-        told = stages.environment(self._settings, self._addresses)
+        console_port = self._settings.console_port or self._ports.get("console")
+        told = stages.environment(self._settings.model_copy(update={"console_port": console_port}), self._addresses)
         for stage in self._stages:
             self._keep(Child(stage.name, stage.command, told, self._data / "logs" / f"{stage.name}.log"))
         self._watch = Watch(self._addresses["kafka"], {group: None for stage in self._stages for group in stage.reads})
@@ -241,7 +242,7 @@ class Supervisor:
             "kafka": None,
             "clickhouse": None,
             **self._addresses,
-            "console": None,
+            "console": self._health("console").get("address") if "console" in self._kept else None,
             "updated_at": time.time(),
             "stages": shown,
         }
