@@ -5,7 +5,6 @@ publishes; meanwhile records gather, so a write carries more the longer the last
 """
 
 import asyncio
-import hashlib
 import logging
 import os
 import time
@@ -21,6 +20,7 @@ from pipelines.rating.output import ForeignWriteError, Output
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.rating.tables import TABLE, Claim, PartitionRows, StateTable
 from pipelines.rating.transport import FIRST, Consumer, Transport
+from pipelines.rating.watermark import Watermark
 from pipelines.settings import Settings
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP
 from schemas.codec import Codec, CodecError
@@ -31,6 +31,8 @@ SOURCES: Final = {topic.name: topic for topic in (CONTRACT_CHANGES, METERED_USAG
 LINE: Final = 200
 """Records of a partition that may stand in line before the agent waits."""
 TIDY_S: Final = 0.2
+LOOK_S: Final = 0.02
+WATERMARK_S: Final = 10.0
 UNPUBLISHED: Final = 2
 """Writes of a partition whose results may be on their way while the next is worked out."""
 
@@ -93,6 +95,11 @@ class Runner:
         if self.partition.waiting >= LINE:
             self._room.clear()
             await self._room.wait()
+
+    def release(self, mark: int) -> None:
+        """Ticks up to `mark` may be applied."""
+        self.partition.release(mark)
+        self._wake.set()
 
     async def stop(self) -> None:
         """End between two writes; what was not written is applied again by the next owner."""
@@ -248,6 +255,25 @@ class Shell:
                 await self.consumer.commit()
             await asyncio.sleep(0.05)
 
+    async def keep_time(self) -> None:
+        """Let ticks through when the usage that arrived before them is applied."""
+        watermark = Watermark(self.settings.kafka or "")
+        while True:
+            marks = {number: mark for number, runner in self._runners.items() if (mark := runner.partition.mark()) is not None}
+            ends = await asyncio.to_thread(watermark.pass_by, list(marks), WATERMARK_S) if marks else None
+            while ends and not self._app.rebalancing:
+                standing = await self.consumer.reading(METERED_USAGE.name, ends)
+                for number, (position, last) in standing.items():
+                    runner = self._runners.get(number)
+                    if runner is None:
+                        del ends[number]
+                    elif position >= ends[number] and runner.partition.applied(METERED_USAGE.name) > last:
+                        runner.release(marks[number])
+                        del ends[number]
+                if ends:
+                    await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)
+
     async def release(self) -> None:
         """Finish the writes under way and let go of all partitions."""
         runners, self._runners = self._runners, {}
@@ -282,7 +308,4 @@ class Shell:
             self.counts["unreadable"] += 1
             log.warning("%s[%d] offset %d is passed over: %s", message.topic, message.partition, message.offset, error)
             return None
-        identity = b""
-        if message.topic == METERED_USAGE.name and value["kind"] == "transfer":
-            identity = hashlib.blake2b(message.value, digest_size=16).digest()
-        return Input(message.topic, message.offset, round(message.timestamp * 1000), value, identity)
+        return Input(message.topic, message.offset, round(message.timestamp * 1000), value)

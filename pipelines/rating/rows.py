@@ -10,6 +10,8 @@ class Position(msgspec.Struct, array_like=True):
 
     outbox: int = 0
     """Number of the last outbox row."""
+    transfers: int = 0
+    """Number of the last transfer to another partition."""
     applied: dict[str, int] = {}
     """Offset behind the last record of each topic that is applied as a whole."""
     parts: bytes = b""

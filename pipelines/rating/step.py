@@ -6,12 +6,13 @@ some prefix of what was applied: after a crash the records behind the position a
 and what the outbox still names is published again. Nothing counts twice and no result is lost, whatever the sources' interleaving.
 
 Order: contract-changes and metered-usage are applied as they arrive, but a metered record that METER made with knowledge of a document waits until
-the document is applied. A tick is applied when its barrier says that all usage that came before it has been.
+the document is applied. A tick is applied when whoever drives the step knows that all usage that arrived before it is (`mark`, `release`):
+else an invoice could become final without usage that came in time.
 """
 
 import heapq
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -49,8 +50,14 @@ class Input(NamedTuple):
     recorded_ms: int
     """Timestamp of the record."""
     value: dict[str, Any]
-    identity: bytes = b""
-    """Of a transfer: tells it from every other one, and is the same when it comes again."""
+
+    @property
+    def transfer(self) -> bytes:
+        """What tells a transfer from every other one, and is the same when it comes again; empty for other records."""
+        value = self.value
+        if value.get("kind") != "transfer":
+            return b""
+        return b"%d %d" % (value["origin_partition"], value["origin_offset"])
 
 
 class Write(NamedTuple):
@@ -84,8 +91,10 @@ class Partition:
         self._touched: dict[str, HeldAccount] = {}
         self._roots: dict[str, str] = {}
         self._line: list[Input] = []
+        self._coming: deque[tuple[int, str, int]] = deque()
+        """Ticks that wait for the usage before them: offset, clock, time."""
         self._ticks: dict[str, tuple[int, int]] = {}
-        """Clock to (time, offset of the last tick): of several waiting ticks the last counts."""
+        """Clock to (time, offset of the tick) that can be applied: of several the last counts."""
         self._clocks: dict[str, int] = {}
         self._settled: dict[str, int] = {}
         self._reported: dict[str, int] = {}
@@ -107,13 +116,25 @@ class Partition:
     def put(self, record: Input) -> None:
         """Stand in line. What is applied already is settled at once, after what is under way."""
         if record.topic == CLOCK.name:
-            clock, now = record.value["clock"], record.value["now"]
-            before = self._ticks.get(clock, (0, 0))[0]
-            self._ticks[clock] = (max(before, now), record.offset)
-        elif record.offset < self._applied(record.topic):
+            self._coming.append((record.offset, record.value["clock"], record.value["now"]))
+        elif record.offset < self.applied(record.topic):
             self._settle(record.topic, record.offset + 1)
         else:
             self._line.append(record)
+
+    def mark(self) -> int | None:
+        """The last tick that waits; none: no tick does."""
+        return self._coming[-1][0] if self._coming else None
+
+    def release(self, mark: int) -> None:
+        """All usage that arrived before the tick `mark` is applied: the ticks up to it can be."""
+        while self._coming and self._coming[0][0] <= mark:
+            offset, clock, now = self._coming.popleft()
+            self._ticks[clock] = (max(self._ticks.get(clock, (0, 0))[0], now), offset)
+
+    def applied(self, topic: str) -> int:
+        """Offset behind the last record of a topic that is applied as a whole."""
+        return self._position.applied.get(topic, 0)
 
     @property
     def busy(self) -> bool:
@@ -166,9 +187,6 @@ class Partition:
 
     # -- what is applied ---------------------------------------------------------------------------------------------------------------
 
-    def _applied(self, topic: str) -> int:
-        return self._position.applied.get(topic, 0)
-
     def _full(self) -> bool:
         return self._unlearn or self._cells.weight >= WRITE_BYTES or len(self._touched) >= WRITE_ACCOUNTS
 
@@ -181,10 +199,14 @@ class Partition:
             if record.topic == CONTRACT_CHANGES.name:
                 return place
             if not held_back:
-                if record.value["documents"] <= self._applied(CONTRACT_CHANGES.name):
+                if record.value["documents"] <= self.applied(CONTRACT_CHANGES.name) and self._understood(record):
                     return place
                 held_back = True
         return None
+
+    def _understood(self, record: Input) -> bool:
+        """A transfer comes from a partition that may have known a catalogue earlier than this one."""
+        return not record.transfer or all(each["catalogue"] in self._catalogues for each in record.value["deltas"])
 
     def _apply(self, record: Input) -> bool:
         """True when the record is applied as a whole."""
@@ -198,7 +220,7 @@ class Partition:
             elif kind == "contract":
                 self._contract(change, record)
             elif kind == "move":
-                self._move(change, record)
+                self._move(change)
             elif kind == "action":
                 body = msgspec.json.decode(change["body"])
                 account = self._touch(change["root"] or change["customer"], record.recorded_ms)
@@ -263,7 +285,7 @@ class Partition:
         if root is not None or self._cells.read(keys.gone(customer)) is not None:
             self._cells.write(keys.gone(customer), None if root is None else root.encode("utf-8", "surrogatepass"))
 
-    def _move(self, change: Mapping[str, Any], record: Input) -> None:
+    def _move(self, change: Mapping[str, Any]) -> None:
         """The usage of an id belongs to another root from now on: told to the partition where it was and to that where it will be."""
         customer, root = change["id"], change["root"]
         # Accounts know windows by heart: those of the id change hands now, so all are read anew after this write.
@@ -278,7 +300,7 @@ class Partition:
         self._gone(customer, root)
         found = sorted(self._cells.scan(keys.cells(customer)))
         for deltas in moves.portions(found, change["recorded_at"]):
-            self._transfer(root, record.offset, deltas)
+            self._transfer(root, deltas)
         for key, _ in found:
             self._cells.write(key, None)
 
@@ -292,22 +314,16 @@ class Partition:
             self._cells.write(keys.account(root), None)
             self._remember()
 
-    def _transfer(self, root: str, offset: int, deltas: list[dict[str, Any]]) -> None:
-        self._pending.transfers.append(
-            {
-                "root": root,
-                "kind": "transfer",
-                "origin_partition": self.number,
-                "origin_offset": offset,
-                "documents": -1,
-                "deltas": deltas,
-            }
-        )
+    def _transfer(self, root: str, deltas: list[dict[str, Any]]) -> None:
+        self._position.transfers += 1
+        head = {"kind": "transfer", "origin_partition": self.number, "origin_offset": self._position.transfers, "documents": -1}
+        self._pending.transfers.append(head | {"root": root, "deltas": deltas})
 
     def _metered(self, record: Input) -> bool:
         """Apply a metered record, account by account; false when the write is full before its end."""
         value = record.value
-        if record.identity and self._cells.read(keys.transfer(record.identity)) is not None:
+        transfer = record.transfer
+        if transfer and self._cells.read(keys.transfer(transfer)) is not None:
             return True
         parts = int.from_bytes(self._position.parts, "little")
         groups: dict[str, list[int]] = {}
@@ -318,24 +334,24 @@ class Partition:
             if self._full():
                 self._position.parts = parts.to_bytes((parts.bit_length() + 7) // 8, "little")
                 return False
-            self._usage(root, [value["deltas"][place] for place in places], record)
+            self._usage(root, [value["deltas"][place] for place in places], record.recorded_ms)
             for place in places:
                 parts |= 1 << place
         self._position.parts = b""
-        if record.identity:
-            self._cells.write(keys.transfer(record.identity), b"1")
+        if transfer:
+            self._cells.write(keys.transfer(transfer), b"1")
         return True
 
-    def _usage(self, root: str, deltas: list[dict[str, Any]], record: Input) -> None:
+    def _usage(self, root: str, deltas: list[dict[str, Any]], recorded_ms: int) -> None:
         away = {each["customer"]: self._cells.read(keys.gone(each["customer"])) for each in deltas}
         here = [each for each in deltas if away[each["customer"]] is None]
         if here:
-            account = self._touch(root, record.recorded_ms, *{each["catalogue"] for each in here})
+            account = self._touch(root, recorded_ms, *{each["catalogue"] for each in here})
             account.usage(_delta(each) for each in here)
         for customer, to in away.items():
             if to is not None:
                 sent = [each for each in deltas if each["customer"] == customer]
-                self._transfer(to.decode("utf-8", "surrogatepass"), record.offset, sent)
+                self._transfer(to.decode("utf-8", "surrogatepass"), sent)
 
     def _root(self, customer: str) -> str:
         found = self._roots.get(customer)
@@ -523,6 +539,9 @@ class Partition:
         found = dict(self._settled)
         if running and CONTRACT_CHANGES.name in found:
             found[CONTRACT_CHANGES.name] = min(found[CONTRACT_CHANGES.name], *running)
+        ticks = [offset for _, offset in self._ticks.values() if offset >= 0]
+        if ticks and CLOCK.name in found:
+            found[CLOCK.name] = min(found[CLOCK.name], *ticks)
         return {topic: offset for topic, offset in found.items() if offset > self._reported.get(topic, -1)}
 
 

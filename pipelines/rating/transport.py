@@ -17,7 +17,7 @@ from faust.types import TP
 
 FETCH_WAIT_MS: Final = 20
 """A fetch waits for the partitions that it asks for, and until it returns no other are asked for: so this is a delay that events can meet."""
-FETCH_TURN_S: Final = 0.2
+FETCH_TURN_S: Final = 0.05
 """A seek waits for a fetch, so a fetch without records ends after this."""
 FIRST: Final = -1
 """`before` of the first record behind a seek."""
@@ -54,6 +54,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         assignment = self._ensure_consumer()._subscription.subscription.assignment  # noqa: SLF001
         state = assignment and assignment.state_value(place)
         return state.position if state is not None and state.has_valid_position else None
+
+    async def reading(self, places: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+        """Where reading stands: the next offset, and the last record that was handed over (`FIRST`: none since the last seek)."""
+        found: dict[TP, tuple[int, int]] = await self.call_thread(self._reading, list(places))
+        return found
+
+    async def _reading(self, places: list[TP]) -> dict[TP, tuple[int, int]]:
+        async with self._position:
+            return {place: (self.position_of(place) or 0, self._last.get(place, FIRST)) for place in places}
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         found: Mapping[TP, int] = await self.call_thread(self._back_to_committed)
@@ -93,6 +102,11 @@ class Consumer(driver.Consumer):
         """What `settle` said last, or what was committed when reading began."""
         place = TP(topic, partition)
         return self._done.get(place, self._committed_offset.get(place))
+
+    async def reading(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """By partition: the next offset that is read, and the last record that was read since the partition became ours."""
+        found = await self._thread.reading(TP(topic, number) for number in partitions)
+        return {place.partition: standing for place, standing in found.items()}
 
     def unread(self, topic: str, partition: int) -> int:
         """Offsets between what has been read and the end of the partition; control records count as read."""

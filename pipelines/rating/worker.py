@@ -48,10 +48,12 @@ class Worker:
             shell = Shell(self._settings, self._number, folder)
             await shell.output.start()
             app = shell.app
-            committing: asyncio.Task[None] | None = None
+            keeping: list[asyncio.Task[None]] = []
             try:
                 await app.start()
-                committing = asyncio.create_task(shell.keep_committing())
+                keeping += [asyncio.create_task(each) for each in (shell.keep_committing(), shell.keep_time())]
+                for task in keeping:
+                    task.add_done_callback(shell.ended)
                 while not self._stopping.is_set():
                     self._look(shell)
                     try:
@@ -60,12 +62,12 @@ class Worker:
                         continue
             finally:
                 log.info("stopping")
-                await asyncio.wait_for(self._end(shell, committing), STOP_S)
+                await asyncio.wait_for(self._end(shell, keeping), STOP_S)
 
-    async def _end(self, shell: Shell, committing: "asyncio.Task[None] | None") -> None:
+    async def _end(self, shell: Shell, keeping: "list[asyncio.Task[None]]") -> None:
         await shell.release()
-        if committing is not None:
-            committing.cancel()
+        for task in keeping:
+            task.cancel()
         if shell.failed is None:
             await shell.consumer.commit()
         await shell.app.stop()

@@ -4,8 +4,6 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.loading import read_documents
@@ -85,8 +83,7 @@ class World:
 
     def append(self, topic: str, partition: int, value: dict[str, Any]) -> None:
         place = self.topics[topic][partition]
-        identity = msgspec.msgpack.encode(value) if value.get("kind") == "transfer" else b""
-        place.append(Input(topic, len(place), OCTOBER_MS, value, identity))
+        place.append(Input(topic, len(place), OCTOBER_MS, value))
 
     # -- what happens ------------------------------------------------------------------------------------------------------------------
 
@@ -104,6 +101,9 @@ class World:
         """Deliver a few records or let the worker work; false when there is nothing to do."""
         open_topics = [topic for topic, places in self.topics.items() if self._next(number, topic) < len(places[number])]
         worker = self.workers[number]
+        mark = worker.mark()
+        if mark is not None and worker.applied(METERED_USAGE.name) == len(self.topics[METERED_USAGE.name][number]):
+            worker.release(mark)
         if open_topics and (self.random.random() < 0.6 or not worker.busy):
             for _ in range(self.random.randint(1, 4)):
                 topic = self.random.choice(open_topics)
