@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.document_log import Documents
+from pipelines.document_log import Documents, RecordedCatalogue
 from pipelines.metering import compile as products
 from pipelines.metering import statements as sql
-from pipelines.metering.decode import Bad, Batch, Decoder
+from pipelines.metering.decode import SENTINEL, TABLE, Bad, Batch, Decoder
 from pipelines.metering.dedup import VALUE, Dedup, Entries
 from pipelines.metering.engine import Engine
 from pipelines.metering.routing import Routing, routing
@@ -22,6 +22,8 @@ from schemas.packed import metered_usage
 SINGLES: Final = "meter.singles"
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
+MANY: Final = 50
+"""Products with which every statement may name all of them; of more, only those are named of which events have come since the last document."""
 SHOWN: Final = 1000
 """So much of a bad event's key and ids is repeated in its reject."""
 _ROW: Final = np.dtype([("n", "<u8"), ("key", "V16"), ("body", "<u8"), ("timestamp", "<i8"), ("flags", "u1")])
@@ -73,8 +75,10 @@ class Outcome(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The products of all catalogues, and what is special about customers. Made anew when a document changes."""
+    """What is asked of a batch. Made anew when a document changes, or when events come of which it knows no products."""
 
+    types: frozenset[str]
+    """Event types whose products it has."""
     meters: list[products.Meter]
     identity: str
     checks: list[str]
@@ -92,13 +96,15 @@ class Metering:
         self._topic = topic
         self._decoder = Decoder(engine, codec)
         self._tables: dict[str, frozenset[str]] = {}
+        self._known: dict[str, tuple[int, list[products.Meter]]] = {}
+        """Products by catalogue and its version."""
         engine.run(f"CREATE TABLE IF NOT EXISTS {sql.EXCLUDED} (n UInt64) ENGINE = Set SETTINGS persistent = 0")
         self.prepare(Documents())
 
     def prepare(self, documents: Documents) -> None:
         """Take the documents as they are now; they hold for all following batches. A change of one needs another call."""
         self._documents = documents
-        meters = [each for known in documents.catalogues.values() for each in products.meters(known.catalogue)]
+        self._known = {name: self._products(name, known) for name, known in documents.catalogues.items()}
         routes = routing(documents, self._limits.partitions)
         self._set_roots(routes)
         singles = SINGLES if routes.singles else None
@@ -109,10 +115,31 @@ class Metering:
             name = f"meter.filtered_{position}"
             self._set_table(name, customers)
             filters.append((key, name))
-        single = sql.Single(singles, tuple(filters))
+        self._single = sql.Single(singles, tuple(filters))
+        meters = [each for _, found in self._known.values() for each in found]
+        self._types = frozenset(kind for each in meters for kind in each.event_types)
+        self._plan = self._planned(self._types if len(meters) <= MANY else frozenset())
+
+    def _products(self, name: str, known: RecordedCatalogue) -> tuple[int, list[products.Meter]]:
+        before = self._known.get(name)
+        return before if before is not None and before[0] == known.version else (known.version, products.meters(known.catalogue))
+
+    def _planned(self, types: frozenset[str]) -> Plan:
+        """The plan for events of these types: planning a statement costs more than running it, and grows with the products that it names."""
+        meters = [each for _, found in self._known.values() for each in found if not types.isdisjoint(each.event_types)]
         checks = [sql.check(each, position) for position, each in enumerate(meters)]
-        deltas = sql.deltas(meters, self._limits.window_ms, self._limits.partitions, single)
-        self._plan = Plan(meters, sql.identity(meters), checks, deltas)
+        deltas = sql.deltas(meters, self._limits.window_ms, self._limits.partitions, self._single)
+        return Plan(types, meters, sql.identity(meters), checks, deltas)
+
+    def _extended(self) -> bool:
+        """Whether the batch in the table has events of whose products the plan did not know; now it does."""
+        if self._plan.types == self._types:
+            return False
+        found = self._engine.lines(f"SELECT DISTINCT event_type FROM {TABLE} WHERE n != {SENTINEL} AND isValidUTF8(event_type)")  # noqa: S608
+        fresh = self._types.intersection(msgspec.json.decode(row, type=tuple[str])[0] for row in found) - self._plan.types
+        if fresh:
+            self._plan = self._planned(self._plan.types | fresh)
+        return bool(fresh)
 
     def _set_roots(self, routes: Routing) -> None:
         places = {each: routes.partition_of(each) + 1 for each, root in routes.roots.items() if each != root}
@@ -127,6 +154,8 @@ class Metering:
     def run(self, messages: Messages, dedup: Dedup) -> Outcome:
         """Meter a batch. `dedup` is read here; the caller writes `fresh` to it."""
         positions, bad, rows = self._load(messages, self._plan.identity)
+        if len(positions) and self._extended():
+            rows = np.frombuffer(self._engine.query(self._plan.identity, "RowBinary"), _ROW)
         recorded = messages.recorded_ms[positions]
         old, ahead = untimely(rows["timestamp"], recorded, self._limits.late_ms, self._limits.ahead_ms)
         bad += [Bad(int(positions[i]), "too_old", _when(rows["timestamp"][i], recorded[i])) for i in old]
