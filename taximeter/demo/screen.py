@@ -14,6 +14,7 @@ from rich import box
 from rich.align import Align
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.constrain import Constrain
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -51,7 +52,7 @@ def drawn(scene: Scene, names: Mapping[str, str]) -> RenderableType:
     """The picture of a scene; `names` are the products' names by id."""
     match scene:
         case Waiting():
-            return Text(f"   {scene.text}", style=QUIET)
+            return _indented(Text(scene.text, style=QUIET))
         case Heading():
             return _heading(scene)
         case Terms() | Places():
@@ -164,7 +165,7 @@ def instant(at_ms: int) -> str:
 def _heading(scene: Heading) -> RenderableType:
     parts: list[RenderableType] = [Text(), Text.assemble((f" {scene.number} ", "bold black on cyan"), " ", (scene.title, "bold"))]
     if scene.about:
-        parts.append(Text(f"   {scene.about}", style=QUIET))
+        parts.append(_indented(Text(scene.about, style=QUIET)))
     return Constrain(Group(*parts), WIDTH)
 
 
@@ -173,8 +174,12 @@ def _rows(pairs: Sequence[tuple[str, str]]) -> RenderableType:
     grid.add_column(style=QUIET, no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in pairs:
-        grid.add_row(f"   {name}", value)
-    return Constrain(grid, WIDTH)
+        grid.add_row(name, value)
+    return Constrain(_indented(grid), WIDTH)
+
+
+def _indented(part: RenderableType) -> RenderableType:
+    return Padding(part, (0, 0, 0, 3))
 
 
 def _flow(scene: Flow, names: Mapping[str, str]) -> RenderableType:
@@ -211,7 +216,7 @@ def _bill(scene: Bill, names: Mapping[str, str]) -> RenderableType:
 
 def _grant(row: Balance, currency: str) -> RenderableType:
     parts = [f"{word} {money(amount, currency)}" for word, amount in (("granted", row.granted), ("applied", row.applied), ("remaining", row.remaining))]
-    return Constrain(Text.assemble((f"   {row.type} commit {row.id}  ", "cyan"), ", ".join(parts)), WIDTH)
+    return Constrain(_indented(Text.assemble((f"{row.type} commit {row.id}  ", "cyan"), ", ".join(parts))), WIDTH)
 
 
 def _measured(scene: Measured) -> RenderableType:
