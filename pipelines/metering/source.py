@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from pipelines.fatal import DONE_FOR, ClientLog
 from pipelines.metering.batch import Messages
 from pipelines.topology import METER_GROUP, USAGE_EVENTS
 
@@ -25,7 +26,7 @@ class Source:
         self._on_trouble = on_trouble
         self._before_leaving = before_leaving
         self._gone: set[int] = set()
-        self._fatal: KafkaError | None = None
+        self._client = ClientLog()
         self.new: set[int] = set()
         """Partitions that were assigned and not yet made ready: they are paused."""
         self.consumer = Consumer(
@@ -49,6 +50,7 @@ class Source:
                 "allow.auto.create.topics": False,
             },
             error_cb=self._complained,
+            logger=self._client.logger,
         )
         self.consumer.subscribe([USAGE_EVENTS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
@@ -56,8 +58,7 @@ class Source:
         """Messages in order of offset for each partition: all that are there, or what comes within the linger; empty when nothing is."""
         self._gone.clear()
         first = self.consumer.consume(1, IDLE_S)
-        if self._fatal is not None:
-            raise KafkaException(self._fatal)
+        self._client.check()
         if not first or self.new:
             return self._usable(first)
         rest = self.consumer.consume(most - 1, linger_s)
@@ -69,7 +70,7 @@ class Source:
         for message in found:
             error = message.error()
             if error is not None:
-                if error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
+                if error.code() in DONE_FOR:
                     raise KafkaException(error)
                 self._on_trouble(error.str())
         return [message for message in found if message.error() is None]

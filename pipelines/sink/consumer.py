@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from pipelines.fatal import DONE_FOR, ClientLog
 from pipelines.settings import Settings
 from pipelines.sink.records import Record
 
@@ -22,7 +23,7 @@ class BatchConsumer:
         self._most_bytes = most_bytes
         self._linger_s = linger_s
         self._complaint: tuple[str, float] | None = None
-        self._fatal: KafkaError | None = None
+        self._client = ClientLog()
         self._consumer = Consumer(
             {
                 "bootstrap.servers": settings.kafka,
@@ -43,6 +44,7 @@ class BatchConsumer:
                 "allow.auto.create.topics": False,
             },
             error_cb=self._complained,
+            logger=self._client.logger,
         )
         self._consumer.subscribe(list(topics))
 
@@ -64,8 +66,7 @@ class BatchConsumer:
                 record = _record(message)
                 size += len(record.value or b"") + len(record.key or b"")
                 records.append(record)
-        if self._fatal is not None:
-            raise KafkaException(self._fatal)
+        self._client.check()
         if records:
             self._complaint = None
         return records
@@ -110,15 +111,13 @@ class BatchConsumer:
         self._consumer.close()
 
     def _complained(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._fatal = error  # it is told here alone: the consumer lives on and never gives another record
         self._note(str(error))
 
     def _read_error(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._PARTITION_EOF:
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
             return
         self._note(str(error))
-        if error.fatal():
+        if error.code() in DONE_FOR:
             raise KafkaException(error)
 
     def _note(self, complaint: str) -> None:
@@ -132,5 +131,5 @@ def _record(message: Message) -> Record:
         message.offset() or 0,
         message.timestamp()[1],
         message.key(),
-        message.value(),  # type: ignore[arg-type]
+        message.value(),
     )

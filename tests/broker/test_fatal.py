@@ -1,0 +1,77 @@
+"""A consumer that was fenced off by another with its name does not live on in silence."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaException
+
+from pipelines.metering.source import Source
+from pipelines.settings import Settings
+from pipelines.sink.consumer import BatchConsumer
+from pipelines.testing import Kafka, until
+from pipelines.topology import METER_GROUP, USAGE_EVENTS
+
+
+def takes_over(kafka: Kafka, group: str, instance: str) -> Consumer:
+    """Another process with the same name, as after a restart that was not noticed."""
+    other = Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap,
+            "group.id": group,
+            "group.instance.id": instance,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": 10_000,
+            "log_level": 2,
+        }
+    )
+    other.subscribe([USAGE_EVENTS.name])
+    return other
+
+
+def test_a_meter_that_was_fenced_off_ends(kafka: Kafka) -> None:
+    # given: a METER that has its partitions
+    name = f"meter-{uuid.uuid4().hex}"
+    source = Source(kafka.bootstrap, name, lambda _: None, lambda: None)
+
+    def assigned() -> bool:
+        source.fetch(10, 0.02)
+        return bool(source.assigned())
+
+    until(assigned, "partitions")
+    # when
+    other = takes_over(kafka, METER_GROUP, name)
+
+    # then
+    def fetch() -> bool:
+        other.consume(1, 0.1)
+        source.fetch(10, 0.02)
+        return False
+
+    with pytest.raises(KafkaException, match="fenced"):
+        until(fetch, "the end of METER")
+    source.consumer.close()
+    other.close()
+
+
+def test_a_sink_that_was_fenced_off_ends(kafka: Kafka, tmp_path: Path) -> None:
+    group = f"sink-{uuid.uuid4().hex}"
+    settings = Settings(data=tmp_path, kafka=kafka.bootstrap)
+    consumer = BatchConsumer(settings, group, [USAGE_EVENTS.name], member="one", most_records=10, most_bytes=1000, linger_s=0.1)
+
+    def assigned() -> bool:
+        consumer.batch()
+        return bool(consumer._consumer.assignment())
+
+    until(assigned, "partitions")
+    other = takes_over(kafka, group, f"{group}-one")
+
+    def batch() -> bool:
+        other.consume(1, 0.1)
+        consumer.batch()
+        return False
+
+    with pytest.raises(KafkaException, match="fenced"):
+        until(batch, "the end of SINK's consumer")
+    consumer.close()
+    other.close()
