@@ -130,7 +130,14 @@ def _shape(fields: Fields, at: Shelf, product: Product, catalogue: Catalogue) ->
     granularity = fields.any("sql_breakdown_granularity")
     if granularity is not None:
         raise invalid("sql_breakdown_granularity", "belongs to SQL metrics, which are not served")
-    quantity = product.quantity or Quantity()
+    quantity = _quantity(fields, product.quantity or Quantity())
+    if quantity != Quantity():
+        said["quantity"] = quantity
+    return msgspec.structs.replace(product, **said)
+
+
+def _quantity(fields: Fields, quantity: Quantity) -> Quantity:
+    """Conversion and rounding, as far as the request names them."""
     if fields.has("quantity_conversion"):
         quantity = msgspec.structs.replace(quantity, divide_by=_divisor(fields.object("quantity_conversion")))
     if fields.has("quantity_rounding"):
@@ -140,9 +147,7 @@ def _shape(fields: Fields, at: Shelf, product: Product, catalogue: Catalogue) ->
     else:
         fields.any("quantity_rounding")
     fields.any("quantity_conversion")
-    if quantity != Quantity():
-        said["quantity"] = quantity
-    return msgspec.structs.replace(product, **said)
+    return quantity
 
 
 def _divisor(fields: Fields) -> Decimal:

@@ -6,7 +6,7 @@ Everything is in cents there. The month is played on a test clock, so it is Octo
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,16 @@ from pipelines.testing import Stack, until
 
 OCTOBER = datetime(2025, 10, 1, 12, tzinfo=UTC)
 PRICES = {"API calls": "0.2", "Model A tokens": "300", "Model B tokens": "1500", "Model C tokens": "60", "Images": "4"}
+
+
+def awaited(look: Callable[[], Any], ready: Callable[[Any], bool], what: str) -> Any:
+    """The first answer of `look` that is ready."""
+
+    def once() -> tuple[Any] | None:
+        found = look()
+        return (found,) if ready(found) else None
+
+    return until(once, what)[0]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +101,7 @@ def month(customer: str, tag: str) -> list[dict[str, Any]]:
 
 def bill(client: Metronome, customer: str) -> Any:
     """The usage invoice of October; none while it is not rated."""
-    found = [each for each in client.v1.customers.invoices.list(customer_id=customer, starting_on="2025-10-01", ending_before="2025-10-02", type="USAGE")]
+    found = list(client.v1.customers.invoices.list(customer_id=customer, starting_on="2025-10-01", ending_before="2025-10-02", type="USAGE"))
     return found[0] if found else None
 
 
@@ -109,7 +119,7 @@ def test_the_october_story(client: Metronome) -> None:
         client.v1.usage.ingest(usage=events[start : start + 100])
     client.v1.usage.ingest(usage=events[:50])  # sent again: nothing changes
 
-    before = until(lambda: (found := bill(client, acme)) and found.total == 5_100_000 and found, "the bill comes to 51,000.00")
+    before = awaited(lambda: bill(client, acme), lambda found: found and found.total == 5_100_000, "the bill comes to 51,000.00")
     assert before.status == "DRAFT"
     assert {each.name: (each.quantity, each.unit_price, each.total) for each in before.line_items if each.total} == {
         "API calls": (3_100_000, 0.2, 620_000),
@@ -118,7 +128,9 @@ def test_the_october_story(client: Metronome) -> None:
         "Model C tokens": (15_500, 60, 930_000),
         "Images": (190_000, 4, 760_000),
     }
-    fired = until(lambda: (found := client.v1.customers.alerts.retrieve(customer_id=acme, alert_id=alert).data).customer_status == "in_alarm" and found, "it fires")
+    fired = awaited(
+        lambda: client.v1.customers.alerts.retrieve(customer_id=acme, alert_id=alert).data, lambda found: found.customer_status == "in_alarm", "it fires"
+    )
     assert fired.alert.threshold == 3_000_000
 
     started = time.monotonic()
@@ -136,7 +148,7 @@ def test_the_october_story(client: Metronome) -> None:
             }
         ],
     )
-    after = until(lambda: (found := bill(client, acme)) and found.total == 3_910_000 and found, "the bill comes to 39,100.00")
+    after = awaited(lambda: bill(client, acme), lambda found: found and found.total == 3_910_000, "the bill comes to 39,100.00")
     print(f"edit to changed invoice, over HTTP: {(time.monotonic() - started) * 1000:.0f} ms")
 
     lines = [each for each in after.line_items if each.total and each.type == "usage"]

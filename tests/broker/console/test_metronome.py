@@ -1,9 +1,11 @@
 """The official client, with its strict validation of every answer, against our console: what needs no rating."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
+import httpx
 import metronome
 import pytest
 from metronome import Metronome
@@ -14,6 +16,16 @@ from pipelines.testing import until
 OCTOBER = "2026-10-01T00:00:00Z"
 NOVEMBER = "2026-11-01T00:00:00Z"
 NEXT_YEAR = "2027-10-01T00:00:00Z"
+
+
+def awaited(look: Callable[[], Any], ready: Callable[[Any], bool], what: str) -> Any:
+    """The first answer of `look` that is ready."""
+
+    def once() -> tuple[Any] | None:
+        found = look()
+        return (found,) if ready(found) else None
+
+    return until(once, what)[0]
 
 
 @pytest.fixture
@@ -145,10 +157,7 @@ def test_rates_are_in_cents_and_a_later_one_takes_over(client: Metronome, priced
     assert (card.name, card.description, card.fiat_credit_type and card.fiat_credit_type.id) == ("List", "what it costs", USD)
 
 
-def test_documents_hold_dollars(client: Metronome, priced: Priced, api: "object") -> None:
-    import httpx
-
-    assert isinstance(api, httpx.Client)
+def test_documents_hold_dollars(client: Metronome, priced: Priced, api: httpx.Client) -> None:
     catalogue = api.get("/api/v1/catalogues/default").json()["document"]
     (rate,) = catalogue["rate_cards"][priced.card]["rates"]
     assert rate["price"] == {"per_unit": "0.255"}
@@ -262,15 +271,16 @@ def test_an_edit_is_one_and_its_history_tells_it(client: Metronome, priced: Pric
     found = client.v2.contracts.retrieve(customer_id=priced.customer, contract_id=name).data
     assert edit.id
     assert (found.name, len(found.overrides), len(found.commits)) == ("Edited", 1, 1)
-    (segment,) = found.commits[0].access_schedule.schedule_items if found.commits[0].access_schedule else ()
+    assert found.commits[0].access_schedule is not None
+    (segment,) = found.commits[0].access_schedule.schedule_items
     client.v2.contracts.edit_commit(customer_id=priced.customer, commit_id=found.commits[0].id, priority=3, description="the first")
     client.v2.contracts.edit(customer_id=priced.customer, contract_id=name, remove_overrides=[{"id": found.overrides[0].id}])
     last = client.v2.contracts.retrieve(customer_id=priced.customer, contract_id=name).data
     assert (last.overrides, last.commits[0].priority, last.commits[0].description) == ([], 3, "the first")
     assert last.commits[0].access_schedule is not None
     assert last.commits[0].access_schedule.schedule_items[0].id == segment.id
-    history = until(
-        lambda: len(rows := client.v2.contracts.get_edit_history(customer_id=priced.customer, contract_id=name).data) == 3 and rows, "three edits are there"
+    history = awaited(
+        lambda: client.v2.contracts.get_edit_history(customer_id=priced.customer, contract_id=name).data, lambda rows: len(rows) == 3, "three edits are there"
     )
     assert [each.name for each in history[0].add_commits or []] == ["Annual"]
     assert [each.multiplier for each in history[0].add_overrides or []] == [0.5]
@@ -331,7 +341,7 @@ def test_dates_filters_and_ends(client: Metronome, priced: Priced) -> None:
 
 def test_commits_and_credits_of_a_customer(client: Metronome, priced: Priced) -> None:
     name = priced.contract(client)
-    segment = {"amount": 100_000, "starting_at": OCTOBER, "ending_before": NEXT_YEAR}
+    segment: Any = {"amount": 100_000, "starting_at": OCTOBER, "ending_before": NEXT_YEAR}
     commit = client.v1.customers.commits.create(
         customer_id=priced.customer, product_id=priced.fee, type="PREPAID", priority=1, access_schedule={"schedule_items": [segment]}, name="Top-up",
         invoice_schedule={"recurring_schedule": {"amount_distribution": "DIVIDED_ROUNDED", "amount": 100_000, "frequency": "QUARTERLY", "starting_at": OCTOBER, "ending_before": NEXT_YEAR}},
@@ -397,10 +407,7 @@ def test_subscriptions_take_the_rate_of_the_card(client: Metronome, priced: Pric
     assert [each.quantity for each in changed.quantity_schedule] == [10, 12]
 
 
-def test_alerts_are_thresholds_of_all_contracts(client: Metronome, priced: Priced, api: "object") -> None:
-    import httpx
-
-    assert isinstance(api, httpx.Client)
+def test_alerts_are_thresholds_of_all_contracts(client: Metronome, priced: Priced, api: httpx.Client) -> None:
     first = priced.contract(client, ending_before=NOVEMBER)
     alert = client.v1.alerts.create(
         alert_type="spend_threshold_reached", name="Much", threshold=1_000_000, customer_id=priced.customer, uniqueness_key=priced.tag, credit_type_id=USD
@@ -465,30 +472,34 @@ def test_pricing_units_get_their_price_on_a_card(client: Metronome, priced: Pric
 def test_events_come_in_and_are_counted_once(client: Metronome, priced: Priced) -> None:
     priced.contract(client)
     now = datetime.now(UTC)
-    event = {
+    event: dict[str, Any] = {
         "transaction_id": f"t-{priced.tag}", "customer_id": priced.alias, "event_type": f"call-{priced.tag}", "timestamp": now.isoformat(),
         "properties": {"calls": 0.1, "status": "ok", "region": "eu"},
     }  # fmt: skip
 
-    client.v1.usage.ingest(usage=[event, event, event | {"transaction_id": f"u-{priced.tag}", "properties": {"calls": 0.2, "status": "ok", "region": "us"}}])  # type: ignore[list-item, dict-item]
+    other = event | {"transaction_id": f"u-{priced.tag}", "properties": {"calls": 0.2, "status": "ok", "region": "us"}}
+    events: Any = [event, event, other]
+    client.v1.usage.ingest(usage=events)
 
-    found = until(lambda: len(rows := client.v1.usage.search(transaction_ids=[f"t-{priced.tag}"])) == 2 and rows, "both copies are in the warehouse")
+    wanted = [event["transaction_id"], other["transaction_id"]]
+    found = awaited(lambda: client.v1.usage.search(transaction_ids=wanted), lambda rows: len(rows) == 3, "all copies are in the warehouse")
+    found = [each for each in found if each.transaction_id == event["transaction_id"]]
     assert [each.is_duplicate for each in found] == [False, True]
     assert found[0].matched_customer is not None
     assert found[0].matched_customer.id == priced.customer
     assert [each.id for each in found[0].matched_billable_metrics or []] == [priced.metric]
-    span = {"starting_on": "2026-01-01T00:00:00Z", "ending_before": "2028-01-01T00:00:00Z", "window_size": "NONE"}
-    (usage,) = client.v1.usage.list(billable_metrics=[{"id": priced.metric}], customer_ids=[priced.customer], **span)  # type: ignore[arg-type]
+    span: Any = {"starting_on": "2026-01-01T00:00:00Z", "ending_before": "2028-01-01T00:00:00Z", "window_size": "NONE"}
+    (usage,) = client.v1.usage.list(billable_metrics=[{"id": priced.metric}], customer_ids=[priced.customer], **span)
     assert usage.value == 0.3
-    by_region = client.v1.usage.list_with_groups(billable_metric_id=priced.metric, customer_id=priced.customer, group_key=["region"], **span)  # type: ignore[arg-type]
+    by_region = client.v1.usage.list_with_groups(billable_metric_id=priced.metric, customer_id=priced.customer, group_key=["region"], **span)
     assert {(each.group or {}).get("region"): each.value for each in by_region} == {"eu": 0.1, "us": 0.2}
 
 
 def test_an_ingest_of_more_than_a_hundred_is_refused(client: Metronome) -> None:
-    event = {"transaction_id": "t", "customer_id": "c", "event_type": "e", "timestamp": OCTOBER}
+    event: Any = {"transaction_id": "t", "customer_id": "c", "event_type": "e", "timestamp": OCTOBER}
 
     with pytest.raises(metronome.BadRequestError):
-        client.v1.usage.ingest(usage=[event] * 101)  # type: ignore[list-item]
+        client.v1.usage.ingest(usage=[event] * 101)
 
 
 def test_what_is_not_served_says_so(client: Metronome) -> None:
