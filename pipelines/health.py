@@ -1,5 +1,6 @@
 """The health file of a worker: what `status` and `up` read. One small JSON file, replaced as a whole."""
 
+import contextlib
 import json
 import os
 import time
@@ -25,8 +26,9 @@ class Health:
             self.report("failed", error=str(error))
 
     def report(self, state: str, **more: object) -> None:
-        """Replace the file; `last_progress_at` is now unless `more` names it (UTC, epoch seconds)."""
+        """Replace the file; `last_progress_at` is now unless `more` names it (UTC, epoch seconds). On a full disk the old one stays."""
         whole = {**self._fixed, "state": state, "last_progress_at": time.time(), **more}
         draft = self._path.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(whole), encoding="utf-8")
-        draft.replace(self._path)
+        with contextlib.suppress(OSError):
+            draft.write_text(json.dumps(whole), encoding="utf-8")
+            draft.replace(self._path)
