@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import fastavro
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from pipelines.metering.worker import Worker
 from pipelines.settings import Settings
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import SINGLE_OBJECT_HEADER, current
@@ -47,8 +49,6 @@ def told(start: Mark, end: Mark, **more: Any) -> str:
 
 def meter(first: int, last: int) -> str:
     """METER itself: the worker's own process, looked at from a second thread."""
-    from pipelines.metering.worker import Worker
-
     worker = Worker(Settings())
     marks: list[Mark] = []
 
@@ -81,7 +81,7 @@ def loop(first: int, last: int, partitions: int, starts: dict[int, int]) -> str:
     )
     consumer.assign([TopicPartition(USAGE_EVENTS.name, number, starts.get(number, OFFSET_BEGINNING)) for number in range(partitions)])
     schema = current("usage_event").parsed
-    sums: dict[tuple[str, str, str | None, int], int] = defaultdict(int)
+    sums: dict[tuple[str, str, str | None, int], Decimal] = defaultdict(Decimal)
     read, marks = 0, []
     wanted = [last, first]
     deadline = time.monotonic() + IDLE_S
@@ -94,7 +94,7 @@ def loop(first: int, last: int, partitions: int, starts: dict[int, int]) -> str:
             event: Any = fastavro.schemaless_reader(body, schema, None)
             properties = event["properties"]
             value = properties.get("calls") or properties.get("tokens") or properties.get("images")
-            sums[event["customer"], event["event_type"], properties.get("model"), event["timestamp"] // 3_600_000] += int(value)
+            sums[event["customer"], event["event_type"], properties.get("model"), event["timestamp"] // 3_600_000] += Decimal(value)
             read += 1
         if wanted and read >= wanted[-1]:
             wanted.pop()

@@ -103,7 +103,7 @@ def rejects(outcome: Outcome) -> dict[int, str]:
     return {each["offset"]: each["reason"] for each in decoded}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(events, max_size=40))
 def test_deltas_are_those_of_the_plain_recomputation(metering: Metering, dedup: Dedup, batch: list[dict[str, Any]]) -> None:
     for event in batch:
@@ -119,7 +119,7 @@ def test_deltas_are_those_of_the_plain_recomputation(metering: Metering, dedup: 
 damages = st.sampled_from(["cut", "extend", "flip", "empty", "tombstone", "junk", "fingerprint", "splice"])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(events, min_size=1, max_size=30), st.data())
 def test_damage_is_rejected_and_loses_no_good_event(metering: Metering, dedup: Dedup, batch: list[dict[str, Any]], data: st.DataObject) -> None:
     for event in batch:
@@ -136,7 +136,8 @@ def test_damage_is_rejected_and_loses_no_good_event(metering: Metering, dedup: D
     found = rejects(outcome)
     counted = oracle.merged(deltas(outcome), CATALOGUE)
     # What still decodes after a flipped byte is an event, if another one: the codec alone is the judge of that.
-    expected, refused = [], set()
+    expected: list[dict[str, Any]] = []
+    refused: set[int] = set()
     for place, value in enumerate(values):
         try:
             event = CODEC.decode("usage_event", value or b"")

@@ -41,14 +41,14 @@ CATALOGUE = msgspec.convert(
     Catalogue,
     strict=False,
 )
+TERMS: dict[str, dict[str, Any]] = {
+    "acme": {"aliases": ["acme-old"]},
+    "bolt": {"thresholds": [{"id": "t", "measure": "spend", "at": "1"}]},
+    "bolt-child": {"parent": "bolt"},
+    "cone": {"usage_filter": {"where": {"project": ["x"]}}, "aliases": ["cone-old"]},
+}
 CONTRACTS = {
-    name: msgspec.convert({"id": name, "customer": name, "starting_at": "2025-01-01", **more}, Contract, strict=False)
-    for name, more in {
-        "acme": {"aliases": ["acme-old"]},
-        "bolt": {"thresholds": [{"id": "t", "measure": "spend", "at": "1"}]},
-        "bolt-child": {"parent": "bolt"},
-        "cone": {"usage_filter": {"where": {"project": ["x"]}}, "aliases": ["cone-old"]},
-    }.items()
+    name: msgspec.convert({"id": name, "customer": name, "starting_at": "2025-01-01", **more}, Contract, strict=False) for name, more in TERMS.items()
 }
 WATCHED = {"bolt", "bolt-child"}
 FILTERED = {"cone", "cone-old"}
