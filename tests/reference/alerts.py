@@ -10,7 +10,7 @@ from tests.reference.events import Known, counts_to
 from tests.reference.fold import Facts, Folded, all_periods, fold, grace, span
 from tests.reference.grants import segments_of
 from tests.reference.quantity import aggregate
-from tests.reference.times import DAY, FOREVER
+from tests.reference.times import HOUR
 
 
 class Alert(NamedTuple):
@@ -37,7 +37,7 @@ class Watch:
     alerts: list[Alert] = field(default_factory=list)
 
     def moments(self, known: Known, now: int, to: int) -> Iterable[int]:
-        """Instants in (now, to] at which time changes a value."""
+        """Instants in (now, to] at which time changes a value: boundaries; and every hour for what grows by itself."""
         found: set[int] = set()
         for contract in known.contracts.values():
             if not contract.thresholds:
@@ -48,7 +48,11 @@ class Watch:
                     found |= {segment.start, segment.end}
                 for period in all_periods(other, to):
                     found |= {period.start, period.end, period.end + grace(other)}
-        return sorted(at for at in found if now < at <= to)
+        hours: set[int] = set()
+        if any(metric.aggregation == "time_weighted" for metric in known.catalogue.metrics.values()) and found:
+            first = max(now, min((event.at for event in known.events), default=to))
+            hours = set(range(first // HOUR * HOUR + HOUR, to + 1, HOUR))
+        return sorted(at for at in found | hours if now < at <= to)
 
     def read(self, known: Known, facts: Facts, now: int) -> None:
         if not any(contract.thresholds for contract in known.contracts.values()):
@@ -118,4 +122,4 @@ def measured(contract: Contract, threshold: Threshold, known: Known, facts: Fact
     return aggregate(metric, events, current.start, min(current.end, now) if metric.aggregation == "time_weighted" else current.end)
 
 
-__all__ = ["DAY", "FOREVER", "Alert", "Watch"]
+__all__ = ["Alert", "Watch"]

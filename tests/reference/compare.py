@@ -56,8 +56,6 @@ def _totals(result: Result, case: Mapping[str, Any]) -> dict[Any, Decimal]:
 
 
 def _status(result: Result, case: Mapping[str, Any]) -> dict[Any, str]:
-    if any(document.get("late_usage") == "reopen" for document in documents(case)):
-        return {}
     return {_key(i): i["status"] for i in _standing(result, case) if Decimal(i["total"]) or any(Decimal(line["amount"]) for line in i["lines"])}
 
 

@@ -10,6 +10,7 @@ from tests.reference.lines import Item
 from tests.reference.money import places, round_money
 from tests.reference.overrides import multiplied, terms_at
 from tests.reference.prices import Piece, beyond, tier_of, units
+from tests.reference.times import FOREVER
 
 PAYABLE = {"usage": 0, "correction": 0, "subscription": 1, "composite": 2, "minimum": 3}
 Key = tuple[str, str, int, bool]
@@ -22,7 +23,8 @@ def line_order(item: Item) -> tuple[object, ...]:
 
 
 class Paid:
-    """List value that was paid so far, for the net charge of section 4.6."""
+    """List value that was paid so far. Where lines are negative, a segment pays no more than the net charge of the product and group, over
+    the segment's own time, and over the whole bill."""
 
     def __init__(self, lines: Sequence[Item]) -> None:
         self.lines = [line for line in lines if line.kind in {"usage", "correction"}]
@@ -30,11 +32,13 @@ class Paid:
 
     def net(self, item: Item, segment: Segment) -> Fraction | None:
         """What the segment may still pay of the product and group, where lines in its time are negative; None: no limit."""
-        same = [line for line in self.lines if _whose(line) == _whose(item) and segment.start <= line.start < segment.end]
-        if not any(line.amount < 0 for line in same):
+        if not any(line.amount < 0 for line in self.lines if _whose(line) == _whose(item)):
             return None
-        paid = sum((amount for whose, start, amount in self.taken if whose == _whose(item) and segment.start <= start < segment.end), Fraction(0))
-        return max(Fraction(0), sum((line.amount for line in same), Fraction(0)) - paid)
+        return max(Fraction(0), min(self._left(item, segment.start, segment.end), self._left(item, -FOREVER, FOREVER)))
+
+    def _left(self, item: Item, start: int, end: int) -> Fraction:
+        listed = sum((line.amount for line in self.lines if _whose(line) == _whose(item) and start <= line.start < end), Fraction(0))
+        return listed - sum((amount for whose, at, amount in self.taken if whose == _whose(item) and start <= at < end), Fraction(0))
 
     def pay(self, item: Item, amount: Fraction) -> None:
         self.taken.append((_whose(item), item.start, amount))
@@ -92,7 +96,7 @@ def cover(
     covered: list[Item] = []
     position, quantity = None, Fraction(0)
     for each in while_drawing(catalogue, item, piece, segment, counted):
-        amount = round_money(each.exact, decimals)
+        amount = item.amount if each == item.piece else round_money(each.exact, decimals)
         if amount <= left:
             covered.append(_line(item, each, amount, segment))
             left, position, quantity = left - amount, each.after, quantity + each.quantity
@@ -165,4 +169,4 @@ def while_drawing(catalogue: Catalogue, item: Item, piece: Piece, segment: Segme
         stretch = [piece._replace(unit_price=Fraction(tier.per_unit), override=None)]
     elif price.per_unit is not None or price.graduated is not None:
         stretch = [Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(price, piece.before, piece.after, part.place.reached)]
-    return multiplied(stretch, terms.override, counted)
+    return multiplied(stretch, terms.override, counted, terms.after)

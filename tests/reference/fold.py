@@ -53,6 +53,8 @@ class Facts:
     invoices: list[Invoice] = field(default_factory=list)
     issued: set[tuple[str, ...]] = field(default_factory=set)
     true_ups: set[tuple[str, str]] = field(default_factory=set)
+    reopened: dict[tuple[str, int], int] = field(default_factory=dict)
+    """When a reopened invoice (contract, start) is final again: one grace after it was reopened."""
 
     def standing(self) -> Iterable[Invoice]:
         return (invoice for invoice in self.invoices if invoice.status == "final")
@@ -240,14 +242,30 @@ def _mine(bill: Invoice, contract: Contract, items: Sequence[Item]) -> None:
 def _drawn(drafts: list[Invoice], known: Known, facts: Facts, folded: Folded, clock: int, *, pools: bool) -> list[Invoice]:
     """The drafts after draws, each in its turn, or the whole family in event order."""
     segments = [segment for segment in folded.segments if not over(segment, known, facts, clock)]
-    if pools:
-        whole = [(known.contracts[draft.contract].customer, draft.contract, draft.end, draft.undrawn) for draft in drafts]
-        for draft, lines in zip(drafts, in_event_order(whole, known.catalogue, segments, folded.left, children(known)), strict=True):
-            draft.lines = lines
-        return drafts
-    for draft in drafts:
-        draft.lines = drawn(known.catalogue, draft.undrawn, segments, folded.left, children(known), {}, Paid(draft.undrawn))
+    for together in _together(drafts) if pools else [[draft] for draft in drafts]:
+        if len({draft.contract for draft in together if any(item.kind in {"usage", "correction"} and item.amount > 0 for item in draft.undrawn)}) > 1:
+            whole = [(known.contracts[draft.contract].customer, draft.contract, draft.end, draft.undrawn) for draft in together]
+            for draft, lines in zip(together, in_event_order(whole, known.catalogue, segments, folded.left, children(known)), strict=True):
+                draft.lines = lines
+            continue
+        for draft in together:
+            draft.lines = drawn(known.catalogue, draft.undrawn, segments, folded.left, children(known), {}, Paid(draft.undrawn))
     return drafts
+
+
+def _together(drafts: Sequence[Invoice]) -> list[list[Invoice]]:
+    """Drafts in order of time; those that overlap draw together."""
+    found: list[list[Invoice]] = []
+    for draft in sorted(drafts, key=lambda each: (each.start, known_order(each))):
+        if found and draft.start < max(each.end for each in found[-1]):
+            found[-1].append(draft)
+        else:
+            found.append([draft])
+    return found
+
+
+def known_order(draft: Invoice) -> str:
+    return draft.contract
 
 
 def over(segment: Segment, known: Known, facts: Facts, clock: int) -> bool:

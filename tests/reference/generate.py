@@ -35,6 +35,8 @@ def generate(seed: int, features: Collection[str] | None = None) -> dict[str, An
     rng = random.Random(f"case-{seed}")
     if features is None:
         features = set(rng.sample(FEATURES, rng.randint(1, 7)))
+    if "time_weighted" in features and rng.random() < 0.95:
+        features = {each for each in features if not each.endswith("_alert")} | {"time_weighted"}
     return Maker(rng, frozenset(features)).case(seed)
 
 
@@ -435,6 +437,8 @@ class Maker:
         if self.on("shared") or self.on("payer"):
             for number, name in enumerate(("north", "south")):
                 child = {"id": f"k{number + 2}", "customer": name, "rate_card": "list", "starting_at": contract["starting_at"], "billing": contract["billing"], "parent": "k1"}
+                if self.on("payer") and "ending_before" in contract:
+                    child["ending_before"] = contract["ending_before"]
                 if "late_usage" in contract:
                     child["late_usage"] = contract["late_usage"]
                 if self.on("payer") and number == 0:

@@ -83,8 +83,9 @@ def _due(books: Books) -> Iterable[tuple[int, int, str, tuple[str, ...]]]:
     """(instant, rank, contract, what) of everything that is not final yet, near enough."""
     for contract in books.known.contracts.values():
         until = _latest(books.case)
-        for period in open_periods(contract, books.known, books.facts, until)[:1] if home(contract, books.known) is contract else ():
-            yield period.end + grace(contract), 0, contract.id, ("usage", str(period.start))
+        for period in open_periods(contract, books.known, books.facts, until) if home(contract, books.known) is contract else ():
+            at = books.facts.reopened.get((contract.id, period.start), 0)
+            yield max(at, period.end + grace(contract)), 0, contract.id, ("usage", str(period.start))
         for each in scheduled(contract, books.known.catalogue, until):
             if (contract.id, *each.key) not in books.facts.issued:
                 yield each.at, 1, contract.id, each.key
@@ -120,7 +121,7 @@ def _follow(books: Books) -> None:
                 closed = books.facts.closed(home(contract, books.known).id, period.start)
                 if closed is not None:
                     books.facts.invoices = [i for i in books.facts.invoices if i is not closed]
-                    freeze(books, home(contract, books.known), closed.start, books.now)
+                    books.facts.reopened[closed.contract, closed.start] = books.now + grace(home(contract, books.known))
         elif late and contract.late_usage == "next_invoice" and not open_periods(contract, books.known, books.facts, books.now) and _over(contract, books):
             _correct(books, contract)
     _true_ups(books)

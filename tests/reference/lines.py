@@ -164,7 +164,7 @@ def priced(part: Part, terms: Terms, counted: dict[str, Fraction]) -> list[Piece
     """The pieces of a part, flats first."""
     due = [Piece("flat", Fraction(1), amount, tier, None, part.before, part.before) for amount, tier in flats(terms.price, part.before, part.after, part.place)]
     stretch = [Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(terms.price, part.before, part.after, part.place.reached)]
-    return multiplied(due + stretch, terms.override, counted)
+    return multiplied(due + stretch, terms.override, counted, terms.after)
 
 
 def items_of(part: Part, pieces: Sequence[Piece], decimals: int) -> list[Item]:
@@ -187,7 +187,7 @@ def usage_items(contract: Contract, catalogue: Catalogue, segments: Sequence[Seg
 def _line_order(part: Part) -> tuple[object, ...]:
     """Earlier start, higher unit price, name, as in section 4.2."""
     assert part.terms is not None
-    listed = priced(part, part.terms._replace(override=None), {})
+    listed = priced(part, part.terms._replace(override=None, after=()), {})
     return part.start, -max((piece.unit_price for piece in listed), default=Fraction(0)), part.product, part.group
 
 

@@ -1,6 +1,6 @@
 """Section 2.1: the rate and the override that hold for a product and group at an instant, without or with a grant that is drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -22,6 +22,8 @@ class Terms(NamedTuple):
     override: Override | None
     source: str
     """list | commit: which price of the rate."""
+    after: tuple[Override, ...] = ()
+    """Who wins when the tiers of a tiered override are used up, one after the other."""
 
 
 def rate_at(contract: Contract, catalogue: Catalogue, product: str, group: Mapping[str, str], at: int) -> Rate | None:
@@ -71,17 +73,31 @@ def terms_at(contract: Contract, catalogue: Catalogue, product: str, group: Mapp
     assert price is not None
     if rate.unit is not None:
         price = scaled(price, catalogue.pricing_units[rate.unit].price)
-    return Terms(price, winner, source)
+    after: list[Override] = []
+    while winner is not None and (after[-1] if after else winner).tiers is not None:
+        used = {winner.id, *(each.id for each in after)}
+        following = winning(contract, catalogue, product, group, at, grant, source, used)
+        if following is None:
+            break
+        after.append(following)
+    return Terms(price, winner, source, tuple(after))
 
 
 def winning(
-    contract: Contract, catalogue: Catalogue, product: str, group: Mapping[str, str], at: int, grant: Grant | None, source: str
+    contract: Contract,
+    catalogue: Catalogue,
+    product: str,
+    group: Mapping[str, str],
+    at: int,
+    grant: Grant | None,
+    source: str,
+    used: Collection[str] = (),
 ) -> Override | None:
     """Commit-specific overwrite, commit-specific multiplier, contract overwrite (the last added), contract multiplier (lowest, or smallest priority)."""
     candidates = [
         o
         for o in contract.overrides
-        if o.entitled is None and o.target == source and reaches(contract, catalogue, o, product, group, at) and (not o.commits or (grant is not None and grant.id in o.commits))
+        if o.id not in used and o.entitled is None and o.target == source and reaches(contract, catalogue, o, product, group, at) and (not o.commits or (grant is not None and grant.id in o.commits))
     ]
     for specific in (True, False):
         kind = [o for o in candidates if bool(o.commits) is specific]
@@ -108,7 +124,7 @@ def scaled(price: Price, factor: Decimal) -> Price:
     )
 
 
-def multiplied(pieces: list[Piece], override: Override | None, counted: dict[str, Fraction]) -> list[Piece]:
+def multiplied(pieces: list[Piece], override: Override | None, counted: dict[str, Fraction], after: tuple[Override, ...] = ()) -> list[Piece]:
     """The pieces under the winning override. A tiered one counts the units it applies to in `counted`, and cuts pieces where its tiers end."""
     if override is None:
         return pieces
@@ -125,6 +141,9 @@ def multiplied(pieces: list[Piece], override: Override | None, counted: dict[str
         rest = piece
         while rest.quantity > 0:
             factor, room = tier_now(override, counted.get(override.id, Fraction(0)))
+            if room is None and after and (override.tiers or [])[-1].size is not None:
+                found += multiplied([rest], after[0], counted, after[1:])
+                break
             taken = rest.quantity if room is None else min(rest.quantity, room)
             found.append(rest._replace(quantity=taken, after=rest.before + taken, unit_price=rest.unit_price * factor, override=override.id if room is not None or factor != 1 else None))
             counted[override.id] = counted.get(override.id, Fraction(0)) + taken

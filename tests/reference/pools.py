@@ -28,7 +28,7 @@ def in_event_order(
     batches: dict[tuple[int, int, str, str, int], list[Item]] = {}
     for number, (customer, contract, end, items) in enumerate(bills):
         for item in items:
-            for hour, piece in _hours(item, end):
+            for hour, piece in _hours(item, end, decimals):
                 batches.setdefault((hour, 0 if item.piece else -1, item.owner.customer if item.owner else customer, contract, number), []).append(piece)
     counted: dict[str, Fraction] = {}
     paid = [Paid(items) for _, _, _, items in bills]
@@ -38,7 +38,7 @@ def in_event_order(
     return [_merged(lines, items, decimals) for lines, (_, _, _, items) in zip(found, bills, strict=True)]
 
 
-def _hours(item: Item, end: int) -> list[tuple[int, Item]]:
+def _hours(item: Item, end: int, decimals: int) -> list[tuple[int, Item]]:
     """(hour, what of the line came with it); amounts are differences of the rounded running amount."""
     if item.piece is None or item.part is None:
         return [(end if item.end < FOREVER else item.start, item)]
@@ -54,7 +54,7 @@ def _hours(item: Item, end: int) -> list[tuple[int, Item]]:
         now = _quantity(piece, item, before, after)
         if now > 0:
             quantity += now
-            total = min(item.amount, _round(quantity * piece.unit_price, item))
+            total = min(item.amount, round_money(quantity * piece.unit_price, decimals))
             net = min(total - amount, max(Fraction(0), item.net - amount))
             found.append((hour, replace(item, piece=piece._replace(before=before, after=after, quantity=now), quantity=now, amount=total - amount, net=net)))
             amount = total
@@ -62,13 +62,6 @@ def _hours(item: Item, end: int) -> list[tuple[int, Item]]:
     if not found:
         return [(min(part.hours, default=part.start), item)]
     return found
-
-
-def _round(amount: Fraction, item: Item) -> Fraction:
-    decimals = 0
-    while item.amount * 10**decimals % 1 or decimals < 2:
-        decimals += 1
-    return round_money(amount, decimals)
 
 
 def _quantity(piece: Piece, item: Item, before: Fraction, after: Fraction) -> Fraction:
