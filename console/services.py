@@ -1,15 +1,16 @@
 """What requests work with: made once for a process, closed in order."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 from console.access.guard import Guard
 from console.access.limits import Limits
-from console.access.sessions import Sessions, secret_of
+from console.access.sessions import Sessions
 from console.books import Books
 from console.ingest import Ingest
 from console.reading import Warehouse
+from pipelines.alerting.deliveries import DeliveryLog
 from pipelines.deployment import Deployment
+from pipelines.secret import secret_of
 
 
 class Services(NamedTuple):
@@ -18,9 +19,12 @@ class Services(NamedTuple):
     warehouse: Warehouse
     ingest: Ingest
     guard: Guard
+    deliveries: DeliveryLog
+    secret: str
 
     def close(self) -> None:
         self.ingest.close()
+        self.deliveries.close()
         self.books.close()
         self.warehouse.close()
 
@@ -30,6 +34,6 @@ def start(deployment: Deployment) -> Services:
     settings = deployment.settings
     warehouse = Warehouse(deployment.warehouse)
     books = Books(deployment, warehouse.final_until_ms)
-    sessions = Sessions(secret_of(settings.console_secret, Path(settings.data) / "run"))
-    guard = Guard(books, sessions, Limits(settings.requests_per_second), settings.console_host)
-    return Services(deployment, books, warehouse, Ingest(deployment.kafka, settings.schema_registry), guard)
+    secret = secret_of(settings.console_secret, settings.data)
+    guard = Guard(books, Sessions(secret), Limits(settings.requests_per_second), settings.console_host)
+    return Services(deployment, books, warehouse, Ingest(deployment.kafka, settings.schema_registry), guard, DeliveryLog(deployment.kafka, deployment.codec), secret)

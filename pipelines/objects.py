@@ -6,17 +6,13 @@ no private database: a new process knows everything that an old one knew.
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient
 
-from pipelines import offsets
+from pipelines.following import Follower
 from pipelines.topology import OBJECTS
 from schemas.codec import Codec
-
-TIMEOUT_S: Final = 30.0
 
 
 class Object(NamedTuple):
@@ -88,50 +84,29 @@ def encode(codec: Codec, found: Object, edit: str = "") -> bytes:
 
 
 class ObjectLog:
-    """Follows the topic on all partitions, without a consumer group. Not thread safe."""
+    """Follows the topic on all partitions. Not thread safe."""
 
     def __init__(self, bootstrap: str, codec: Codec) -> None:
         self.objects = Objects()
         self._codec = codec
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "taximeter-objects",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 20,
-            }
-        )
-        partitions = self._consumer.list_topics(OBJECTS.name, timeout=TIMEOUT_S).topics[OBJECTS.name].partitions
-        self.partitions = len(partitions)
-        self._places = [(OBJECTS.name, number) for number in range(self.partitions)]
-        self._reached = dict.fromkeys(range(self.partitions), 0)
-        self._consumer.assign([TopicPartition(OBJECTS.name, number, OFFSET_BEGINNING) for number in range(self.partitions)])
+        self._follower = Follower(bootstrap, OBJECTS.name, self._take)
 
     def catch_up(self) -> Objects:
         """The objects as of now: everything that was visible before the call is in. Raises KafkaException."""
-        return self.read_to({partition: end for (_, partition), end in offsets.ends(self._admin, self._places).items()})
+        self._follower.catch_up()
+        return self.objects
 
     def read_to(self, ends: Mapping[int, int]) -> Objects:
         """The objects when everything before these offsets (by partition) has become visible."""
-        while any(self._reached[partition] < end for partition, end in ends.items()):
-            for message in self._consumer.consume(1000, 0.02):
-                self._take(message)
+        self._follower.read_to(ends)
         return self.objects
 
     def close(self) -> None:
-        self._consumer.close()
+        self._follower.close()
 
     def _take(self, message: Any) -> None:
-        error = message.error()
-        if error is None:
-            self._reached[message.partition()] = message.offset() + 1
-            if message.value() is None:
-                return
-            value = self._codec.decode("object", message.value())
-            body = msgspec.json.decode(value["body"])
-            self.objects.record(Object(value["kind"], value["id"], body, value["author"], value["recorded_at"], value["deleted"]))
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
-            self._reached[message.partition()] = message.offset()
+        if message.value() is None:
+            return
+        value = self._codec.decode("object", message.value())
+        body = msgspec.json.decode(value["body"])
+        self.objects.record(Object(value["kind"], value["id"], body, value["author"], value["recorded_at"], value["deleted"]))

@@ -29,6 +29,7 @@ RATED_LINE_ITEMS = Topic("rated-line-items", "rated_batch", "delete", True, None
 BALANCES = Topic("balances", "balance", "compact", True, None)
 BALANCE_THRESHOLDS = Topic("balance-thresholds", "crossing", "delete", True, None)
 OBJECTS = Topic("objects", "object", "compact", False, None)
+DELIVERIES = Topic("webhook-deliveries", "delivery", "compact", True, None)
 
 TOPICS = (
     USAGE_EVENTS,
@@ -40,8 +41,10 @@ TOPICS = (
     BALANCES,
     BALANCE_THRESHOLDS,
     OBJECTS,
+    DELIVERIES,
 )
 
 METER_GROUP = "taximeter-meter"
 RATE_GROUP = "taximeter-rate"
 SINK_GROUP = "taximeter-sink"
+ALERTS_GROUP = "taximeter-alerts"

@@ -1,7 +1,5 @@
 """Sessions of the console: a signed cookie that names an API key. Revoking the key ends its sessions."""
 
-import secrets
-from pathlib import Path
 from typing import Any, Final
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -27,21 +25,3 @@ class Sessions:
             return None
         return found.get("key") if isinstance(found, dict) else None
 
-
-def secret_of(given: str, folder: Path) -> str:
-    """The deployment's secret: the given one, or one that is made once and kept where only its owner reads it."""
-    if given:
-        return given
-    file = folder / "console-secret"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f"console-secret.{secrets.token_hex(4)}"
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-        try:
-            file.hardlink_to(draft)  # two that start at once agree on one
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return file.read_text(encoding="utf-8")

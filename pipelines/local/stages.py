@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from pipelines.settings import Settings
 from pipelines.topology import (
+    ALERTS_GROUP,
     BALANCE_THRESHOLDS,
     BALANCES,
     CLOCK,
@@ -32,6 +33,7 @@ SINK_READS: Final[Group] = (
     SINK_GROUP,
     (CONTRACT_CHANGES.name, METERED_USAGE.name, REJECTED_EVENTS.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name),
 )
+ALERTS_READS: Final[Group] = (ALERTS_GROUP, (BALANCE_THRESHOLDS.name,))
 EVENTS_READS: Final[Group] = (f"{SINK_GROUP}-events", (USAGE_EVENTS.name,))
 
 
@@ -61,6 +63,7 @@ def stages(workers: int) -> list[Stage]:
         *_workers("rate", "pipelines.rating.worker", workers, RATE_READS),
         Stage("sink", "pipelines.sink.worker", ("--member", MEMBER), reads=(SINK_READS, EVENTS_READS)),
         Stage("clock", "pipelines.clockwork"),
+        Stage("alerts", "pipelines.alerting.worker", reads=(ALERTS_READS,)),
         Stage("console", "console.worker"),
     ]
 

@@ -1,4 +1,4 @@
-"""The console over a real Kafka and warehouse, with METER and SINK running: what is asked here needs no rating."""
+"""The console over a real Kafka and warehouse, with METER, SINK and the alerts' delivery running: what is asked here needs no rating."""
 
 import socket
 import threading
@@ -18,13 +18,17 @@ from pipelines.testing import Stack, until
 
 
 @pytest.fixture(scope="session")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    folder = tmp_path_factory.mktemp("stack")
-    with Stack(folder, only=["meter", "sink"]) as stack:
-        settings = Settings(data=folder, kafka=stack.settings.kafka, clickhouse=stack.settings.clickhouse, requests_per_second=100_000)
-        made = start(Deployment(settings))
-        yield made
-        made.close()
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack"), only=["meter", "sink", "alerts"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def services(stack: Stack) -> Iterator[Services]:
+    settings = Settings(data=stack.data, kafka=stack.settings.kafka, clickhouse=stack.settings.clickhouse, requests_per_second=100_000)
+    made = start(Deployment(settings))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

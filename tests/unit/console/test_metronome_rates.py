@@ -37,7 +37,7 @@ prices = st.one_of(
 
 
 def through_json(row: dict[str, Any]) -> Fields:
-    return Fields(parse(Answer(row).body))
+    return Fields(parse(bytes(Answer(row).body)))
 
 
 @given(price=prices, coins=st.sampled_from((DOLLARS, EUROS, None)))

@@ -13,7 +13,7 @@ from console.wire import Answer, Fields, parse
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20, places=12))
 def test_numbers_keep_all_their_digits(number: Decimal) -> None:
-    assert Fields(parse(Answer({"x": number}).body)).number("x") == number
+    assert Fields(parse(bytes(Answer({"x": number}).body))).number("x") == number
 
 
 def test_no_float_on_the_way() -> None:

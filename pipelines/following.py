@@ -1,0 +1,57 @@
+"""A topic read to its end, and on: for those who keep the newest of each key in memory."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from pipelines import offsets
+
+TIMEOUT_S: Final = 30.0
+
+
+class Follower:
+    """Gives every committed record of a topic's partitions to `take`, from the first one, without a consumer group. Not thread safe."""
+
+    def __init__(self, bootstrap: str, topic: str, take: Callable[[Any], None], partitions: Iterable[int] | None = None) -> None:
+        """`partitions`: only these; all of them when they are left out. Raises KeyError while there is no such topic, KafkaException."""
+        self._topic = topic
+        self._take = take
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": f"taximeter-follower-{topic}",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 20,
+            }
+        )
+        there = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
+        self._reached = dict.fromkeys(there if partitions is None else partitions, 0)
+        self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in self._reached])
+
+    def catch_up(self) -> None:
+        """Return when everything that was visible before the call was taken. Raises KafkaException."""
+        ends = offsets.ends(self._admin, [(self._topic, number) for number in self._reached])
+        self.read_to({partition: end for (_, partition), end in ends.items()})
+
+    def read_to(self, ends: Mapping[int, int]) -> None:
+        """Return when everything before these offsets (by partition) has become visible and was taken."""
+        while any(self._reached[partition] < end for partition, end in ends.items()):
+            self.look(0.02)
+
+    def look(self, wait_s: float) -> None:
+        """Take what has come, waiting so long at most."""
+        for message in self._consumer.consume(1000, wait_s):
+            error = message.error()
+            if error is None:
+                self._reached[message.partition()] = message.offset() + 1
+                self._take(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                self._reached[message.partition()] = message.offset()
+
+    def close(self) -> None:
+        self._consumer.close()
