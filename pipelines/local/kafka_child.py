@@ -8,7 +8,7 @@ from pipelines.local import kafka, ports
 from pipelines.local.child import Child
 from pipelines.local.kafka import Broker, KafkaStartError
 
-START_S: Final = 60.0
+START_S: Final = 120.0
 LOOK_S: Final = 0.25
 STOP_S: Final = 20.0
 
