@@ -1,5 +1,6 @@
 """Where partitions end and where groups are: questions to the broker, asked again when another try can help."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
@@ -26,7 +27,13 @@ def ends(admin: AdminClient, places: Iterable[Place]) -> Offsets:
 
     def ask() -> Offsets:
         answers = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_S)
-        return {(each.topic, each.partition): future.result().offset for each, future in answers.items()}
+        try:
+            return {(each.topic, each.partition): future.result().offset for each, future in answers.items()}
+        except KafkaException:
+            # After a broker's return the client may know an older epoch of the leader than the broker, and does not ask anew by itself.
+            with contextlib.suppress(KafkaException):
+                admin.list_topics(timeout=REQUEST_S)
+            raise
 
     return _patiently(ask)
 

@@ -111,6 +111,8 @@ class Consumer(driver.Consumer):
     def unread(self, topic: str, partition: int) -> int:
         """Offsets between what has been read and the end of the partition; control records count as read."""
         place = TP(topic, partition)
+        if place not in self.assignment():
+            return 0
         position, end = self._thread.position_of(place), self.highwater(place)
         return 0 if position is None or end is None else max(0, end - position)
 

@@ -90,7 +90,7 @@ class Rig:
         self.ends: dict[tuple[str, int], int] = {}
         self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         self._committed = offsets.Committed(kafka.bootstrap)
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0, "enable.idempotence": True})
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0, "enable.idempotence": True, "log_level": 0})
 
     # -- the process -------------------------------------------------------------------------------------------------------------------
 
@@ -109,6 +109,9 @@ class Rig:
         worker = self.workers.pop(number)
         worker.kill()
         worker.wait()
+        for path in (self.data / "run").glob("health-rate*.json"):
+            if json.loads(path.read_text())["pid"] == worker.pid:
+                path.unlink()
 
     def stop(self, number: int = 0) -> int:
         worker = self.workers.pop(number)
