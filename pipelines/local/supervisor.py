@@ -42,7 +42,9 @@ ASK_KAFKA_S: Final = 0.3
 BOOK_S: Final = 1.0
 STOP_S: Final = 20.0
 STUCK_S: Final = 120.0
-"""A stage that says it runs, has work, and commits nothing for so long is started again."""
+"""A stage that says it runs, has work, and commits nothing at all for so long is started again."""
+PARTITION_STUCK_S: Final = 600.0
+"""The same of a single partition, while others move: it may just be slow."""
 LEAST_FREE_BYTES: Final = 256_000_000
 """With less on the disk nothing is started again: it would fail, or fill the rest."""
 
@@ -206,8 +208,9 @@ class Supervisor:
             if kept is None or self._watch is None or not kept.ready or now - kept.started < STUCK_S:
                 continue
             standing = self._watch.standing(stage.reads)
-            if standing and standing.stuck_since and time.time() - standing.stuck_since > STUCK_S and self._health(stage.name).get("state") == "running":
-                self._say(f"{stage.name} has committed nothing for {STUCK_S:.0f} s though {standing.lag} records wait: starting it again")
+            alive_s = now - kept.started
+            if standing and standing.stuck(STUCK_S, PARTITION_STUCK_S, alive_s) and self._health(stage.name).get("state") == "running":
+                self._say(f"{stage.name} runs and does not come through, though {standing.lag} records wait: starting it again")
                 kept.child.stop(STOP_S)
 
     def _room(self) -> bool:
@@ -255,7 +258,8 @@ class Supervisor:
         standing = self._watch.standing(reads) if self._watch and reads else None
         moved = standing.moved_at if standing else health.get("last_progress_at") if name == "clock" else None
         state = "down" if not kept.child.running() else "starting" if not kept.ready else str(health.get("state", "running"))
-        if state == "running" and standing and standing.stuck_since and time.time() - standing.stuck_since > STUCK_S / 2:
+        alive_s = time.monotonic() - kept.started
+        if state == "running" and standing and standing.stuck(STUCK_S / 2, PARTITION_STUCK_S / 2, alive_s):
             state = "stuck"
         own_lag = health.get("lag") if self._settings.workers > 1 else None
         return {

@@ -37,6 +37,14 @@ class Standing(NamedTuple):
     stuck_since: float | None
     """Records wait in a partition where nothing was committed since then; none: in none."""
 
+    def stuck(self, whole_s: float, partition_s: float, alive_s: float) -> bool:
+        """Whether records have waited so long while nothing at all was committed, or nothing in their partition, by a process that lives for `alive_s`."""
+        if self.stuck_since is None:
+            return False
+        now = time.time()
+        waited_s = min(now - self.stuck_since, alive_s)
+        return waited_s > partition_s or min(waited_s, now - (self.moved_at or 0.0)) > whole_s
+
 
 class Watch:
     """Looks every second from `start` to `stop`."""

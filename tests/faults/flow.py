@@ -22,14 +22,14 @@ from taximeter.demo.papers import papers
 from taximeter.outbox import Outbox
 from tests.e2e.recompute import bills
 
-CUSTOMERS = 30
-A_SECOND = 400
-SLICE_S = 0.05
+CUSTOMERS = 24
+A_SECOND = 200
+SLICE_S = 0.25
 REPEATED = 0.05
 START_MS = 1_759_276_800_000
 """2025-10-01T00:00:00Z."""
 MONTH_MS = 31 * 86_400_000
-PATIENCE_S = 240.0
+PATIENCE_S = 420.0
 
 
 class Sent(NamedTuple):
