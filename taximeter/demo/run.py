@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.deployment import Deployment
-from pipelines.local.addresses import without_password
+from pipelines.local.addresses import read, without_password
 from pipelines.publishing import Publisher
 from pipelines.settings import Settings
 from taximeter.demo import screen
@@ -77,6 +77,7 @@ def _stack(settings: Settings, up_s: float) -> list[tuple[str, str]]:
 
 def _places(settings: Settings, found: Papers) -> list[tuple[str, str]]:
     customer = found.contract.customer
+    console = (read(settings.data) or {}).get("console")
     return [
         ("first", f"export TAXIMETER_DATA={settings.data}"),
         ("what runs", "taximeter status"),
@@ -84,6 +85,7 @@ def _places(settings: Settings, found: Papers) -> list[tuple[str, str]]:
         ("the commit", f"taximeter balance {customer}"),
         ("the alert", f"taximeter alerts --customer {customer}"),
         ("any question", 'taximeter sql "SELECT customer, product, sum(amount) FROM invoice_lines GROUP BY customer, product"'),
+        *([("the console", console)] if console else []),
         ("Kafka", str(settings.kafka)),
         ("ClickHouse", without_password(settings.clickhouse or "")),
         ("the end", "taximeter down"),
