@@ -24,7 +24,7 @@ from pipelines.local.kafka_child import KafkaChild
 from pipelines.local.ports import USUAL
 from pipelines.settings import Settings
 
-PATIENCE_S: Final = 120.0
+PATIENCE_S: Final = 240.0
 """Of the tests with servers: generous, since a slow machine is no failure."""
 LOOK_S: Final = 0.05
 STOP_S: Final = 90.0
