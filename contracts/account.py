@@ -89,6 +89,12 @@ class Account:
         facts.taken = len(facts.alerts)
         return found
 
+    def refold(self, *, whole: bool = True) -> None:
+        """Price and draw the drafts now: what `result` does first. `whole`: from the usage on, though nothing has changed; the same comes out."""
+        if whole:
+            self._life.refold()
+        self._life.fold()
+
     def explain(self, line: str) -> Explanation | None:
         """Where a line comes from, by its id; none: there is no such line."""
         return explain(self._life, line)

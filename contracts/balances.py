@@ -8,9 +8,8 @@ from contracts.grants import Grant
 from contracts.money import money
 from contracts.result import Balance
 from contracts.settlement import Key
-from contracts.timeline import FOREVER
 
-__all__ = ["Ledger", "access_ends", "closing_ms", "live", "rows", "shortfall"]
+__all__ = ["Ledger", "access_end", "live", "rows", "shortfall"]
 
 Name = tuple[str, str]
 """Contract, grant."""
@@ -91,19 +90,6 @@ def shortfall(grant: Grant, ledger: Ledger) -> int:
     return max(0, sum(segment.amount for segment in grant.fixed_segments) - ledger.applied(grant))
 
 
-def access_ends(grant: Grant) -> int:
+def access_end(grant: Grant) -> int:
+    """When the last segment of a commit ends."""
     return max((segment.end for segment in grant.fixed_segments), default=0)
-
-
-def closing_ms(family: Family, grant: Grant) -> int:
-    """When the last usage invoice of a postpaid commit's access is final, unless it is opened again."""
-    end = access_ends(grant)
-    found = 0
-    for terms in family.drawers(grant):
-        payer = family.terms[family.payer[terms.id]]
-        last = min(end, terms.end)
-        if last >= FOREVER:
-            return FOREVER
-        period = payer.period_of(last - 1)
-        found = max(found, (period[0].end if period else last) + payer.grace)
-    return found

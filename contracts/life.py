@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 
 from contracts.alarms import read_alerts
-from contracts.balances import Ledger, closing_ms, shortfall
+from contracts.balances import Ledger, access_end, shortfall
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import ActionError
 from contracts.facts import Facts, InvoiceFact, Row, TrueUpFact
 from contracts.family import Family
+from contracts.grants import Grant
 from contracts.lines import Printed
 from contracts.result import Invoice
 from contracts.schedule import Item, items
@@ -124,6 +125,7 @@ class Life:
         else:
             raise ActionError(f"{action!r} is no action; use void, regenerate or finalize")
         self._changed()
+        self._true_up()
         self._catch_up()
 
     # What is
@@ -167,6 +169,12 @@ class Life:
             for number, statement in enumerate(mine[begun:]):
                 first = statement.refresh(self.now) if statement.stale else 0
                 redraw(statement, first if number == 0 else 0)
+
+    def refold(self) -> None:
+        """Make everything that can be computed again stale."""
+        self._stale = True
+        for statement in self.open.values():
+            statement.forget()
 
     @property
     def spent(self) -> dict[Key, int]:
@@ -277,8 +285,6 @@ class Life:
             found.append(terms.start if now < terms.start else period[0].end if period and period[0].end < terms.end else FOREVER)
             for grant in self.family.own[name]:
                 found += [edge for segment in grant.segments(now) for edge in segment[:2] if edge > now]
-                if grant.type == "postpaid" and not self._trued_up(name, grant.id):
-                    found.append(closing_ms(self.family, grant))
         found += [item.at for item in self._next_items.values()]
         found += [renewal.at for renewal in self.family.renewals if renewal.at > now]
         due = min(found)
@@ -306,10 +312,23 @@ class Life:
     def _trued_up(self, contract: str, grant: str) -> bool:
         return TrueUpFact(contract, grant) in self.facts.true_ups
 
+    def _access_closed(self, grant: Grant) -> bool:
+        """Whether the access of a postpaid commit is over and every usage invoice that could count to it is final."""
+        end = access_end(grant)
+        for terms in self.family.drawers(grant):
+            payer = self.family.terms[self.family.payer[terms.id]]
+            last = min(end, terms.end)
+            period = payer.period_of(last - 1) if last <= self.now else None
+            if period is None or not self.is_closed(payer.id, period[0].start):
+                return False
+            if any(place[0] == payer.id and place[1] < last and not statement.correction for place, statement in self.open.items()):
+                return False
+        return True
+
     def _true_up(self) -> None:
         for name, terms in self.family.terms.items():
             for grant in terms.grants:
-                if grant.type == "postpaid" and not self._trued_up(name, grant.id) and closing_ms(self.family, grant) <= self.now:
+                if grant.type == "postpaid" and not self._trued_up(name, grant.id) and self._access_closed(grant):
                     amount = shortfall(grant, self.ledger())
                     if amount:
                         self.facts.issued.append(true_up_fact(terms, grant.id, amount))

@@ -117,7 +117,7 @@ class Windows:
     """Cells of one account, decoded once; changed cells reach the store with `flush`."""
 
     def __init__(self, store: UsageStore) -> None:
-        self._store = store
+        self.store = store
         self._cells: dict[tuple[str, str, str, int], Cell] = {}
         self._days: dict[Address, list[int]] = {}
         self._dirty: set[tuple[str, str, str, int]] = set()
@@ -126,7 +126,7 @@ class Windows:
         """Days with usage, ascending."""
         found = self._days.get(address)
         if found is None:
-            body = self._store.get(*address, -1)
+            body = self.store.get(*address, -1)
             found = self._days[address] = _DAYS.decode(body) if body else []
         return found
 
@@ -134,7 +134,7 @@ class Windows:
         key = (*address, day)
         found = self._cells.get(key)
         if found is None:
-            body = self._store.get(*key)
+            body = self.store.get(*key)
             found = self._cells[key] = decode_cell(body) if body else {}
         return found
 
@@ -180,7 +180,7 @@ class Windows:
         """Hand changed cells to the store."""
         for key in sorted(self._dirty):
             address = key[:3]
-            self._store.put(*key, _ENCODER.encode(self._days[address]) if key[3] == -1 else encode_cell(self._cells[key]))
+            self.store.put(*key, _ENCODER.encode(self._days[address]) if key[3] == -1 else encode_cell(self._cells[key]))
         self._dirty.clear()
 
     def forget(self, addresses: Iterable[Address]) -> None:

@@ -1,0 +1,11 @@
+"""How many examples: 500, or what HYPOTHESIS_PROFILE says: long is 20,000, quick is 40."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+CALM = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+settings.register_profile("usual", max_examples=500, deadline=None, suppress_health_check=CALM, print_blob=True)
+settings.register_profile("long", max_examples=20_000, deadline=None, suppress_health_check=CALM, print_blob=True)
+settings.register_profile("quick", max_examples=40, deadline=None, suppress_health_check=CALM, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
