@@ -279,6 +279,15 @@ class Publisher:
         return producer
 
     def _commit(self, producer: Producer, changes: Sequence[Change], name: str, beside: Sequence[Beside] = ()) -> Published:
+        try:
+            return self._transaction(producer, changes, name, beside)
+        except SystemError as error:
+            # The client sets a fatal error (another publisher has begun) while it calls our code, which then fails like this.
+            if isinstance(error.__cause__, KafkaException):
+                raise error.__cause__ from None
+            raise
+
+    def _transaction(self, producer: Producer, changes: Sequence[Change], name: str, beside: Sequence[Beside]) -> Published:
         reached: dict[tuple[str, int], int] = {}
         failed: list[KafkaError] = []
 
