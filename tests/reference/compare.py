@@ -56,7 +56,7 @@ def _totals(result: Result, case: Mapping[str, Any]) -> dict[Any, Decimal]:
 
 
 def _status(result: Result, case: Mapping[str, Any]) -> dict[Any, str]:
-    return {_key(i): i["status"] for i in _standing(result, case) if Decimal(i["total"]) or any(Decimal(line["amount"]) for line in i["lines"])}
+    return {_key(i): i["status"] for i in _standing(result, case) if i["kind"] != "correction" and (Decimal(i["total"]) or any(Decimal(line["amount"]) for line in i["lines"]))}
 
 
 def _lines(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decimal, Decimal]]:

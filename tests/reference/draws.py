@@ -169,4 +169,4 @@ def while_drawing(catalogue: Catalogue, item: Item, piece: Piece, segment: Segme
         stretch = [piece._replace(unit_price=Fraction(tier.per_unit), override=None)]
     elif price.per_unit is not None or price.graduated is not None:
         stretch = [Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(price, piece.before, piece.after, part.place.reached)]
-    return multiplied(stretch, terms.override, counted, terms.after)
+    return multiplied(stretch, terms, counted)

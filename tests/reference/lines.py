@@ -116,11 +116,11 @@ def _signature(contract: Contract, catalogue: Catalogue, payers: Sequence[Segmen
 
     alone = terms_at(contract, catalogue, product, group, at, None)
     rate = rate_at(contract, catalogue, product, group, at)
-    said: list[object] = [None if rate is None else (rate.starting_at, rate.ending_before, tuple(rate.where)), alone is None, alone and alone.override and alone.override.id]
+    said: list[object] = [None if rate is None else (rate.starting_at, rate.ending_before, tuple(rate.where)), alone is None, alone and alone.names]
     for segment in payers:
         if segment.start <= at < segment.end and alone is not None:
             drawn = terms_at(contract, catalogue, product, group, at, segment.grant)
-            said.append((segment.key, drawn and drawn.override and drawn.override.id))
+            said.append((segment.key, drawn and drawn.names))
     return said
 
 
@@ -164,7 +164,7 @@ def priced(part: Part, terms: Terms, counted: dict[str, Fraction]) -> list[Piece
     """The pieces of a part, flats first."""
     due = [Piece("flat", Fraction(1), amount, tier, None, part.before, part.before) for amount, tier in flats(terms.price, part.before, part.after, part.place)]
     stretch = [Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(terms.price, part.before, part.after, part.place.reached)]
-    return multiplied(due + stretch, terms.override, counted, terms.after)
+    return multiplied(due + stretch, terms, counted)
 
 
 def items_of(part: Part, pieces: Sequence[Piece], decimals: int) -> list[Item]:
@@ -187,7 +187,7 @@ def usage_items(contract: Contract, catalogue: Catalogue, segments: Sequence[Seg
 def _line_order(part: Part) -> tuple[object, ...]:
     """Earlier start, higher unit price, name, as in section 4.2."""
     assert part.terms is not None
-    listed = priced(part, part.terms._replace(override=None, after=()), {})
+    listed = priced(part, part.terms._replace(override=None, rivals=()), {})
     return part.start, -max((piece.unit_price for piece in listed), default=Fraction(0)), part.product, part.group
 
 
@@ -225,34 +225,32 @@ def correction_items(
 ) -> list[Item]:
     """Section 5: late events of a final period, priced at the terms of their own time, going on from the quantity that was billed."""
     known = list(billed)
-    before = {(part.product, part.group): part.place.reached for part in parts_of(contract, catalogue, segments, period, known, clock)}
-    flat_paid = {(p.product, p.group) for p in parts_of(contract, catalogue, segments, period, known, clock) if p.usage}
-    stretches: list[Part] = []
-    for event in sorted(late, key=lambda each: (each.recorded, each.place)):
+    billed_parts = parts_of(contract, catalogue, segments, period, known, clock)
+    before = {(part.product, part.group): part.place.reached for part in billed_parts}
+    flat_paid = {(part.product, part.group) for part in billed_parts if part.usage}
+    stretches: dict[tuple[str, Group, int], Part] = {}
+    for event in sorted(late, key=lambda each: (each.at, each.transaction_id)):
         known.append(event)
         parts = parts_of(contract, catalogue, segments, period, known, clock)
         for part in parts:
             key = (part.product, part.group)
-            if not part.start <= event.at < part.end:
+            was, now = before.get(key, Fraction(0)), part.place.reached
+            if not part.start <= event.at < part.end or (now == was and key in flat_paid):
                 continue
-            was = before.get(key, Fraction(0))
-            now = part.place.reached
-            if now == was and key in flat_paid:
-                continue
-            same = next((each for each in stretches if (each.product, each.group, each.start) == (*key, part.start) and each.after == was), None)
+            same = stretches.get((*key, part.start))
             if same is not None:
                 same.after = now
-                same.hours = {min(same.hours): now}
                 same.place = same.place._replace(reached=now)
+                same.hours = {min(same.hours): now}
             else:
                 place = Place(now, was, key not in before, key not in flat_paid and part.terms is not None and part.terms.price.flat is not None)
-                stretches.append(replace(part, before=was, after=now, place=place, correction=True, hours={event.at // HOUR * HOUR: now}))
+                hours = {event.at // HOUR * HOUR: now}
+                stretches[(*key, part.start)] = replace(part, before=was, after=now, place=place, correction=True, hours=hours)
             flat_paid.add(key)
-            before[key] = now
-        before |= {(p.product, p.group): p.place.reached for p in parts}
+        before |= {(part.product, part.group): part.place.reached for part in parts}
     counted: dict[str, Fraction] = {}
     found: list[Item] = []
-    for part in stretches:
+    for part in stretches.values():
         assert part.terms is not None
         found += items_of(part, priced(part, part.terms, counted), places(catalogue.currency))
     return found

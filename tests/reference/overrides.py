@@ -1,6 +1,6 @@
 """Section 2.1: the rate and the override that hold for a product and group at an instant, without or with a grant that is drawn."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -22,8 +22,14 @@ class Terms(NamedTuple):
     override: Override | None
     source: str
     """list | commit: which price of the rate."""
-    after: tuple[Override, ...] = ()
-    """Who wins when the tiers of a tiered override are used up, one after the other."""
+    rivals: tuple[Override, ...] = ()
+    """Multipliers of which one wins at each unit, when one of them has tiers; `override` is None then."""
+    explicit: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Who wins, or could."""
+        return (self.override.id,) if self.override is not None else tuple(each.id for each in self.rivals)
 
 
 def rate_at(contract: Contract, catalogue: Catalogue, product: str, group: Mapping[str, str], at: int) -> Rate | None:
@@ -73,32 +79,27 @@ def terms_at(contract: Contract, catalogue: Catalogue, product: str, group: Mapp
     assert price is not None
     if rate.unit is not None:
         price = scaled(price, catalogue.pricing_units[rate.unit].price)
-    after: list[Override] = []
-    while winner is not None and (after[-1] if after else winner).tiers is not None:
-        used = {winner.id, *(each.id for each in after)}
-        following = winning(contract, catalogue, product, group, at, grant, source, used)
-        if following is None:
-            break
-        after.append(following)
-    return Terms(price, winner, source, tuple(after))
+    if winner is not None and winner.price is None:
+        level = [each for each in standing(contract, catalogue, product, group, at, grant, source) if bool(each.commits) is bool(winner.commits) and each.price is None]
+        if any(each.tiers is not None for each in level):
+            return Terms(price, None, source, tuple(level), contract.override_selection == "explicit")
+    return Terms(price, winner, source)
+
+
+def standing(contract: Contract, catalogue: Catalogue, product: str, group: Mapping[str, str], at: int, grant: Grant | None, source: str) -> list[Override]:
+    """Overrides of the price that hold here and now."""
+    return [
+        o
+        for o in contract.overrides
+        if o.entitled is None and o.target == source and reaches(contract, catalogue, o, product, group, at) and (not o.commits or (grant is not None and grant.id in o.commits))
+    ]
 
 
 def winning(
-    contract: Contract,
-    catalogue: Catalogue,
-    product: str,
-    group: Mapping[str, str],
-    at: int,
-    grant: Grant | None,
-    source: str,
-    used: Collection[str] = (),
+    contract: Contract, catalogue: Catalogue, product: str, group: Mapping[str, str], at: int, grant: Grant | None, source: str
 ) -> Override | None:
     """Commit-specific overwrite, commit-specific multiplier, contract overwrite (the last added), contract multiplier (lowest, or smallest priority)."""
-    candidates = [
-        o
-        for o in contract.overrides
-        if o.id not in used and o.entitled is None and o.target == source and reaches(contract, catalogue, o, product, group, at) and (not o.commits or (grant is not None and grant.id in o.commits))
-    ]
+    candidates = standing(contract, catalogue, product, group, at, grant, source)
     for specific in (True, False):
         kind = [o for o in candidates if bool(o.commits) is specific]
         overwrites = [o for o in kind if o.price is not None]
@@ -124,42 +125,54 @@ def scaled(price: Price, factor: Decimal) -> Price:
     )
 
 
-def multiplied(pieces: list[Piece], override: Override | None, counted: dict[str, Fraction], after: tuple[Override, ...] = ()) -> list[Piece]:
-    """The pieces under the winning override. A tiered one counts the units it applies to in `counted`, and cuts pieces where its tiers end."""
-    if override is None:
-        return pieces
-    if override.price is not None:
+def multiplied(pieces: list[Piece], terms: Terms, counted: dict[str, Fraction]) -> list[Piece]:
+    """The pieces under the winning override. A tiered one counts the units it applies to in `counted`; pieces are cut where a tier ends."""
+    override = terms.override
+    if override is not None and override.price is not None:
         return [piece._replace(override=override.id) for piece in pieces]
-    if override.multiplier is not None:
-        return [piece._replace(unit_price=piece.unit_price * Fraction(override.multiplier), override=override.id) for piece in pieces]
+    if override is not None:
+        return [piece._replace(unit_price=piece.unit_price * Fraction(override.multiplier or 0), override=override.id) for piece in pieces]
+    if not terms.rivals:
+        return pieces
     found: list[Piece] = []
     for piece in pieces:
-        if piece.kind == "flat":
-            factor, _ = tier_now(override, counted.get(override.id, Fraction(0)))
-            found.append(piece._replace(unit_price=piece.unit_price * factor, override=override.id))
-            continue
         rest = piece
-        while rest.quantity > 0:
-            factor, room = tier_now(override, counted.get(override.id, Fraction(0)))
-            if room is None and after and (override.tiers or [])[-1].size is not None:
-                found += multiplied([rest], after[0], counted, after[1:])
+        while True:
+            winner, factor, room = now_best(terms, counted)
+            name = winner.id if winner else None
+            taken = rest.quantity if room is None or piece.kind == "flat" or rest.quantity <= 0 else min(rest.quantity, room)
+            after = rest.after if taken == rest.quantity else rest.before + taken
+            found.append(rest._replace(quantity=taken, after=after, unit_price=rest.unit_price * factor, override=name))
+            if winner is not None and winner.tiers is not None and piece.kind != "flat":
+                counted[winner.id] = counted.get(winner.id, Fraction(0)) + taken
+            rest = rest._replace(quantity=rest.quantity - taken, before=after)
+            if rest.quantity <= 0:
                 break
-            taken = rest.quantity if room is None else min(rest.quantity, room)
-            found.append(rest._replace(quantity=taken, after=rest.before + taken, unit_price=rest.unit_price * factor, override=override.id if room is not None or factor != 1 else None))
-            counted[override.id] = counted.get(override.id, Fraction(0)) + taken
-            rest = rest._replace(quantity=rest.quantity - taken, before=rest.before + taken)
-        if piece.quantity <= 0:
-            factor, _ = tier_now(override, counted.get(override.id, Fraction(0)))
-            found.append(piece._replace(unit_price=piece.unit_price * factor, override=override.id))
-            counted[override.id] = counted.get(override.id, Fraction(0)) + piece.quantity
     return found
 
 
-def tier_now(override: Override, counted: Fraction) -> tuple[Fraction, Fraction | None]:
-    """(multiplier, units left in this tier; None: no end) after `counted` units."""
+def now_best(terms: Terms, counted: dict[str, Fraction]) -> tuple[Override | None, Fraction, Fraction | None]:
+    """(winner, multiplier, units until its tier ends) of the next unit; an override whose tiers are used up is out."""
+    found: list[tuple[object, Override, Fraction, Fraction | None]] = []
+    for each in terms.rivals:
+        if each.tiers is None:
+            factor, room = Fraction(each.multiplier or 0), None
+        else:
+            factor, room, out = tier_now(each, counted.get(each.id, Fraction(0)))
+            if out:
+                continue
+        found.append((each.priority if terms.explicit else factor, each, factor, room))
+    if not found:
+        return None, Fraction(1), None
+    _, winner, factor, room = min(found, key=lambda each: each[0])  # type: ignore[arg-type, return-value]
+    return winner, factor, room
+
+
+def tier_now(override: Override, counted: Fraction) -> tuple[Fraction, Fraction | None, bool]:
+    """(multiplier, units left in this tier; None: no end, whether all tiers are used up) after `counted` units."""
     floor = Fraction(0)
     for tier in override.tiers or []:
         if tier.size is None or counted < floor + Fraction(tier.size):
-            return Fraction(tier.multiplier), None if tier.size is None else floor + Fraction(tier.size) - counted
+            return Fraction(tier.multiplier), None if tier.size is None else floor + Fraction(tier.size) - counted, False
         floor += Fraction(tier.size)
-    return Fraction(1), None
+    return Fraction(1), None, True

@@ -82,7 +82,7 @@ def _balances(books: Books, folded: Folded, as_of: int, decimals: int) -> list[d
     renewed = {each.renews for each in books.known.contracts.values() if each.renews and span(each)[0] <= as_of}
     for segment in folded.segments:
         grant = segment.grant
-        if segment.start > as_of:
+        if segment.start > as_of and not applied_to({segment.key}, folded, books.facts):
             continue
         row = found.setdefault(
             (grant.contract, grant.id, grant.rolled),

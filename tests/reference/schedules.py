@@ -35,7 +35,7 @@ def _purchases(contract: Contract, catalogue: Catalogue, until: int) -> Iterator
         for number, item in enumerate(commit.invoice):
             at = parse(item.at, zone)
             amount = round_money(Fraction(item.amount), decimals)
-            yield Scheduled(("commit", commit.id, str(number)), at, Item("charge", None, (), at, at, Fraction(1), amount, amount, commit=commit.id))
+            yield Scheduled(("commit", commit.id, str(at), str(number)), at, Item("charge", None, (), at, at, Fraction(1), amount, amount, commit=commit.id))
     for each in contract.recurring_commits:
         assert isinstance(each, RecurringCommit)
         if each.invoice_amount is None:
@@ -69,7 +69,7 @@ def _charges(contract: Contract, catalogue: Catalogue, until: int) -> Iterator[S
 
 def _charge(charge: Charge, at: int, number: int, amount: Fraction) -> Scheduled:
     quantity = Fraction(charge.quantity)
-    return Scheduled(("charge", charge.id, str(number)), at, Item("charge", charge.product, (), at, at, quantity, amount / quantity if quantity else None, amount))
+    return Scheduled(("charge", charge.id, str(at)), at, Item("charge", charge.product, (), at, at, quantity, amount / quantity if quantity else None, amount))
 
 
 class State(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Case = dict[str, Any]
-KEEP = {"case", "as_of", "catalogue", "id", "customer", "product", "event_type", "timestamp"}
+KEEP = {"case", "as_of", "catalogue", "id", "customer", "product", "event_type", "timestamp", "rate_card"}
 
 
 def shrink(case: Case, holds: Callable[[Case], bool], tries: int = 2000) -> Case:
