@@ -68,11 +68,9 @@ class Store:
         """Insert rows; returns when they are in."""
         self._until_in(lambda client: self._insert_rows(client, table, rows))
 
-    def block(self, block: Block, *, known_whole: bool = False) -> None:
-        """Insert an Avro file of usage events. Raise BadBlockError when an event in it is broken, unless all are known to be whole."""
-        self._until_in(
-            lambda client: client.raw_insert(USAGE_EVENT_RECORDS, insert_block=bytes(block), fmt="Avro", settings=SETTINGS), may_be_bad=not known_whole
-        )
+    def block(self, block: Block) -> None:
+        """Insert an Avro file of usage events. Raise BadBlockError when the warehouse refuses what is in it."""
+        self._until_in(lambda client: client.raw_insert(USAGE_EVENT_RECORDS, insert_block=bytes(block), fmt="Avro", settings=SETTINGS), may_be_bad=True)
 
     def close(self) -> None:
         if self._client is not None:

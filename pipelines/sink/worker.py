@@ -19,13 +19,14 @@ from pipelines.health import Health
 from pipelines.settings import Settings
 from pipelines.sink import blocks
 from pipelines.sink.consumer import BatchConsumer
-from pipelines.sink.mappers import TABLES, Table
+from pipelines.sink.mappers import REJECTED_EVENT_RECORDS, TABLES, Table, unreadable
 from pipelines.sink.records import Record
 from pipelines.sink.step import MAPPED, rows_of
-from pipelines.sink.store import BadBlockError, Store, StoppedError
+from pipelines.sink.store import BadBlockError, StoppedError, Store
 from pipelines.topology import SINK_GROUP, USAGE_EVENTS
 from pipelines.warehouse.client import connect
 from schemas.codec import Codec
+from schemas.registry import RegistryError
 
 log = logging.getLogger("taximeter.sink")
 
@@ -36,6 +37,7 @@ RESULT_LINGER_S = 0.1
 EVENT_RECORDS = 100_000
 EVENT_BYTES = 32_000_000
 EVENT_LINGER_S = 0.2
+REGISTRY_S = 1.0
 STOP_S = 20.0
 
 
@@ -51,6 +53,7 @@ class Lane:
         self._write = write
         self._stop = threading.Event()
         self._failed: BaseException | None = None
+        self._registry: str | None = None
         self.codec = Codec.at(settings.schema_registry)
         self.store = Store(lambda: connect(settings), self._wait)
         self.records = 0
@@ -76,13 +79,30 @@ class Lane:
 
     @property
     def waiting_for(self) -> str | None:
-        return self.store.waiting_for or self._consumer.trouble
+        return self._registry or self.store.waiting_for or self._consumer.trouble
 
     def _wait(self, seconds: float) -> bool:
         until = time.monotonic() + seconds
         while not self._stop.is_set() and time.monotonic() < until:
             self._consumer.idle(min(0.2, seconds))
         return not self._stop.is_set()
+
+    def _stored(self, records: list[Record]) -> None:
+        """Write the records, however long the schema registry takes to come back."""
+        while True:
+            try:
+                self._write(self, records)
+            except RegistryError as error:
+                if not error.transient:
+                    raise
+                if self._registry is None:
+                    log.warning("%s: %s: waiting, nothing is lost", self.name, error)
+                self._registry = "the schema registry does not answer"
+                if not self._wait(REGISTRY_S):
+                    raise StoppedError from error
+            else:
+                self._registry = None
+                return
 
     def _run(self) -> None:
         looked_at = 0.0
@@ -91,7 +111,7 @@ class Lane:
             while not self._stop.is_set():
                 records = self._consumer.batch()
                 if records:
-                    self._write(self, records)
+                    self._stored(records)
                     self._consumer.commit(records)
                     self.records += len(records)
                     self.last_progress_at = time.time()
@@ -123,8 +143,22 @@ def write_events(lane: Lane, records: list[Record]) -> None:
     except BadBlockError:
         whole = blocks.whole_events(records, lane.codec.decode)
         lane.unreadable += len(records) - len(whole)
-        for block in blocks.blocks(whole, lane.codec.writer_of):
-            lane.store.block(block, known_whole=True)
+        _write_apart(lane, whole)
+
+
+def _write_apart(lane: Lane, records: list[Record]) -> None:
+    """Events that are whole, in blocks that get smaller until what the warehouse refuses is alone: that one is shown among the rejected."""
+    try:
+        for block in blocks.blocks(records, lane.codec.writer_of):
+            lane.store.block(block)
+    except BadBlockError as error:
+        if len(records) > 1:
+            middle = len(records) // 2
+            _write_apart(lane, records[:middle])
+            _write_apart(lane, records[middle:])
+            return
+        lane.unreadable += 1
+        lane.store.rows(REJECTED_EVENT_RECORDS, [unreadable(records[0], "refused", f"the warehouse does not take it: {str(error)[:500]}")])
 
 
 def lanes(settings: Settings, member: str) -> list[Lane]:

@@ -178,7 +178,8 @@ def records(kafka: Kafka, topic: str) -> list[Any]:
     config = {"bootstrap.servers": kafka.bootstrap, "group.id": "test", "enable.auto.commit": False, "enable.partition.eof": True, "isolation.level": "read_committed"}
     consumer = Consumer(config)
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
-    found, ended = [], set()
+    found: list[Any] = []
+    ended: set[int] = set()
     while len(ended) < PARTITIONS:
         for message in consumer.consume(1000, 1):
             if message.error() is None:
