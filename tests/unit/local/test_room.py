@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pytest
 
-from pipelines.local import supervisor
 from pipelines.local.supervisor import LEAST_FREE_BYTES, Supervisor
 from pipelines.settings import Settings
 
@@ -20,7 +19,7 @@ def test_a_full_disk_is_said_once_and_ends(tmp_path: Path, monkeypatch: pytest.M
     said: list[str] = []
     watched = Supervisor(Settings(data=tmp_path), said.append)
     free = LEAST_FREE_BYTES
-    monkeypatch.setattr(supervisor.shutil, "disk_usage", lambda _: Usage(free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free))
     assert shutil.disk_usage(tmp_path).free == free
     # when, then
     assert watched._room()
