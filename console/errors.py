@@ -6,6 +6,7 @@
 ApiError                       a refusal with its status
  ├─ InvalidError        400     the request cannot be carried out as it is
  ├─ UnauthorizedError   401     no key, or one that opens nothing
+ ├─ InsufficientError   402     the balance does not have it
  ├─ ForbiddenError      403     the key may not
  ├─ NotFoundError       404
  ├─ ConflictError       409     somebody was quicker, or it is there already; carries what is there now
@@ -56,6 +57,10 @@ class InvalidError(ApiError):
 
 class UnauthorizedError(ApiError):
     status = 401
+
+
+class InsufficientError(ApiError):
+    status = 402
 
 
 class ForbiddenError(ApiError):

@@ -10,6 +10,7 @@ from console.ingest import Ingest
 from console.reading import Warehouse
 from pipelines.alerting.deliveries import DeliveryLog
 from pipelines.deployment import Deployment
+from pipelines.holds.desk import Desk
 from pipelines.secret import secret_of
 
 
@@ -20,10 +21,12 @@ class Services(NamedTuple):
     ingest: Ingest
     guard: Guard
     deliveries: DeliveryLog
+    holds: Desk
     secret: str
 
     def close(self) -> None:
         self.ingest.close()
+        self.holds.close()
         self.deliveries.close()
         self.books.close()
         self.warehouse.close()
@@ -36,4 +39,4 @@ def start(deployment: Deployment) -> Services:
     books = Books(deployment, warehouse.final_until_ms)
     secret = secret_of(settings.console_secret, settings.data)
     guard = Guard(books, Sessions(secret), Limits(settings.requests_per_second), settings.console_host)
-    return Services(deployment, books, warehouse, Ingest(deployment.kafka, settings.schema_registry), guard, DeliveryLog(deployment.kafka, deployment.codec), secret)
+    return Services(deployment, books, warehouse, Ingest(deployment.kafka, settings.schema_registry), guard, DeliveryLog(deployment.kafka, deployment.codec), Desk(deployment.kafka, deployment.codec, settings.partitions), secret)

@@ -4,6 +4,8 @@ Numbers of a body are read as decimals, never as floats: 0.1 is 0.1.
 """
 
 import difflib
+import functools
+import inspect
 import json
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
@@ -11,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import Request, Response
+from fastapi.routing import APIRoute
 
 from console.errors import InvalidError, TooLargeError, Wrong, invalid
 from contracts.instants import instant_ms
@@ -30,6 +33,31 @@ class Answer(Response):
 
     def render(self, content: Any) -> bytes:
         return _ENCODER.encode(content)
+
+
+class Exact(APIRoute):
+    """A route whose answer is rendered by `Answer` as it is: FastAPI would make text or floats of decimals on the way."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        super().__init__(path, _answering(endpoint), **more)
+
+
+def _answering(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(endpoint):
+
+        @functools.wraps(endpoint)
+        async def later(*args: Any, **named: Any) -> Response:
+            found = await endpoint(*args, **named)
+            return found if isinstance(found, Response) else Answer(found)
+
+        return later
+
+    @functools.wraps(endpoint)
+    def now(*args: Any, **named: Any) -> Response:
+        found = endpoint(*args, **named)
+        return found if isinstance(found, Response) else Answer(found)
+
+    return now
 
 
 async def raw(request: Request, most: int = MOST_BYTES) -> bytes:

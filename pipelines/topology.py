@@ -30,6 +30,7 @@ BALANCES = Topic("balances", "balance", "compact", True, None)
 BALANCE_THRESHOLDS = Topic("balance-thresholds", "crossing", "delete", True, None)
 OBJECTS = Topic("objects", "object", "compact", False, None)
 DELIVERIES = Topic("webhook-deliveries", "delivery", "compact", True, None)
+HOLDS = Topic("holds", "hold", "compact", False, None)
 
 TOPICS = (
     USAGE_EVENTS,
@@ -42,6 +43,7 @@ TOPICS = (
     BALANCE_THRESHOLDS,
     OBJECTS,
     DELIVERIES,
+    HOLDS,
 )
 
 METER_GROUP = "taximeter-meter"

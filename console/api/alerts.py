@@ -12,12 +12,12 @@ from fastapi.responses import StreamingResponse
 from console.access.guard import CustomerReading
 from console.requests import Held
 from console.services import Services
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.rendering import alert_json
 from contracts.result import Alert
 from pipelines.warehouse import reads
 
-router = APIRouter(prefix="/api/v1", tags=["alerts"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["alerts"], default_response_class=Answer, route_class=Exact)
 
 LOOK_S: Final = 0.25
 OVERLAP_MS: Final = 10_000

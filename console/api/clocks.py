@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from console.access.guard import Reading, Writing
 from console.errors import UnavailableError, Wrong, invalid
 from console.requests import Held, Json
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.timeline import iso
 from pipelines.clock import ClockError, move, standings
 from pipelines.topology import PARTITIONER
 
-router = APIRouter(prefix="/api/v1", tags=["clocks"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["clocks"], default_response_class=Answer, route_class=Exact)
 
 
 @router.get("/clocks", summary="Every clock that has ticked lately")

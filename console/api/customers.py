@@ -9,14 +9,14 @@ from console.access.guard import CustomerReading, Reading
 from console.errors import missing
 from console.requests import Held
 from console.services import Services
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.contract import Contract
 from contracts.families import roots
 from contracts.rendering import balance_json
 from contracts.timeline import iso
 from pipelines.warehouse import reads
 
-router = APIRouter(prefix="/api/v1", tags=["customers"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["customers"], default_response_class=Answer, route_class=Exact)
 
 
 @router.get("/customers", summary="All customers")

@@ -9,12 +9,12 @@ from console.access.guard import Reading, Writing
 from console.errors import invalid
 from console.requests import Body, Held, Json, edit
 from console.services import Services
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from pipelines.publishing import Edit
 
-router = APIRouter(prefix="/api/v1", tags=["documents"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["documents"], default_response_class=Answer, route_class=Exact)
 
 TEXT = {
     "requestBody": {

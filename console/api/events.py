@@ -10,10 +10,10 @@ from console.errors import ConflictError, InvalidError, Wrong, invalid
 from console.ingest import Event, timestamp_ms
 from console.reading import instant
 from console.requests import Held
-from console.wire import Answer, raw
+from console.wire import Answer, Exact, raw
 from contracts.timeline import iso
 
-router = APIRouter(prefix="/api/v1", tags=["events"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["events"], default_response_class=Answer, route_class=Exact)
 
 MOST: int = 1_000
 

@@ -9,12 +9,12 @@ from console.errors import missing
 from console.reading import instant
 from console.requests import Held, Json
 from console.services import Services
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.rendering import invoice_json
 from contracts.result import Invoice
 from pipelines.warehouse import reads
 
-router = APIRouter(prefix="/api/v1", tags=["invoices"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["invoices"], default_response_class=Answer, route_class=Exact)
 
 
 @router.get("/customers/{customer}/invoices", summary="Invoices of a customer")

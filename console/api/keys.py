@@ -9,11 +9,11 @@ from console.access.guard import Administering
 from console.books import Change, Papers
 from console.errors import invalid, missing
 from console.requests import Held, Json, edit
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.timeline import iso
 from pipelines import keys
 
-router = APIRouter(prefix="/api/v1", tags=["keys"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["keys"], default_response_class=Answer, route_class=Exact)
 
 
 @router.get("/keys", summary="All keys, the revoked ones too")

@@ -9,11 +9,11 @@ from console.errors import invalid, missing
 from console.reading import instant
 from console.rejects import event_of, resend
 from console.requests import Held, Json
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.timeline import iso
 from pipelines.warehouse import reads
 
-router = APIRouter(prefix="/api/v1", tags=["events"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["events"], default_response_class=Answer, route_class=Exact)
 
 
 @router.get("/rejects", summary="Events that did not count, oldest first")

@@ -6,10 +6,10 @@ from fastapi import APIRouter
 
 from console.access.guard import Reading
 from console.requests import Held
-from console.wire import Answer
+from console.wire import Answer, Exact
 from pipelines.local import addresses
 
-router = APIRouter(prefix="/api/v1", tags=["status"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["status"], default_response_class=Answer, route_class=Exact)
 
 
 @router.get("/status", summary="Stages, their lag and age of their last commit")

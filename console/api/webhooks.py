@@ -14,7 +14,7 @@ from console.books import Change, Papers
 from console.errors import UnavailableError, Wrong, invalid, missing
 from console.requests import Held, Json, edit
 from console.services import Services
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.timeline import iso
 from pipelines.alerting.deliveries import encode
 from pipelines.alerting.step import Delivery, again
@@ -23,7 +23,7 @@ from pipelines.objects import Object
 from pipelines.secret import webhook_secret
 from pipelines.topology import DELIVERIES
 
-router = APIRouter(prefix="/api/v1", tags=["webhooks"], default_response_class=Answer)
+router = APIRouter(prefix="/api/v1", tags=["webhooks"], default_response_class=Answer, route_class=Exact)
 
 FLUSH_S: Final = 30.0
 _LOOKING = threading.Lock()

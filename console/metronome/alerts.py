@@ -17,14 +17,14 @@ from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms
 from console.requests import Held, Json
 from console.services import Services
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.catalogue import Catalogue
 from contracts.contract import Commit, Contract, Credit, RecurringCommit, RecurringGrant, Threshold
 from contracts.result import Alert
 from pipelines.objects import Object
 from pipelines.warehouse import reads
 
-router = APIRouter(prefix="/v1", tags=["Metronome: alerts"], default_response_class=Answer)
+router = APIRouter(prefix="/v1", tags=["Metronome: alerts"], default_response_class=Answer, route_class=Exact)
 
 Measure = Literal["balance", "balance_percent", "spend", "usage", "invoice_total"]
 MEASURES: Final[dict[str, Measure]] = {

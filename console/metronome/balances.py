@@ -20,12 +20,12 @@ from console.metronome.terms_out import Showing, grouped
 from console.reading import Version
 from console.requests import Body, Held, Json
 from console.services import Services
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.contract import Commit, Contract, Credit
 from contracts.instants import instant_ms
 from contracts.timeline import iso
 
-router = APIRouter(tags=["Metronome: commits and credits"], default_response_class=Answer)
+router = APIRouter(tags=["Metronome: commits and credits"], default_response_class=Answer, route_class=Exact)
 
 OPEN_MS = 1 << 62
 

@@ -18,14 +18,14 @@ from console.metronome.shelf import Shelf, new_id, now_ms, ref
 from console.metronome.terms_in import filter_in
 from console.requests import Body, Held, Json
 from console.services import Services
-from console.wire import Answer, Fields
+from console.wire import Answer, Exact, Fields
 from contracts.catalogue import Catalogue, Rate
 from contracts.contract import Contract, Override
 from contracts.instants import instant_ms
 from contracts.money import exact
 from pipelines.objects import Object
 
-router = APIRouter(tags=["Metronome: contracts"], default_response_class=Answer)
+router = APIRouter(tags=["Metronome: contracts"], default_response_class=Answer, route_class=Exact)
 
 
 @router.post("/v1/contracts/create", summary="Create a contract")

@@ -11,10 +11,10 @@ from console.metronome.coins import USD, Coins
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, new_id, now_ms
 from console.requests import Held, Json
-from console.wire import Answer
+from console.wire import Answer, Exact
 from pipelines.objects import Object
 
-router = APIRouter(prefix="/v1/credit-types", tags=["Metronome: pricing units"], default_response_class=Answer)
+router = APIRouter(prefix="/v1/credit-types", tags=["Metronome: pricing units"], default_response_class=Answer, route_class=Exact)
 
 
 @router.post("/create", summary="Create a pricing unit")

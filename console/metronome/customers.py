@@ -11,11 +11,11 @@ from console.errors import ConflictError, Wrong, invalid
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms
 from console.requests import Held, Json
-from console.wire import Answer, Fields
+from console.wire import Answer, Exact, Fields
 from contracts.contract import Contract
 from pipelines.objects import Object
 
-router = APIRouter(prefix="/v1", tags=["Metronome: customers"], default_response_class=Answer)
+router = APIRouter(prefix="/v1", tags=["Metronome: customers"], default_response_class=Answer, route_class=Exact)
 
 MOST_ALIASES = 1_000
 

@@ -32,7 +32,7 @@ from console.metronome.terms_in import (
 )
 from console.metronome.terms_out import grouped, segments_out
 from console.requests import Held, Json
-from console.wire import Answer, Fields
+from console.wire import Answer, Exact, Fields
 from contracts.catalogue import Document
 from contracts.contract import Access, Charge, Commit, Contract, Credit, Instalment, RecurringCommit, RecurringGrant, Subscription
 from contracts.contract import Change as QuantityChange
@@ -41,7 +41,7 @@ from contracts.money import exact
 from contracts.timeline import iso
 from pipelines.objects import Object
 
-router = APIRouter(tags=["Metronome: contracts"], default_response_class=Answer)
+router = APIRouter(tags=["Metronome: contracts"], default_response_class=Answer, route_class=Exact)
 
 NOT_SERVED: Final = (
     "add_billing_provider_configuration_update", "add_discounts", "add_prepaid_balance_threshold_configuration", "add_professional_services",

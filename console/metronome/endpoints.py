@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from console.access.guard import Reading
 from console.errors import NotServedError, Wrong
-from console.wire import Answer
+from console.wire import Answer, Exact
 
 ENDPOINTS: Final = (
     ("DELETE", "/v1/customers/{customer_id}/billing-config/{billing_provider_type}"),
@@ -158,7 +158,7 @@ def served(routers: Iterable[APIRouter]) -> set[tuple[str, str]]:
 
 def refusals(routers: Iterable[APIRouter]) -> APIRouter:
     """Routes for what is not served."""
-    there, router = served(routers), APIRouter(include_in_schema=False, default_response_class=Answer)
+    there, router = served(routers), APIRouter(include_in_schema=False, default_response_class=Answer, route_class=Exact)
     for method, path in ENDPOINTS:
         if (method, path) not in there:
             router.add_api_route(path, _refusal(method, path), methods=[method])

@@ -20,7 +20,7 @@ from console.reading import instant
 from console.requests import Held, Json
 from console.services import Services
 from console.spreading import Part, hours, spread
-from console.wire import Answer
+from console.wire import Answer, Exact
 from contracts.catalogue import Catalogue
 from contracts.contract import Charge
 from contracts.money import exact
@@ -28,7 +28,7 @@ from contracts.result import Invoice, Line
 from contracts.timeline import iso
 from pipelines.warehouse import reads
 
-router = APIRouter(prefix="/v1", tags=["Metronome: invoices"], default_response_class=Answer)
+router = APIRouter(prefix="/v1", tags=["Metronome: invoices"], default_response_class=Answer, route_class=Exact)
 
 STATUS: Final = {"draft": "DRAFT", "final": "FINALIZED", "void": "VOID"}
 TYPES: Final = {"usage": "USAGE", "scheduled": "SCHEDULED", "true_up": "SCHEDULED", "correction": "CORRECTION"}

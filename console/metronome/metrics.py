@@ -11,11 +11,11 @@ from console.errors import ConflictError, Wrong, invalid
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms, ref
 from console.requests import Held, Json
-from console.wire import Answer, Fields
+from console.wire import Answer, Exact, Fields
 from contracts.catalogue import Aggregation, Catalogue, Condition, Expression, Metric, Where
 from pipelines.objects import Object
 
-router = APIRouter(prefix="/v1", tags=["Metronome: billable metrics"], default_response_class=Answer)
+router = APIRouter(prefix="/v1", tags=["Metronome: billable metrics"], default_response_class=Answer, route_class=Exact)
 
 AGGREGATIONS: Final[dict[str, Aggregation]] = {"COUNT": "count", "LATEST": "latest", "MAX": "max", "SUM": "sum", "UNIQUE": "unique"}
 

@@ -12,12 +12,12 @@ from console.metronome.coins import Coins
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms
 from console.requests import Held, Json
-from console.wire import Answer, Fields, plain
+from console.wire import Answer, Exact, Fields, plain
 from contracts.instants import instant_ms
 from contracts.packages import after
 from pipelines.objects import Object
 
-router = APIRouter(prefix="/v1/packages", tags=["Metronome: packages"], default_response_class=Answer)
+router = APIRouter(prefix="/v1/packages", tags=["Metronome: packages"], default_response_class=Answer, route_class=Exact)
 
 UNITS: Final = {"DAYS": "D", "WEEKS": "W", "MONTHS": "M", "YEARS": "Y"}
 LISTS: Final = ("commits", "credits", "overrides", "recurring_commits", "recurring_credits", "scheduled_charges", "subscriptions")

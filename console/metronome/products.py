@@ -13,12 +13,12 @@ from console.metronome.coins import tidy
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms, ref
 from console.requests import Held, Json
-from console.wire import Answer, Fields
+from console.wire import Answer, Exact, Fields
 from contracts.catalogue import Catalogue, Product, Quantity, Spend
 from contracts.money import exact
 from pipelines.objects import Object
 
-router = APIRouter(prefix="/v1/contract-pricing/products", tags=["Metronome: products"], default_response_class=Answer)
+router = APIRouter(prefix="/v1/contract-pricing/products", tags=["Metronome: products"], default_response_class=Answer, route_class=Exact)
 
 TYPES: Final[dict[str, Literal["usage", "fixed", "subscription", "composite"]]] = {
     "USAGE": "usage", "FIXED": "fixed", "SUBSCRIPTION": "subscription", "COMPOSITE": "composite",

@@ -14,12 +14,12 @@ from console.metronome.rates import dates_out, price_out, rate_in, rate_out, tou
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms, ref
 from console.requests import Held, Json
-from console.wire import Answer, Fields
+from console.wire import Answer, Exact, Fields
 from contracts.catalogue import Catalogue, PricingUnit, Rate, RateCard
 from contracts.instants import instant_ms
 from pipelines.objects import Object
 
-router = APIRouter(prefix="/v1/contract-pricing/rate-cards", tags=["Metronome: rate cards"], default_response_class=Answer)
+router = APIRouter(prefix="/v1/contract-pricing/rate-cards", tags=["Metronome: rate cards"], default_response_class=Answer, route_class=Exact)
 
 FREQUENCIES: Final = ("MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY")
 FAR_MS: Final = 1 << 62

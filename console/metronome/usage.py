@@ -17,12 +17,12 @@ from console.metronome.metrics import metric_out
 from console.metronome.serving import CLOCK_HEADER, paged, shelf
 from console.metronome.shelf import Shelf, ref
 from console.requests import Held, Json
-from console.wire import Answer, Fields, raw
+from console.wire import Answer, Exact, Fields, raw
 from contracts.catalogue import Catalogue
 from contracts.matching import matches
 from contracts.timeline import iso
 
-router = APIRouter(prefix="/v1", tags=["Metronome: usage"], default_response_class=Answer)
+router = APIRouter(prefix="/v1", tags=["Metronome: usage"], default_response_class=Answer, route_class=Exact)
 
 MOST: Final = 100
 WINDOWS: Final = {"HOUR": 3_600_000, "DAY": 86_400_000, "NONE": 0}

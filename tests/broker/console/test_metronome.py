@@ -508,3 +508,10 @@ def test_what_is_not_served_says_so(client: Metronome) -> None:
 
     assert refused.value.status_code == 501
     assert "GET /v1/plans" in refused.value.message
+
+
+def test_numbers_are_numbers(client: Metronome, priced: Priced, api: httpx.Client) -> None:
+    """The client would take text for a number; others would not."""
+    answer = api.post("/v1/contract-pricing/rate-cards/getRates", json={"rate_card_id": priced.card, "at": OCTOBER})
+
+    assert '"price":25.5,' in answer.text
