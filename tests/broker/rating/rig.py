@@ -103,7 +103,7 @@ class Rig:
         }
         command = os.environ.get("RATE_COMMAND", f"{sys.executable} -m pipelines.rating.worker").split()
         with (self.data / f"rate-{number}.log").open("ab") as log:
-            self.workers[number] = subprocess.Popen([*command, str(number)], env=environment, stdout=log, stderr=log)  # noqa: S603
+            self.workers[number] = subprocess.Popen([*command, str(number)], env=environment, stdout=log, stderr=log)
 
     def kill(self, number: int = 0) -> None:
         worker = self.workers.pop(number)

@@ -83,7 +83,7 @@ def test_usage_documents_and_crashes_in_any_order_give_the_plain_sums(
         if edited:
             each.publish(CATALOGUE.format(price="0.03"))
 
-        # when: everything is rated
+        # when: all of it is rated
         each.run(crash=likely)
 
     # then: the sums are those of a dictionary, and crashes have changed nothing

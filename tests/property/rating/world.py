@@ -7,9 +7,9 @@ from typing import Any
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.loading import read_documents
+from pipelines.document_log import Documents
 from pipelines.partitioning import partition_of
 from pipelines.publishing import Edit, plan
-from pipelines.document_log import Documents
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE
 
@@ -38,7 +38,7 @@ class World:
     """Topics as lists, a table and a worker for each partition, and what a reader of the results sees."""
 
     def __init__(self, partitions: int, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311
+        self.random = random.Random(seed)
         self.partitions = partitions
         self.topics: dict[str, list[list[Input]]] = {
             topic.name: [[] for _ in range(partitions)] for topic in (CONTRACT_CHANGES, METERED_USAGE, CLOCK)
