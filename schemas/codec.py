@@ -32,6 +32,11 @@ CONFLUENT_HEADER: Final = 5
 MONEY: Final = Decimal("0.000001")
 """The smallest step of money on the wire."""
 
+EVENT_BYTES: Final = 262_144
+"""The longest usage event. Its texts may stand twice in a record of metered-usage or rejected-events, which Kafka limits to a million bytes."""
+ID_BYTES: Final = 1_000
+"""The longest id of an event, and the longest value that `unique` counts."""
+
 Reason = Literal["empty", "unknown_schema", "truncated", "garbage"]
 Value = Mapping[str, Any]
 

@@ -105,7 +105,10 @@ def _csv(stream: IO[bytes]) -> Iterable[tuple[int, dict[str, Any] | BadLine]]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     reader = csv.reader(text, strict=True)
     try:
-        header = next(reader, None)
+        try:
+            header = next(reader, None)
+        except csv.Error as error:
+            raise FileError(f"no CSV: {error}") from error
         if header is None:
             return
         missing = [field for field in FIELDS if field not in header]
@@ -139,8 +142,8 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parquet(stream: IO[bytes]) -> Iterable[tuple[int, dict[str, Any] | BadLine]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # noqa: PLC0415 - large, and needed for this format only
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
         file = pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
@@ -154,7 +157,7 @@ def _parquet(stream: IO[bytes]) -> Iterable[tuple[int, dict[str, Any] | BadLine]
 
 
 def _avro(stream: IO[bytes]) -> Iterable[tuple[int, dict[str, Any] | BadLine]]:
-    import fastavro
+    import fastavro  # noqa: PLC0415 - needed for this format only
 
     try:
         for place, row in enumerate(fastavro.reader(stream), 1):
@@ -169,15 +172,17 @@ def _event(place: int, row: dict[str, Any]) -> Event | BadLine:
     try:
         unknown = row.keys() - {*FIELDS, "properties", "recorded_at"}
         if unknown:
-            raise ValueError(f"unknown key {sorted(unknown)[0]!r}; properties of the event belong under \"properties\"")
+            raise ValueError(f"unknown key {min(unknown)!r}; properties of the event belong under \"properties\"")
         properties = row.get("properties") or {}
         if isinstance(properties, list):
             properties = dict(properties)
         if not isinstance(properties, dict):
-            raise ValueError("properties must be an object")
+            raise ValueError("properties must be an object")  # noqa: TRY004 - a complaint about the line
         recorded = row.get("recorded_at")
         return Event(
-            *(_text(row, name) for name in FIELDS[:3]),
+            _text(row, "transaction_id"),
+            _text(row, "customer"),
+            _text(row, "event_type"),
             timestamp_ms=_instant("timestamp", row.get("timestamp")),
             properties={str(key): _value(key, value) for key, value in properties.items() if value is not None},
             recorded_ms=None if recorded is None else _instant("recorded_at", recorded),
@@ -219,5 +224,5 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, Decimal) and value.is_finite():
         return f"{value:f}"
     if isinstance(value, float):
-        raise ValueError(f"property {key!r} is a binary float ({value!r}), which is not exact; store decimals or text")
+        raise ValueError(f"property {key!r} is a binary float ({value!r}), which is not exact; store decimals or text")  # noqa: TRY004 - as above
     raise ValueError(f"property {key!r} must be text, a number or a boolean, not {type(value).__name__}")

@@ -16,7 +16,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from pipelines.topology import PARTITIONER, USAGE_EVENTS
-from schemas.codec import Codec
+from schemas.codec import EVENT_BYTES, ID_BYTES, Codec
 
 PropertyValue = str | int | bool | Decimal
 DELIVERY_S: Final = 120.0
@@ -85,8 +85,10 @@ class UsageProducer:
         Raises InvalidEventError; DeliveryError when the buffer stays full because Kafka takes nothing.
         """
         for name, value in (("transaction_id", transaction_id), ("customer", customer), ("event_type", event_type)):
-            if not isinstance(value, str) or not value:
+            if not isinstance(value, str) or not value:  # type: ignore[redundant-expr]  # callers need not have types
                 raise InvalidEventError(f"{name} must be text that is not empty, not {value!r}")
+            if len(value) * 4 > ID_BYTES and len(value.encode(errors="replace")) > ID_BYTES:
+                raise InvalidEventError(f"{name} may have {ID_BYTES} bytes, not {len(value)} characters: {value[:40]!r}…")
         event = {
             "transaction_id": transaction_id,
             "customer": customer,
@@ -99,6 +101,8 @@ class UsageProducer:
             body = self._codec.encode("usage_event", event)
         except (ValueError, TypeError, OverflowError) as error:
             raise InvalidEventError(f"the event {transaction_id!r} does not fit the schema: {error}") from error
+        if len(body) > EVENT_BYTES:
+            raise InvalidEventError(f"the event {transaction_id!r} has {len(body)} bytes; {EVENT_BYTES} are allowed")
         self._queue(transaction_id, body, recorded_ms)
 
     def _queue(self, key: str, body: bytes, recorded_ms: int) -> None:
@@ -152,7 +156,7 @@ def milliseconds(name: str, when: datetime | int) -> int:
             raise InvalidEventError(f"{name} must have a time zone: {when.isoformat()} could be any; use datetime(…, tzinfo=UTC)")
         seconds = int(when.replace(microsecond=0).timestamp())
         return seconds * 1000 + when.microsecond // 1000
-    if isinstance(when, int) and not isinstance(when, bool):
+    if isinstance(when, int) and not isinstance(when, bool):  # type: ignore[redundant-expr]  # as above
         return when
     raise InvalidEventError(f"{name} must be an aware datetime or UTC milliseconds, not {when!r}")
 
@@ -165,6 +169,6 @@ def property_text(key: str, value: PropertyValue) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, Decimal) and value.is_finite():
+    if isinstance(value, Decimal) and value.is_finite():  # type: ignore[redundant-expr]  # as above
         return f"{value:f}"
     raise InvalidEventError(f"property {key!r} must be text, int, bool or a finite Decimal, not {value!r}: usage is billed exactly, so no floats")

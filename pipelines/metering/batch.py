@@ -16,7 +16,7 @@ from pipelines.metering.dedup import VALUE, Dedup, Entries
 from pipelines.metering.engine import Engine
 from pipelines.metering.routing import Routing, routing
 from pipelines.metering.step import IDENTITY, MARK_BYTES, in_order, judge, packs, untimely
-from schemas.codec import Codec
+from schemas.codec import ID_BYTES, Codec
 from schemas.packed import metered_usage
 
 SINGLES: Final = "meter.singles"
@@ -214,7 +214,7 @@ class Metering:
         names = [name for name in ("transaction_id", "customer") if not event.get(name)]
         if names:
             return Bad(position, "incomplete", f"{' and '.join(names)} must not be empty")
-        return Bad(position, "too_large", f"transaction_id, customer and event_type may have {products.MEMBER_BYTES} bytes each")
+        return Bad(position, "too_large", f"transaction_id, customer and event_type may have {ID_BYTES} bytes each")
 
     def _without_value(self, known: set[int]) -> list[Bad]:
         statement = " UNION ALL ".join(check for check in self._plan.checks if check)
@@ -225,7 +225,7 @@ class Metering:
                 continue
             meter = self._plan.meters[which]
             if meter.aggregation == "unique":
-                detail = f"product {meter.product}: what it counts may have {products.MEMBER_BYTES} bytes"
+                detail = f"product {meter.product}: what it counts may have {ID_BYTES} bytes"
                 found[place] = Bad(place, "too_large", detail)
             else:
                 detail = f"product {meter.product}: its value must be decimal text, at most 38 digits before the point and 18 behind"

@@ -7,7 +7,7 @@ the raw events in the warehouse alike: both have the columns `transaction_id`, `
 """
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -15,9 +15,7 @@ from contracts.catalogue import Catalogue, Condition, Expression, Metric, Produc
 from contracts.expressions import parse
 from pipelines.metering.trees import Tree, among, call, has, property_of, whole
 from pipelines.metering.values import decimal_of, is_number, value_of
-
-MEMBER_BYTES: Final = 1000
-"""The longest value that `unique` counts; and the longest id."""
+from schemas.codec import ID_BYTES
 
 
 class Meter(NamedTuple):
@@ -70,7 +68,7 @@ def _meter(catalogue: str, product_id: str, product: Product, metric: Metric) ->
     if metric.aggregation == "unique" and metric.value is not None:
         value, present = _member(metric.value)
         filters.append(present)
-        invalid = exp.GT(this=call("length", value), expression=whole(MEMBER_BYTES))
+        invalid = exp.GT(this=call("length", value), expression=whole(ID_BYTES))
     elif metric.aggregation != "count" and metric.value is not None:
         value, invalid = _numeric(metric.value)
     keys = dict.fromkeys([*product.pricing_group_keys, *product.presentation_group_keys])

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.metering.engine import Engine, EngineError
-from schemas.codec import CONFLUENT_HEADER, SINGLE_OBJECT, SINGLE_OBJECT_HEADER, Codec, CodecError, current, read_body
+from schemas.codec import CONFLUENT_HEADER, EVENT_BYTES, SINGLE_OBJECT, SINGLE_OBJECT_HEADER, Codec, CodecError, current, read_body
 from schemas.packed import long
 
 TABLE: Final = "meter.batch"
@@ -27,8 +27,6 @@ PREFACE: Final = 18
 """Bytes in front of a body: place 8, arrival 8, partition 2."""
 SMALL: Final = 128
 """So many messages are taken apart one by one rather than halved: about what one statement of the engine costs."""
-EVENT_BYTES: Final = 262_144
-"""The longest event. Its values may come twice in a record of metered-usage or rejected-events, which Kafka limits to a million bytes."""
 SCHEMA: Final = "usage_event"
 SENTINEL: Final = (1 << 63) - 1
 

@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 from sqlglot import exp
 
 from contracts.expressions import SCALE
-from pipelines.metering.compile import MEMBER_BYTES, Meter
+from pipelines.metering.compile import Meter
 from pipelines.metering.decode import SENTINEL, TABLE
 from pipelines.metering.trees import has, property_of, sql, text, whole
+from schemas.codec import ID_BYTES
 
 QUARTER_MS: Final = 900_000
 PART: Final = 100
@@ -48,11 +49,11 @@ def identity(meters: Sequence[Meter]) -> str:
         "isValidUTF8(transaction_id) AND isValidUTF8(customer) AND isValidUTF8(event_type)"
         " AND arrayAll(x -> isValidUTF8(x), mapKeys(properties)) AND arrayAll(x -> isValidUTF8(x), mapValues(properties))"
     )
-    ids = f"empty(transaction_id) OR empty(customer) OR length(transaction_id) > {MEMBER_BYTES} OR length(customer) > {MEMBER_BYTES}"
+    ids = f"empty(transaction_id) OR empty(customer) OR length(transaction_id) > {ID_BYTES} OR length(customer) > {ID_BYTES}"
     flags = [
         f"{NO_TEXT} * (NOT ({whole_texts}))",
         f"{REPEATED} * (arrayUniq(mapKeys(properties)) != length(mapKeys(properties)))",
-        f"{NO_ID} * ({ids} OR length(event_type) > {MEMBER_BYTES})",
+        f"{NO_ID} * ({ids} OR length(event_type) > {ID_BYTES})",
     ]
     if lacking := _lacking(meters):
         flags.append(f"{NO_VALUE} * ({lacking})")

@@ -12,8 +12,7 @@ import pytest
 
 from contracts.catalogue import Catalogue
 from pipelines.metering.batch import HOUR_MS, SHOWN
-from pipelines.metering.decode import EVENT_BYTES
-from schemas.codec import Codec, current
+from schemas.codec import EVENT_BYTES, Codec, current
 from schemas.packed import long
 from schemas.registry import RegistryError
 from tests.metering import CODEC, NOW, Meter, deltas, documents, meter, reasons, rejects
