@@ -197,3 +197,41 @@ def test_previews_and_explanations_of_the_native_api(client: Metronome) -> None:
         listed = native.get(f"/api/v1/customers/{customer}/invoices").json()["invoices"]
         assert listed[0]["total"] == invoice["total"]["before"]
         assert native.get("/api/v1/status").json()["state"] == "up"
+
+
+def test_a_hold_is_settled_when_the_balance_has_the_usage(address: str, key: str) -> None:
+    name, today = f"held-{uuid.uuid4().hex[:8]}", datetime.now(UTC)
+    start = (today - timedelta(days=10)).date().isoformat()
+    text = f"""
+catalogue:
+  id: {name}
+  metrics: {{calls: {{event_types: [{name}], aggregation: sum, value: calls}}}}
+  products: {{api: {{name: API, metric: calls}}}}
+  rate_cards: {{list: {{rates: [{{product: api, price: {{per_unit: "0.01"}}}}]}}}}
+---
+contract: {{id: {name}-c, customer: {name}, catalogue: {name}, rate_card: list, starting_at: {start}, credits: [{{id: prepaid, access: [{{amount: "100", starting_at: {start}}}]}}]}}
+"""
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60) as api:
+        api.post("/api/v1/documents/apply", json={"text": text}).raise_for_status()
+        made = awaited(
+            lambda: api.post("/api/v1/holds", json={"customer_id": name, "amount": "60", "uniqueness_key": "job"}), lambda found: found.status_code == 200, "a hold"
+        ).json()
+        assert made["available"] == "40.00"
+
+        event = {"transaction_id": name, "event_type": name, "timestamp": today.isoformat(), "properties": {"calls": 2_500}}
+        settled = api.post(f"/api/v1/holds/{made['id']}/settle", json={"amount": "25.00", "events": [event]}).json()
+
+        assert (settled["state"], settled["available"]) == ("settling", "75.00")
+        # Whatever comes first, the usage is never counted as free: it is kept back, or it is in the balance, or for a moment both.
+        seen = set()
+
+        def look() -> Any:
+            found = api.get(f"/api/v1/holds/{made['id']}").json()
+            seen.add(found["available"])
+            return found
+
+        awaited(look, lambda found: found["state"] == "settled", "it is settled")
+        assert seen <= {"75.00", "50.00"}
+        assert api.get("/api/v1/holds", params={"customer_id": name}).json() == {"data": [], "available": "75.00", "currency": "USD"}
+        (balance,) = api.get(f"/api/v1/customers/{name}/balances").json()["balances"]
+        assert balance["remaining"] == "75.00"
