@@ -14,7 +14,6 @@ from contracts.lines import FixedLine, UsageLine
 from contracts.money import money, plain, quotient
 from contracts.offers import Tariff
 from contracts.overrides import OverrideTerms
-from contracts.printing import of_fact
 from contracts.reading import read
 from contracts.result import Invoice
 from contracts.result import Line as ResultLine
@@ -123,28 +122,18 @@ class Explanation(NamedTuple):
 
 def explain(life: "Life", line_id: str) -> Explanation | None:
     """The derivation of a line; none: the account has no such line."""
-    for place, statement in life.open.items():
-        life.fold()
-        origins = [line for line in statement.lines for _ in line.printed()]
-        invoice = next(i for i in read(life).invoices if i.contract == place[0] and i.starting_ms == place[1] and i.status == "draft" and i.kind != "true_up")
-        for shown, origin in zip(invoice.lines, origins, strict=False):
-            if shown.id == line_id:
-                return _explained(life, invoice, shown, statement, origin, final=False)
-        for shown in invoice.lines[len(origins) :]:
-            if shown.id == line_id:
-                return _bare(invoice, shown)
-    for periods in life.facts.closed.values():
-        for generations in periods.values():
-            for fact in generations:
-                invoice = of_fact(fact)
-                for shown in invoice.lines:
-                    if shown.id == line_id:
-                        return _final(life, invoice, shown)
-    for invoice in read(life).invoices:
-        for shown in invoice.lines:
-            if shown.id == line_id:
-                return _bare(invoice, shown)
-    return None
+    found = next(((i, line) for i in read(life).invoices for line in i.lines if line.id == line_id), None)
+    if found is None:
+        return None
+    invoice, shown = found
+    statement = life.open.get((invoice.contract, invoice.starting_ms))
+    if invoice.kind not in {"usage", "correction"}:
+        return _bare(invoice, shown)
+    if invoice.status != "draft" or statement is None:
+        return _final(life, invoice, shown)
+    origins = [line for line in statement.lines for _ in line.printed()]
+    place = next(number for number, line in enumerate(invoice.lines) if line.id == line_id)
+    return _explained(life, invoice, shown, statement, origins[place], final=False) if place < len(origins) else _bare(invoice, shown)
 
 
 def _final(life: "Life", invoice: Invoice, shown: ResultLine) -> Explanation:

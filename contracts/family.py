@@ -28,17 +28,11 @@ class Renewal(NamedTuple):
 class Family:
     """Compiled once for each change of a document. Contracts whose catalogue is not known yet are left out."""
 
-    def __init__(self, contracts: Mapping[str, Contract], catalogues: Mapping[str, Catalogue], known: Mapping[str, ContractTerms] = {}) -> None:  # never written
-        self.terms: dict[str, ContractTerms] = {}
-        for name, document in sorted(contracts.items()):
-            if document.catalogue in catalogues:
-                before = known.get(name)
-                same = before is not None and before.document is document and before.card.catalogue is catalogues[document.catalogue]
-                self.terms[name] = before if same and before is not None else ContractTerms(document, catalogues[document.catalogue])
-        self.ids: dict[str, str] = {}
+    def __init__(self, contracts: Mapping[str, Contract], catalogues: Mapping[str, Catalogue], known: Mapping[str, ContractTerms] | None = None) -> None:
+        """`known`: terms of before, used again where neither contract nor catalogue has changed."""
+        self.terms = _compiled(contracts, catalogues, known or {})
+        self.ids: dict[str, str] = {terms.customer: terms.customer for terms in self.terms.values()}
         """Every id and alias to its customer."""
-        for terms in self.terms.values():
-            self.ids[terms.customer] = terms.customer
         for terms in self.terms.values():
             for alias in terms.document.aliases:
                 self.ids.setdefault(alias, terms.customer)
@@ -53,16 +47,15 @@ class Family:
         for name, payer in self.payer.items():
             self.paid_by[payer].append(self.terms[name])
         for name, paid in self.paid_by.items():
-            paid.sort(key=lambda t: (t.id != name, t.customer, t.id))
+            paid.sort(key=lambda t, name=name: (t.id != name, t.customer, t.id))  # type: ignore[misc]
         self.renewals = self._renewals()
         rolled = [target for renewal in self.renewals for _, target in renewal.grants]
         self.own = {name: [*terms.grants, *(g for g in rolled if g.contract == name)] for name, terms in self.terms.items()}
         self.grants = {name: self._reach(name) for name in self.terms}
         """All grants that may pay a contract's usage."""
-        self.shared = {name for name in self.terms if any(g.contract != name for g in self.grants[name])}
+        drawing = {name for name in self.terms if any(g.contract != name for g in self.grants[name])}
+        self.shared = drawing | {g.contract for name in drawing for g in self.grants[name]}
         """Contracts that draw what others draw too, and those whose grants they draw."""
-        for name in list(self.shared):
-            self.shared.update(g.contract for g in self.grants[name])
         self._offers: dict[tuple[str, str, GroupKey, Span], list[Window]] = {}
 
     def ids_of(self, customer: str) -> list[str]:
@@ -75,9 +68,9 @@ class Family:
             return None
         for terms in self.by_customer[customer]:
             document = terms.document
-            if terms.start <= moment < terms.end and document.catalogue == catalogue:
-                if document.usage_filter is None or matches(document.usage_filter.where, group):
-                    return terms
+            taken = document.usage_filter is None or matches(document.usage_filter.where, group)
+            if taken and terms.start <= moment < terms.end and document.catalogue == catalogue:
+                return terms
         return None
 
     def offers(self, terms: ContractTerms, product: ProductTerms, key: GroupKey, span: Span) -> list[Window]:
@@ -126,3 +119,14 @@ class Family:
         return found
 
 
+
+
+def _compiled(contracts: Mapping[str, Contract], catalogues: Mapping[str, Catalogue], known: Mapping[str, ContractTerms]) -> dict[str, ContractTerms]:
+    found = {}
+    for name, document in sorted(contracts.items()):
+        catalogue = catalogues.get(document.catalogue)
+        if catalogue is not None:
+            before = known.get(name)
+            same = before is not None and before.document is document and before.card.catalogue is catalogue
+            found[name] = before if same and before is not None else ContractTerms(document, catalogue)
+    return found

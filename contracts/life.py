@@ -95,9 +95,11 @@ class Life:
 
     def advance(self, now: int) -> None:
         """Let everything happen that is due by `now`, in order; then the clock stands there."""
-        while self.due is not None and self.due <= now:
-            self._tick(self.due)
-            self._happen()
+        watched = any(terms.document.thresholds for terms in self.family.terms.values())
+        while (due := self.due if watched else self._due) is not None and due <= now:
+            self._tick(due)
+            if due == self._due:
+                self._happen()
             read_alerts(self)
         self._tick(now)
 
@@ -228,7 +230,7 @@ class Life:
 
     def _catch_up(self) -> None:
         """After a document or an action: what it makes due at once."""
-        while self.due is not None and self.due <= self.now:
+        while self._due is not None and self._due <= self.now:
             self._happen()
         read_alerts(self)
         self.windows.flush()
@@ -452,6 +454,8 @@ class Life:
                     for customer in set(self.family.ids_of(owner.customer)) - set(fact.ids):
                         fact.ids.append(customer)
                         self._retag(terms, owner, customer, Span(fact.start, fact.end))
+        for statement in self.open.values():
+            self._hand_late(statement)
         self._changed()
 
     def _retag(self, payer: ContractTerms, owner: ContractTerms, customer: str, span: Span) -> None:

@@ -18,7 +18,7 @@ __all__ = ["alert_of", "read"]
 def read(life: "Life") -> Result:
     """All invoices, balances and alerts."""
     ledger = life.ledger()
-    invoices = [*_facts(life), *_drafts(life), *_true_ups(life)]
+    invoices = sorted([*_facts(life), *_drafts(life), *_true_ups(life)], key=lambda i: (i.starting_ms, i.customer, i.contract, i.kind, i.issue_ms, i.id))
     return Result(tuple(invoices), tuple(rows(life.family, ledger, life.now)), tuple(alert_of(fact) for fact in life.facts.alerts), ())
 
 

@@ -1,5 +1,6 @@
 """Instants, billing periods and proportions of time. UTC epoch milliseconds inside; half-open intervals."""
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, tzinfo
@@ -112,7 +113,7 @@ def grid(unit: str, anchor: str, zone_name: str, contract_start: int) -> Grid:
     where = zone(zone_name)
     start = (EPOCH + timedelta(milliseconds=contract_start)).astimezone(where).replace(tzinfo=None)
     if anchor == "first_of_month":
-        base = datetime(start.year, start.month, 1)
+        base = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     elif anchor == "contract_start":
         base = start
     else:
@@ -125,4 +126,4 @@ def cut(span: Span, edges: list[int]) -> list[Span]:
     """The span in pieces at the sorted edges that lie inside it."""
     low, high = bisect_right(edges, span.start), bisect_right(edges, span.end - 1)
     points = [span.start, *edges[low:high], span.end]
-    return [Span(a, b) for a, b in zip(points, points[1:], strict=False)]
+    return [Span(a, b) for a, b in itertools.pairwise(points)]

@@ -1,5 +1,6 @@
 """Section 2 of the rating rules: the price of a line."""
 
+import itertools
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -80,7 +81,7 @@ def test_free_units_cost_nothing_and_do_not_count(price: Price, free: int, quant
 def test_tiers_go_on_over_the_parts_of_a_period(price: Price, cuts: list[int]) -> None:
     made = model(price)
     edges = [0, *sorted(cuts)]
-    parts = sum((exact(made, a, b, edges[-1]) for a, b in zip(edges, edges[1:], strict=False)), Fraction(0))
+    parts = sum((exact(made, a, b, edges[-1]) for a, b in itertools.pairwise(edges)), Fraction(0))
     assert parts == exact(made, 0, edges[-1], edges[-1])
 
 
@@ -99,7 +100,7 @@ def test_a_multiplier_scales_every_price(price: Price, multiplier: Decimal, quan
 def test_each_flat_falls_due_once_when_its_tier_is_entered(found: list[Tier], cuts: list[int]) -> None:
     made = model(Price(graduated=found))
     edges = [0, *sorted(cuts)]
-    due = [flat.tier for number, (a, b) in enumerate(zip(edges, edges[1:], strict=False)) for flat in made.flats(a * RAW, b * RAW, edges[-1] * RAW, number == 0, True)]
+    due = [flat.tier for number, (a, b) in enumerate(itertools.pairwise(edges)) for flat in made.flats(a * RAW, b * RAW, edges[-1] * RAW, number == 0, True)]
     below = [Decimal(0), *(t.up_to or Decimal(0) for t in found)]
     wanted = [n for n, t in enumerate(found, 1) if t.flat and cuts and (n == 1 or below[n - 1] < edges[-1])]
     assert sorted(due, key=lambda tier: tier or 0) == wanted

@@ -57,7 +57,8 @@ def test_a_balance_fires_when_it_falls_to_the_threshold(data: st.DataObject, at:
     credit = Credit(id="c", access=[Access(amount=amount, starting_at="2025-10-01", ending_before="2026-01-01")])
     agreed = contract(credits=[credit], thresholds=[Threshold(id="t", measure="balance", at=at)])
     result = account(World(ONE, agreed, found), alone=True).result()
-    left, wanted = amount, []
+    left = amount
+    wanted: list[tuple[int, Decimal]] = []
     for step in [Decimal(0), *(e.value for e in sorted(found, key=lambda e: e.at_ms))]:
         left = max(Decimal(0), left - step)
         if left <= at and not wanted:

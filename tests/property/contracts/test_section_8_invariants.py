@@ -4,12 +4,12 @@ import json
 import random
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from contracts import offline
 from contracts.account import Account
 from contracts.case import Case
 from contracts.errors import DocumentError, TaximeterError
@@ -44,9 +44,7 @@ def rated(case: Case, told: Callable[[Account], None] | None = None) -> list[Res
 
 
 def rate_watched(case: Case, told: Callable[[Account], None]) -> list[Result]:
-    original = offline.Account
-
-    class Watched(original):  # type: ignore[misc,valid-type]
+    class Watched(Account):
         def record_usage(self, deltas: Any) -> None:
             super().record_usage(deltas)
             told(self)
@@ -59,11 +57,8 @@ def rate_watched(case: Case, told: Callable[[Account], None]) -> list[Result]:
             super().advance(now_ms)
             told(self)
 
-    offline.Account = Watched  # type: ignore[misc]
-    try:
+    with patch("contracts.offline.Account", Watched):
         return rate(case)
-    finally:
-        offline.Account = original  # type: ignore[misc]
 
 
 @given(cases)

@@ -1,5 +1,6 @@
 """Small random worlds for the fold: a catalogue of one or two products, one contract, events of October 2025, and accounts that are told of them."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -73,7 +74,7 @@ def rates(draw: st.DrawFn, product: str, price: st.SearchStrategy[Price], *, com
     cuts = sorted(draw(st.sets(st.integers(2, 31), max_size=2)))
     edges = [None, *map(day, cuts), None]
     made = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         at_commit = draw(st.none() | prices(flats=False, free=False)) if commit else None
         made.append(Rate(product=product, price=draw(price), commit_price=at_commit, starting_at=start, ending_before=end))
     return made
@@ -127,7 +128,7 @@ def overrides(draw: st.DrawFn, *, commits: Sequence[str] = (), size: int = 3) ->
 def segments(draw: st.DrawFn) -> list[Access]:
     cuts = sorted(draw(st.sets(st.integers(2, 31), max_size=2)))
     edges = [day(1), *map(day, cuts), "2026-01-01"]
-    return [Access(amount=draw(amounts), starting_at=a, ending_before=b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [Access(amount=draw(amounts), starting_at=a, ending_before=b) for a, b in itertools.pairwise(edges)]
 
 
 @st.composite
@@ -140,8 +141,8 @@ def grants(draw: st.DrawFn) -> dict[str, Any]:
             total = sum((a.amount for a in access), Decimal(0))
             commits.append(Commit(id=f"post{number}", type="postpaid", access=access, invoice=[Instalment(amount=total, at="2026-01-01")], priority=draw(st.integers(1, 3))))
         else:
-            rate = draw(st.sampled_from(("list", "commit")))
-            commits.append(Commit(id=f"pre{number}", type="prepaid", access=access, rate=rate, priority=draw(st.integers(1, 3))))
+            at_commit = draw(st.booleans())
+            commits.append(Commit(id=f"pre{number}", type="prepaid", access=access, rate="commit" if at_commit else "list", priority=draw(st.integers(1, 3))))
     for number in range(draw(st.integers(0, 2))):
         credits_.append(Credit(id=f"cred{number}", access=draw(segments()), priority=draw(st.integers(1, 3)), products=draw(st.sampled_from(([], ["p"])))))
     return {"commits": commits, "credits": credits_}
