@@ -32,9 +32,8 @@ LINE: Final = 200
 """Records of a partition that may stand in line before the agent waits."""
 TIDY_S: Final = 0.2
 LOOK_S: Final = 0.02
+LINGER_S: Final = 0.05
 WATERMARK_S: Final = 10.0
-UNPUBLISHED: Final = 2
-"""Writes of a partition whose results may be on their way while the next is worked out."""
 
 
 class MissedRecordError(TaximeterError):
@@ -63,7 +62,10 @@ class Runner:
         self._wake.set()
         self._room = asyncio.Event()
         self._room.set()
+        self._stopping = False
         self._publishing: asyncio.Task[None] | None = None
+        self._turn_s = 0.0
+        """How long the last turn took: records gather for as long before the next, so a worker that is behind writes less often."""
         held = store.held_offset(number)
         self._behind: int | None = None if held is None else held + 1
         """Offset behind the last write in the changelog: ours must be the next."""
@@ -108,13 +110,13 @@ class Runner:
         self._wake.set()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    _stopping = False
-
     async def _run(self) -> None:
         while not self._stopping:
             if not self.partition.busy:
                 await self._idle()
                 continue
+            if self._turn_s and self.partition.waiting < LINE:
+                await asyncio.sleep(self._turn_s)
             self._wake.clear()
             started = time.perf_counter()
             self.partition.work()
@@ -124,12 +126,13 @@ class Runner:
                 self._room.set()
             if write is not None:
                 await self._commit(write)
-            await asyncio.sleep(0)
+            self._turn_s = min(LINGER_S, time.perf_counter() - started)
         if self._publishing is not None:
             await self._publishing
 
     async def _idle(self) -> None:
         """Until there is something to do; meanwhile the outbox is emptied."""
+        self._turn_s = 0.0
         self._wake.clear()
         try:
             await asyncio.wait_for(self._wake.wait(), TIDY_S if self.partition.leftovers or self._publishing else None)
