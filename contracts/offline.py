@@ -7,6 +7,7 @@ from contracts.account import Account
 from contracts.case import Action, Case, Edit, UsageEvent, contracts_of, events
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from contracts.errors import ActionError
 from contracts.families import roots
 from contracts.instants import instant_ms
 from contracts.metering import Limits, Metering
@@ -75,6 +76,8 @@ class Ledger:
 
     def record_action(self, name: str, contract: str, starting_ms: int, recorded_ms: int) -> None:
         """`void`, `regenerate` or `finalize` an invoice. Raises TaximeterError when that cannot be."""
+        if contract not in self.contracts:
+            raise ActionError(f"{name}: contract {contract!r} is not recorded yet; let the action come after it")
         self._accounts[self._owners[self.contracts[contract].customer]].record_action(name, contract, starting_ms, recorded_ms)
 
     def account_of(self, customer: str) -> Account | None:
