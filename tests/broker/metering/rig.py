@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
@@ -20,7 +20,7 @@ from contracts.catalogue import Catalogue
 from pipelines import offsets
 from pipelines.offsets import Committed
 from pipelines.publishing import Edit, Publisher
-from pipelines.testing import Kafka, until
+from pipelines.testing import until
 from pipelines.topology import METER_GROUP, METERED_USAGE, PARTITIONER, REJECTED_EVENTS, USAGE_EVENTS
 from schemas.codec import Codec
 from tests import oracle
@@ -45,10 +45,17 @@ CATALOGUE: Final = msgspec.convert(
 )
 
 
+class Broker(Protocol):
+    """A Kafka with the pipeline's topics, the embedded one or another."""
+
+    @property
+    def bootstrap(self) -> str: ...
+
+
 class Process:
     """`python -m pipelines.metering.worker NUMBER` on a data folder."""
 
-    def __init__(self, kafka: Kafka, data: Path, number: int = 0, workers: int = 1) -> None:
+    def __init__(self, kafka: Broker, data: Path, number: int = 0, workers: int = 1) -> None:
         told = {"TAXIMETER_KAFKA": kafka.bootstrap, "TAXIMETER_DATA": str(data), "TAXIMETER_BATCH_EVENTS": "1000", "TAXIMETER_WORKERS": str(workers)}
         self._command = [sys.executable, "-m", "pipelines.metering.worker", str(number)]
         self._environment = {**os.environ, **told}
@@ -89,7 +96,7 @@ def running(*processes: Process) -> Iterator[None]:
             process.kill()
 
 
-def publish(kafka: Kafka, catalogue: Catalogue = CATALOGUE) -> None:
+def publish(kafka: Broker, catalogue: Catalogue = CATALOGUE) -> None:
     publisher = Publisher(kafka.bootstrap, CODEC)
     publisher.publish(Edit(catalogues=[catalogue], recorded_ms={"wall": 0}))
     publisher.close()
@@ -98,7 +105,7 @@ def publish(kafka: Kafka, catalogue: Catalogue = CATALOGUE) -> None:
 class Flow:
     """Events on a thread of their own: repeats, conflicts and garbage among them. `good` is what must count, `bad` what must not."""
 
-    def __init__(self, kafka: Kafka, seed: int, per_second: int) -> None:
+    def __init__(self, kafka: Broker, seed: int, per_second: int) -> None:
         print(f"seed {seed}")
         self._dice = random.Random(seed)
         self._seed = seed
@@ -158,7 +165,7 @@ class Flow:
         self._producer.produce(USAGE_EVENTS.name, value, key)
 
 
-def committed(kafka: Kafka) -> int:
+def committed(kafka: Broker) -> int:
     """Events behind the group."""
     asked = Committed(kafka.bootstrap)
     try:
@@ -167,13 +174,13 @@ def committed(kafka: Kafka) -> int:
         asked.close()
 
 
-def caught_up(kafka: Kafka, patience_s: float = 120) -> None:
+def caught_up(kafka: Broker, patience_s: float = 120) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     end = sum(offsets.ends(admin, _places(USAGE_EVENTS.name)).values())
     until(lambda: committed(kafka) >= end, f"METER at {end}", patience_s)
 
 
-def records(kafka: Kafka, topic: str) -> list[Any]:
+def records(kafka: Broker, topic: str) -> list[Any]:
     """Everything on a topic that is committed."""
     config = {"bootstrap.servers": kafka.bootstrap, "group.id": "test", "enable.auto.commit": False, "enable.partition.eof": True, "isolation.level": "read_committed"}
     consumer = Consumer(config)
@@ -190,7 +197,7 @@ def records(kafka: Kafka, topic: str) -> list[Any]:
     return found
 
 
-def check(kafka: Kafka, flow: Flow) -> None:
+def check(kafka: Broker, flow: Flow) -> None:
     """What is on the topics is exactly what must be."""
     flow_names = {event["customer"] for event in flow.good.values()}
     deltas = [delta for message in records(kafka, METERED_USAGE.name) for delta in CODEC.decode("metered_usage", message.value())["deltas"]]

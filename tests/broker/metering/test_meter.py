@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.testing import Kafka, until
-from tests.broker.metering.rig import Flow, Process, caught_up, check, committed, publish, running
+from tests.broker.metering.rig import Broker, Flow, Process, caught_up, check, committed, publish, running
 
 SEED = random.SystemRandom().randrange(1 << 30)
 RESTART_S = 20.0
@@ -27,7 +27,7 @@ def broker(tmp_path: Path) -> Iterator[Kafka]:
 
 
 @pytest.mark.parametrize("local_state", (True, False), ids=["with its store", "without its store"])
-def test_sigkill_amid_batches_loses_and_doubles_nothing(broker: Kafka, tmp_path: Path, local_state: bool) -> None:
+def test_sigkill_amid_batches_loses_and_doubles_nothing(broker: Broker, tmp_path: Path, local_state: bool) -> None:
     """Given usage that flows, when METER is killed again and again, then each event counts once and each reject is told once."""
     dice = random.Random(SEED)
     meter = Process(broker, tmp_path / "data")
@@ -56,7 +56,7 @@ def test_sigkill_amid_batches_loses_and_doubles_nothing(broker: Kafka, tmp_path:
     assert slowest < RESTART_S
 
 
-def test_workers_that_come_and_go_share_the_work_exactly(broker: Kafka, tmp_path: Path) -> None:
+def test_workers_that_come_and_go_share_the_work_exactly(broker: Broker, tmp_path: Path) -> None:
     """Given one METER, when a second one joins and then the first is killed for good, then the partitions change hands twice and nothing else does."""
     one, two = (Process(broker, tmp_path / "data", number, workers=2) for number in range(2))
     flow = Flow(broker, SEED, 2_000).start()
@@ -77,7 +77,7 @@ def test_workers_that_come_and_go_share_the_work_exactly(broker: Kafka, tmp_path
     check(broker, flow)
 
 
-def test_a_process_that_was_taken_for_dead_ends_when_it_wakes(broker: Kafka, tmp_path: Path) -> None:
+def test_a_process_that_was_taken_for_dead_ends_when_it_wakes(broker: Broker, tmp_path: Path) -> None:
     """Given a METER that is stopped in mid-flow, when another one of its name takes over and the first wakes, then the first ends and nothing counts twice."""
     asleep, heir = Process(broker, tmp_path / "first"), Process(broker, tmp_path / "second")
     flow = Flow(broker, SEED, 2_000).start()

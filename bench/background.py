@@ -1,0 +1,46 @@
+"""Usage that flows while something else is measured: `python -m bench.background BOOTSTRAP PER_SECOND CUSTOMERS`, until SIGTERM."""
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Final
+
+from confluent_kafka import Producer
+
+from bench.workload import Workload, events
+from pipelines.topology import PARTITIONER, USAGE_EVENTS
+from schemas.codec import Codec
+
+SLICE_S: Final = 0.02
+
+
+def main(arguments: list[str]) -> int:
+    bootstrap, per_second, customers = arguments[0], int(arguments[1]), int(arguments[2])
+    codec = Codec()
+    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": PARTITIONER, "enable.idempotence": True, "linger.ms": 5, "compression.type": "lz4"})
+    going = True
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal going
+        going = False
+
+    signal.signal(signal.SIGTERM, stop)
+    made = events(Workload(0, customers, seed=time.time_ns() & 0xFFFF))
+    start, sent = time.monotonic(), 0
+    while going:
+        now_ms = time.time_ns() // 1_000_000
+        while sent < (time.monotonic() - start) * per_second:
+            name, owner, event_type, properties, _ = next(made)
+            event = {"transaction_id": name, "customer": owner, "event_type": event_type, "timestamp": now_ms, "properties": properties}
+            producer.produce(USAGE_EVENTS.name, codec.encode("usage_event", event), name, timestamp=now_ms)
+            sent += 1
+        producer.poll(0)
+        time.sleep(SLICE_S)
+    producer.flush(10)
+    print(f"{sent / (time.monotonic() - start):.0f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
