@@ -36,6 +36,14 @@ FROM documents WHERE kind = {kind:String} AND id = {id:String} ORDER BY version"
 ACTIONS = """
 SELECT edit, toUnixTimestamp64Milli(recorded_at), author, body FROM documents WHERE kind = 'action' AND id = {id:String} ORDER BY recorded_at"""
 
+AUDIT = """
+SELECT kind, id, version, edit, any(document_records.author) AS who, toUnixTimestamp64Milli(min(document_records.recorded_at)) AS recorded_ms,
+       toUnixTimestamp64Milli(min(document_records.written_at)) AS written_ms
+FROM document_records
+WHERE ({kind:String} = '' OR kind = {kind:String}) AND ({id:String} = '' OR id = {id:String}) AND ({author:String} = '' OR document_records.author = {author:String})
+GROUP BY kind, id, version, edit HAVING written_ms >= {from_ms:Int64}
+ORDER BY written_ms DESC, edit, kind, id LIMIT {limit:UInt32}"""
+
 NOW = "SELECT toUnixTimestamp64Milli(now64(3))"
 
 
@@ -61,6 +69,20 @@ class Version(NamedTuple):
     effective_ms: int | None
     author: str
     body: str
+
+
+class AuditRow(NamedTuple):
+    """Who has changed a document, or done something about an invoice."""
+
+    kind: str
+    id: str
+    version: int
+    edit: str
+    author: str
+    recorded_ms: int
+    """In the time of the contract's clock."""
+    written_ms: int
+    """On the wall."""
 
 
 class Warehouse:
@@ -114,6 +136,10 @@ class Warehouse:
     def history(self, kind: str, name: str) -> list[Version]:
         """Every version of a document, the first first."""
         return [Version(*row) for row in self.query(HISTORY, kind=kind, id=name)]
+
+    def audit(self, *, author: str = "", kind: str = "", id: str = "", from_ms: int = 0, limit: int = 100) -> list[AuditRow]:
+        """Edits, the latest first."""
+        return [AuditRow(*row) for row in self.query(AUDIT, author=author, kind=kind, id=id, from_ms=from_ms, limit=limit)]
 
     def now_ms(self) -> int:
         return int(self.query(NOW)[0][0])

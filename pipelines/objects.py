@@ -62,6 +62,9 @@ class Objects:
         found = self.get(kind, name)
         return dict(found.body) if found else {}
 
+    def everything(self) -> list[Object]:
+        return [found for kept in self._kept.values() for found in kept.values()]
+
     def of(self, kind: str) -> Iterator[Object]:
         """All of a kind, oldest id first as they were met."""
         return iter(list(self._kept.get(kind, {}).values()))

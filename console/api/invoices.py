@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from console.access.guard import CustomerReading, Writing
-from console.errors import missing
+from console.errors import NotFoundError, Wrong, missing
 from console.reading import instant
 from console.requests import Held, Json
 from console.services import Services
@@ -55,6 +55,23 @@ def pdf(held: Held, caller: CustomerReading, id: str) -> Response:
     found = invoice_of(held, id)
     caller.see(found.customer)
     return pdf_answer(held, found)
+
+
+@router.get("/lines/{id}/explanation", summary="How a line came about")
+def explain(held: Held, caller: CustomerReading, id: str, events: Annotated[int, Query(ge=0, le=10_000)] = 20) -> dict[str, Any]:
+    """Windows and running quantity, the rate and its version, winning and losing overrides, tier arithmetic, draws, rounding, down to event ids."""
+    from pipelines.explaining import UnknownLineError, explained  # noqa: PLC0415 - the rating core is loaded when it is first needed
+
+    with held.warehouse.client() as client:
+        customer = reads.customer_of_line(client, id)
+        if customer is None:
+            raise missing("line", id)
+        caller.see(customer)
+        try:
+            found = explained(client, id, events=events)
+        except UnknownLineError as error:
+            raise NotFoundError(Wrong("id", str(error))) from error
+    return {**found.json(), "text": found.explanation.text()}
 
 
 @router.post("/invoices/{id}/{action}", summary="Void, regenerate or finalize a usage invoice")

@@ -11,6 +11,7 @@ def resources() -> list[APIRouter]:
     """What is served. Imported when it is asked for, so that the command line does not pay for it."""
     from console.metronome import (  # noqa: PLC0415
         alerts,
+        audit_logs,
         balances,
         contracts,
         credit_types,
@@ -24,7 +25,7 @@ def resources() -> list[APIRouter]:
         usage,
     )
 
-    modules = (usage, metrics, customers, products, rate_cards, contracts, editing, balances, invoices, alerts, packages, credit_types)
+    modules = (usage, metrics, customers, products, rate_cards, contracts, editing, balances, invoices, alerts, packages, credit_types, audit_logs)
     return [each.router for each in modules]
 
 

@@ -515,3 +515,11 @@ def test_numbers_are_numbers(client: Metronome, priced: Priced, api: httpx.Clien
     answer = api.post("/v1/contract-pricing/rate-cards/getRates", json={"rate_card_id": priced.card, "at": OCTOBER})
 
     assert '"price":25.5,' in answer.text
+
+
+def test_audit_logs_list_edits(client: Metronome, priced: Priced) -> None:
+    name = priced.contract(client)
+
+    (found,) = awaited(lambda: list(client.v1.audit_logs.list(resource_id=name)), lambda rows: len(rows) == 1, "the edit is there")
+
+    assert (found.action, found.resource_type, found.actor and found.actor.name) == ("create", "contract", "admin of the tests")

@@ -4,7 +4,9 @@ import uuid
 
 import httpx
 
+from console.services import Services
 from pipelines.testing import until
+from tests.broker.console.crossing import crossings
 
 CATALOGUE = """
 catalogue:
@@ -131,3 +133,41 @@ def test_clocks_are_moved_and_never_the_wall(api: httpx.Client) -> None:
     assert moved.status_code == 200
     assert {"id": name, "now": "2025-10-31T23:00:00Z"} in api.get("/api/v1/clocks").json()["clocks"]
     assert wall.status_code == 400
+
+
+def test_the_audit_names_who_edited_what(api: httpx.Client, address: str, keys: dict[str, str]) -> None:
+    name = applied(api)
+    headers = {"Authorization": f"Bearer {keys['admin']}"}
+
+    def edits() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = httpx.get(f"{address}/api/v1/audit", params={"id": f"{name}-c"}, headers=headers).json()["edits"]
+        return found
+
+    (edit,) = until(edits, "the edit is in the audit")
+    assert (edit["kind"], edit["version"], edit["author"]) == ("contract", 1, "write of the tests")
+    assert api.get("/api/v1/audit").status_code == 403
+
+
+def test_the_api_is_documented(address: str) -> None:
+    found = httpx.get(f"{address}/api/openapi.json").json()
+
+    assert {"/api/v1/documents/apply", "/api/v1/events", "/v1/ingest", "/v2/contracts/edit", "/v1/holds"} <= found["paths"].keys()
+    for path, methods in found["paths"].items():
+        for method, route in methods.items():
+            assert route.get("summary"), (method, path)
+
+
+def test_crossings_come_as_server_sent_events(api: httpx.Client, services: Services) -> None:
+    name = f"s{uuid.uuid4().hex[:8]}"
+    with httpx.stream("GET", str(api.base_url.join("/api/v1/alerts/stream")), params={"customer": name}, headers=api.headers, timeout=60) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert next(lines) == "retry: 1000"
+        crossings(services, name, 1)
+        seen = []
+        for line in lines:
+            seen.append(line)
+            if line.startswith("data: "):
+                break
+    assert "event: crossing" in seen
+    assert f"id: {name}/k/low/1/in_alarm" in seen

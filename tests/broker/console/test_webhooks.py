@@ -4,18 +4,16 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
-from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Producer
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from console.services import Services
 from pipelines.testing import Stack, until
-from pipelines.topology import BALANCE_THRESHOLDS, PARTITIONER
+from tests.broker.console.crossing import crossings
 
 
 class Receiver:
@@ -58,18 +56,6 @@ def receiver() -> Iterator[Receiver]:
 def admin(address: str, keys: dict[str, str]) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {keys['admin']}"}, timeout=60) as client:
         yield client
-
-
-def crossings(services: Services, customer: str, *numbers: int) -> None:
-    """As RATE would write them."""
-    producer = Producer({"bootstrap.servers": services.deployment.kafka, "partitioner": PARTITIONER, "enable.idempotence": True})
-    for number in numbers:
-        value = {
-            "customer": customer, "contract": "k", "threshold": "low", "state": "in_alarm", "crossing": number, "value": str(Decimal(number)), "at": 1_700_000_000_000,
-            "currency": "USD",
-        }  # fmt: skip
-        producer.produce(BALANCE_THRESHOLDS.name, services.deployment.codec.encode("crossing", value), customer)
-    assert producer.flush(30) == 0
 
 
 def webhook(admin: httpx.Client, receiver: Receiver, customer: str) -> str:
