@@ -43,6 +43,10 @@ FROM rejected_events WHERE ({customer:String} = '' OR customer = {customer:Strin
  AND written_at >= fromUnixTimestamp64Milli({after_ms:Int64}, 'UTC')
 ORDER BY recorded_at, topic, partition, offset LIMIT {limit:UInt32}"""
 
+FINALS = """
+SELECT contract, toUnixTimestamp64Milli(max(ending_before)) FROM invoices
+WHERE customer != '' AND contract IN {contracts:Array(String)} AND kind = 'usage' AND status = 'final' GROUP BY contract"""
+
 FIRST_MS = -2_208_988_800_000  # 1900, where DateTime64 starts
 LAST_MS = 10_413_791_999_999  # 2299, where it ends
 ALL = 4_000_000_000
@@ -105,6 +109,11 @@ def customer_of_line(client: Client, line: str) -> str | None:
     """Whose line it is; none: there is no such line."""
     rows = client.query("SELECT customer FROM invoice_lines WHERE id = {line:String} LIMIT 1", parameters={"line": line}).result_rows
     return rows[0][0] if rows else None
+
+
+def final_until_ms(client: Client, contracts: Iterable[str]) -> dict[str, int]:
+    """End of the last final period of each of these contracts that has one."""
+    return {row[0]: row[1] for row in client.query(FINALS, parameters={"contracts": sorted(contracts)}).result_rows}
 
 
 def customers_like(client: Client, customer: str) -> list[str]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from contracts.catalogue import Catalogue
     from contracts.contract import Contract
+    from contracts.loading import Known
+    from pipelines.document_log import Documents
+    from taximeter.deployment import Deployment
 
 EXAMPLE = """\b
 Examples:
@@ -32,42 +34,20 @@ def command(files: tuple[Path, ...], effective: str | None, dry_run: bool, autho
     All parts of all files take effect together, or none does.
     """
     from contracts.errors import TaximeterError
+    from pipelines.documents import load_documents
 
     try:
-        catalogues, contracts = _read(files)
-        _apply(catalogues, contracts, effective, author or user(), dry_run=dry_run, as_json=as_json)
+        load_documents(*files)  # what is wrong in itself is told without a stack
+        _apply(files, effective, author or user(), dry_run=dry_run, as_json=as_json)
     except TaximeterError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
 
 
-def _read(files: tuple[Path, ...]) -> "tuple[list[Catalogue], list[Contract]]":
+def _apply(files: tuple[Path, ...], effective: str | None, author: str, *, dry_run: bool, as_json: bool) -> None:
     from contracts.catalogue import Catalogue
-    from contracts.errors import DocumentError
+    from contracts.contract import Contract
     from pipelines.documents import load_documents
-
-    catalogues: dict[str, Catalogue] = {}
-    contracts: dict[str, Contract] = {}
-    problems: list[str] = []
-    for path in files:
-        try:
-            documents = load_documents(path)
-        except DocumentError as error:
-            problems += error.problems
-            continue
-        for document in documents:
-            seen: dict[str, Catalogue] | dict[str, Contract] = catalogues if isinstance(document, Catalogue) else contracts
-            if document.id in seen:
-                problems.append(f"{path}: {type(document).__name__.lower()} {document.id} is given twice; an edit has one version of a document")
-            seen[document.id] = document  # type: ignore[assignment]
-    if problems:
-        raise DocumentError(problems)
-    return list(catalogues.values()), list(contracts.values())
-
-
-def _apply(
-    catalogues: "list[Catalogue]", contracts: "list[Contract]", effective: str | None, author: str, *, dry_run: bool, as_json: bool
-) -> None:
     from pipelines.publishing import Edit, Publisher
     from taximeter.deployment import running
 
@@ -75,8 +55,12 @@ def _apply(
     publisher = Publisher(stack.kafka, stack.codec)
     try:
         present = publisher.present()
+        window_minutes = stack.settings.window_minutes
+        documents = load_documents(*files, known=_known(stack, present), window_minutes=window_minutes)
+        catalogues = [each for each in documents if isinstance(each, Catalogue)]
+        contracts = [each for each in documents if isinstance(each, Contract)]
         times = stack.times(contracts, present)
-        edit = Edit(catalogues, contracts, author, times, _effective_ms(effective, times, contracts, stack.settings.window_minutes))
+        edit = Edit(catalogues, contracts, author, times, _effective_ms(effective, times, contracts, window_minutes))
         if dry_run:
             from pipelines.preview import differences
 
@@ -91,6 +75,27 @@ def _apply(
         return
     for (kind, name), version in published.versions.items():
         click.echo(f"{kind} {name}: version {version}" + (f", from {effective}" if effective else ""))
+
+
+def _known(stack: "Deployment", present: "Documents") -> "Known":
+    """The documents in force, and what of their invoices is final."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    from contracts.loading import Known
+    from pipelines.warehouse.reads import final_until_ms
+    from taximeter.commands.reading import quiet
+
+    quiet()
+    final: dict[str, int] = {}
+    try:
+        client = stack.warehouse()
+        final = final_until_ms(client, present.contracts)
+        client.close()
+    except ClickHouseError:
+        # Documents must be publishable with Kafka alone: what is final stays final whatever an edit says.
+        click.echo("the warehouse does not answer, so nobody looks whether the edit reaches into final periods (they stay as they are)", err=True)
+    catalogues = {name: known.catalogue for name, known in present.catalogues.items()}
+    return Known(catalogues, {name: known.contract for name, known in present.contracts.items()}, final)
 
 
 def _show(found: dict[str, Any], *, as_json: bool) -> None:

@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 
@@ -58,13 +58,11 @@ def test_rating_a_case_loads_nothing_heavy(heavy: str) -> None:
 
 
 def test_a_case_is_rated_in_half_a_second() -> None:
-    # given the machine may be busy: the best of a few runs counts
-    taken = []
-    for _ in range(5):
-        began = time.perf_counter()
-        assert run("rate", RIGHT, "--json").returncode == 0
-        taken.append(time.perf_counter() - began)
-    assert min(taken) < 0.5
+    # given the machine may be busy: what counts is how long a processor works for it, Python's start included
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert run("rate", RIGHT, "--json").returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 def test_one_case_is_an_object_and_several_are_a_list() -> None:
