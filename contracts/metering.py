@@ -99,7 +99,7 @@ class Metering:
         return Metered(deltas, rejected)
 
     def _untimely(self, event: UsageEvent) -> str | None:
-        if event.timestamp_ms < event.recorded_ms - self._limits.late_ms:
+        if event.timestamp_ms < max(event.recorded_ms - self._limits.late_ms, 0):  # METER counts no time before 1970
             return "too_old"
         return "too_far_ahead" if event.timestamp_ms > event.recorded_ms + self._limits.ahead_ms else None
 
