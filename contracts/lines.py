@@ -18,6 +18,10 @@ Counted = dict[str, Fraction]
 """Units that each tiered override of a contract has had in a billing period."""
 
 
+LineOrder = tuple[int, int, int, tuple[str, str, GroupKey, str], int]
+"""Rank, start, price (the highest first), what it is, tier."""
+
+
 class Printed(NamedTuple):
     """A line but for its identity and the currency's places."""
 
@@ -96,7 +100,7 @@ class UsageLine:
         self.counted = counted
         self.amount = self.left = unit.amount(end - start)
         self.reduced = 0
-        self.order = (0, span[0], unit.rank, context.tail, unit.tier or 0)
+        self.order: LineOrder = (0, span[0], unit.rank, context.tail, unit.tier or 0)
         self.covers: list[Cover] = []
 
     @property
@@ -169,7 +173,7 @@ class UsageLine:
 
     def _draw_at(self, pay: Pay, balance: int, until: Position | None) -> int:
         """Draw at a price other than the line's own: through the positions that are not covered yet."""
-        tariff, product = pay.tariff, self.context.product
+        tariff = pay.tariff
         assert tariff is not None  # noqa: S101  # the caller looked
         at = self._at()
         stop: Position = self.end - (self.unit.atoms(self.reduced) if self.reduced and self.unit.numerator else 0)
@@ -181,7 +185,7 @@ class UsageLine:
             model, override, left = tariff.next(self.counted)
             edge = stop
             if left is not None:
-                limit = at + left * product.scale.per
+                limit = at + left * model.counted
                 edge = min(stop, limit)
             begin = at
             for atoms, unit in model.pieces(at, edge, self.total):
@@ -193,7 +197,7 @@ class UsageLine:
             else:
                 at = edge
             if override is not None and override.tiers:
-                self.counted[override.id] = self.counted.get(override.id, Fraction(0)) + Fraction(at - begin) / product.scale.per
+                self.counted[override.id] = self.counted.get(override.id, Fraction(0)) + Fraction(at - begin) / model.counted
             if at < edge:
                 break
         self.left = self.unit.amount(self.end - at) if at < self.end else 0
@@ -286,7 +290,7 @@ class FixedLine:
         """The exact amount and the unit price under another price, while drawing at it."""
         level = Fraction(amount) if price is None else price
         name, product_id = (product.name, product.id) if product else ("", "")
-        self.order = (rank, span[0], -(level.numerator * FINEST // level.denominator), (name, product_id, key, mark), tier or 0)
+        self.order: LineOrder = (rank, span[0], -(level.numerator * FINEST // level.denominator), (name, product_id, key, mark), tier or 0)
         self.reduced = 0
         self.left = amount
         self.covers: list[FixedCover] = []

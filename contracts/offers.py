@@ -43,6 +43,11 @@ class Tariff:
         choice = choose(self.chain, counted, explicit=self.explicit)
         return (*self._made(choice), choice.left)
 
+    @property
+    def listed(self) -> PriceModel | None:
+        """The base price itself, before overrides."""
+        return None if self._base is None else self._product.model(self._base, self._factor)
+
     def same(self, other: "Tariff") -> bool:
         return self.identity() == other.identity()
 

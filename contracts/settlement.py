@@ -8,7 +8,6 @@ from fractions import Fraction
 
 from contracts.family import Family, Renewal
 from contracts.grants import Grant
-from contracts.lines import FixedLine
 from contracts.money import minor
 from contracts.offers import Pay
 from contracts.statement import Statement
@@ -142,14 +141,19 @@ def _in_grant_order(cluster: Sequence[Statement]) -> None:
 
 
 def _events(takers: Sequence[tuple[Statement, Line, Pay]]) -> list[tuple[Line, Pay, int | None]]:
-    """Each line in the parts in which it was used, by the time of the first event of a part, then by customer, then in line order."""
-    found: list[tuple[tuple[int, str, int], Line, Pay, int | None]] = []
+    """Usage in the parts in which it was used, by the time of the first event of a part, then by customer, then in line order.
+
+    What is no usage comes behind the usage of its period, in line order.
+    """
+    found: list[tuple[tuple[int, int, str, int], Line, Pay, int | None]] = []
     for place, (statement, line, pay) in enumerate(takers):
         customer = line.terms.customer
+        if line.kind not in ("usage", "correction"):
+            found.append(((statement.span.end, line.order[0], customer, place), line, pay, None))
+            continue
         parts = statement.chunks(line)
         for first_ms, until in parts:
-            found.append(((first_ms, customer, place), line, pay, until))
-        whole = line.span[1] if isinstance(line, FixedLine) and line.kind == "minimum" else max((first for first, _ in parts), default=line.span[0])
-        found.append(((whole, customer, place), line, pay, None))
+            found.append(((first_ms, 0, customer, place), line, pay, until))
+        found.append(((max((first for first, _ in parts), default=line.span[0]), 0, customer, place), line, pay, None))
     found.sort(key=lambda each: each[0])
     return [(line, pay, until) for _, line, pay, until in found]

@@ -229,7 +229,7 @@ class Statement:
                     for number, run in enumerate(found):
                         if run is not None:
                             start = windows[number].start
-                            order = (section.mark, start, -_list_price(windows[number]), product.name, product.id, key)
+                            order = (section.mark, start, -_list_price(windows[number], run, total), product.name, product.id, key)
                             work.append((order, group, number, run, total))
         work.sort(key=lambda item: item[0])
         for _, group, number, run, total in work:
@@ -304,7 +304,9 @@ def _start(line: Line) -> int:
     return line.span[0]
 
 
-def _list_price(window: Window) -> Fraction:
-    """Before tiered overrides are counted: what orders the lines that they count."""
-    unit = window.offer.tariff.next({})[0].first_unit() if window.offer is not None else None
-    return Fraction(0) if unit is None else unit.price
+def _list_price(window: Window, run: Run, total: int) -> Fraction:
+    """The dearest unit at the list price: what orders the lines that tiered overrides count."""
+    model = window.offer.tariff.listed if window.offer is not None else None
+    if model is None:
+        return Fraction(0)
+    return max((unit.price for _, unit in model.pieces(model.align(run.start), model.align(run.end), model.align(total))), default=Fraction(0))

@@ -73,7 +73,7 @@ def priced(context: Context, window: Window, run: Run, total: int, counted: Coun
         model, override = fixed
         stretches = [Stretch(model.align(run.start), model.align(run.end), model, override)]
     else:
-        stretches = list(_stretches(context, window, run, counted))
+        stretches = list(_stretches(window, run, counted))
     for at, end, model, override in stretches:
         name = override.id if override is not None else None
         reached = model.align(total)
@@ -89,14 +89,14 @@ def priced(context: Context, window: Window, run: Run, total: int, counted: Coun
             yield UsageLine(context, span, offer, model, override.id if override is not None else None, unit_, start, start, start, counted)
 
 
-def _stretches(context: Context, window: Window, run: Run, counted: Counted) -> Iterator[Stretch]:
+def _stretches(window: Window, run: Run, counted: Counted) -> Iterator[Stretch]:
     """Under tiered overrides a window has several prices; their units are counted as they go by."""
     offer = window.offer
     assert offer is not None  # noqa: S101  # as above
-    per = context.product.scale.per
     at: Position | None = None
     while True:
         model, override, left = offer.tariff.next(counted)
+        per = model.counted
         start = model.align(run.start) if at is None else at
         stop = model.align(run.end)
         until: Position = stop

@@ -4,11 +4,13 @@ from fractions import Fraction
 
 from contracts.prices.model import Flat, Piece, Position, flat_of
 from contracts.prices.per_unit import shown
+from contracts.scales import RAW
 
 
 class FlatPrice:
     linear = False
     by_total = False
+    counted = RAW
 
     def __init__(self, price: Fraction, places: int) -> None:
         self._flat = flat_of(price, places, None)

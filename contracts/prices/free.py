@@ -14,6 +14,7 @@ class FreePrice:
         self._free = free
         self._inner = inner
         self.by_total = inner.by_total
+        self.counted = inner.counted
         self._nothing = unit_of(Fraction(0), places, scale.per)
 
     def _paid(self, position: Position) -> Position:

@@ -66,6 +66,8 @@ class PriceModel(Protocol):
 
     linear: bool
     """A unit costs the same wherever the running quantity stands, and there are no flats."""
+    counted: int
+    """Atoms of what a tiered override counts as one unit: a quantity of one, or a package."""
     by_total: bool
     """What a unit costs depends on the quantity that the period reaches."""
 

@@ -17,6 +17,7 @@ class PackagePrice:
         self._size = size
         self._atoms = scale.atoms(size)
         self._unit = unit_of(price, places, self._atoms)
+        self.counted = self._atoms
 
     def align(self, position: Position) -> Position:
         return -(-position // self._atoms) * self._atoms

@@ -13,6 +13,7 @@ class PerUnitPrice:
 
     def __init__(self, price: Fraction, scale: Scale, places: int) -> None:
         self._unit = unit_of(price, places, scale.per)
+        self.counted = scale.per
 
     def align(self, position: Position) -> Position:
         return position

@@ -5,6 +5,7 @@ from fractions import Fraction
 from contracts.money import cost
 from contracts.prices.model import Flat, Piece, Position
 from contracts.prices.per_unit import shown
+from contracts.scales import RAW
 
 
 class PercentagePrice:
@@ -12,6 +13,7 @@ class PercentagePrice:
 
     linear = False
     by_total = False
+    counted = RAW
 
     def __init__(self, rate: Fraction, minimum: Fraction, places: int) -> None:
         self.rate = rate

@@ -17,6 +17,7 @@ class VolumePrice:
         self._bounds = [scale.atoms(up_to) for up_to, _, _ in tiers[:-1] if up_to is not None]
         self._units = [unit_of(price, places, scale.per, number) for number, (_, price, _) in enumerate(tiers, 1)]
         self._flats = [flat_of(price, places, number) for number, (_, _, price) in enumerate(tiers, 1)]
+        self.counted = scale.per
 
     def align(self, position: Position) -> Position:
         return position
