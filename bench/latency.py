@@ -41,9 +41,14 @@ class BenchError(RuntimeError):
     """Something did not come through; the message says what."""
 
 
-def run(background: int = 1_000, customers: int = 200, probes: int = 2_000, probes_per_s: int = 200, edits: int = 50) -> dict[str, Any]:
-    """Measure while `background` events a second of `customers` customers flow. Raises BenchError, ProbeError, StackError."""
-    with tempfile.TemporaryDirectory(prefix="taximeter-bench-") as folder, Stack(Path(folder)) as stack:
+def run(
+    background: int = 1_000, customers: int = 200, probes: int = 2_000, probes_per_s: int = 200, edits: int = 50, keep: str | None = None
+) -> dict[str, Any]:
+    """Measure while `background` events a second of `customers` customers flow; `keep`: a folder for the stack's data and logs, which stays.
+
+    Raises BenchError, ProbeError, StackError.
+    """
+    with tempfile.TemporaryDirectory(prefix="taximeter-bench-") as folder, Stack(Path(keep or folder)) as stack:
         settings = stack.settings
         kafka = str(settings.kafka)
         start = datetime.now(UTC).strftime("%Y-%m-01")
