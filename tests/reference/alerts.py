@@ -98,14 +98,10 @@ def passed(threshold: Threshold, value: Fraction) -> int:
 
 def measured(contract: Contract, threshold: Threshold, known: Known, facts: Facts, folded: Folded, now: int) -> Fraction | None:
     if threshold.measure in {"balance", "balance_percent"}:
-        active = [
-            s
-            for s in folded.segments
-            if s.grant.contract == contract.id and s.start <= now < s.end and (s.grant.id in threshold.commits if threshold.commits else s.grant.type != "postpaid")
-        ]
+        mine = [s for s in folded.segments if s.grant.contract == contract.id and (s.grant.id in threshold.commits if threshold.commits else s.grant.type != "postpaid")]
+        active = [s for s in mine if s.start <= now < s.end]
         if not active:
-            started = [s for s in folded.segments if s.grant.contract == contract.id and s.start <= now]
-            return Fraction(0) if started else None
+            return Fraction(0) if any(s.start <= now for s in mine) else None
         left = sum((folded.left[key] for key in {s.key for s in active}), Fraction(0))
         if threshold.measure == "balance":
             return left

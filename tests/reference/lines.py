@@ -224,33 +224,29 @@ def correction_items(
     clock: int,
 ) -> list[Item]:
     """Section 5: late events of a final period, priced at the terms of their own time, going on from the quantity that was billed."""
-    known = list(billed)
-    billed_parts = parts_of(contract, catalogue, segments, period, known, clock)
-    before = {(part.product, part.group): part.place.reached for part in billed_parts}
-    flat_paid = {(part.product, part.group) for part in billed_parts if part.usage}
-    stretches: dict[tuple[str, Group, int], Part] = {}
-    for event in sorted(late, key=lambda each: (each.at, each.transaction_id)):
-        known.append(event)
-        parts = parts_of(contract, catalogue, segments, period, known, clock)
-        for part in parts:
-            key = (part.product, part.group)
-            was, now = before.get(key, Fraction(0)), part.place.reached
-            if not part.start <= event.at < part.end or (now == was and key in flat_paid):
-                continue
-            same = stretches.get((*key, part.start))
-            if same is not None:
-                same.after = now
-                same.place = same.place._replace(reached=now)
-                same.hours = {min(same.hours): now}
-            else:
-                place = Place(now, was, key not in before, key not in flat_paid and part.terms is not None and part.terms.price.flat is not None)
-                hours = {event.at // HOUR * HOUR: now}
-                stretches[(*key, part.start)] = replace(part, before=was, after=now, place=place, correction=True, hours=hours)
+    before = {(part.product, part.group, part.start): part for part in parts_of(contract, catalogue, segments, period, billed, clock)}
+    position = {(part.product, part.group): part.place.reached for part in before.values()}
+    flat_paid = {(part.product, part.group) for part in before.values() if part.usage}
+    first = {key for key in position}
+    stretches: list[Part] = []
+    for part in parts_of(contract, catalogue, segments, period, [*billed, *late], clock):
+        key = (part.product, part.group)
+        old = before.get((*key, part.start))
+        was = position.get(key, Fraction(0))
+        now = was + (part.after - part.before) - (old.after - old.before if old is not None else 0)
+        mine = [event for event in late if part.start <= event.at < part.end]
+        if now == was and not (mine and key not in flat_paid):
+            continue
+        flat_due = key not in flat_paid and part.terms is not None and part.terms.price.flat is not None
+        hours = {min((event.at for event in mine), default=part.start) // HOUR * HOUR: now}
+        stretches.append(replace(part, before=was, after=now, place=Place(part.place.reached, was, key not in first, flat_due), correction=True, hours=hours))
+        position[key] = now
+        first.add(key)
+        if mine:
             flat_paid.add(key)
-        before |= {(part.product, part.group): part.place.reached for part in parts}
     counted: dict[str, Fraction] = {}
     found: list[Item] = []
-    for part in stretches.values():
+    for part in stretches:
         assert part.terms is not None
         found += items_of(part, priced(part, part.terms, counted), places(catalogue.currency))
     return found

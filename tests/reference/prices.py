@@ -51,7 +51,7 @@ def units(price: Price, before: Fraction, after: Fraction, reached: Fraction) ->
         if started:
             found.append(("package", Fraction(started), Fraction(price.package.price), None, before, after))
         return found
-    if before < free:
+    if free and before < free:
         end = min(after, free)
         if end > before:
             found.append(("units", end - before, Fraction(0), None, before, end))
