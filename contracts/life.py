@@ -310,6 +310,7 @@ class Life:
         del self.open[place]
         self._spent = None
         self._stale = True
+        self.windows.forget()
 
     def _trued_up(self, contract: str, grant: str) -> bool:
         return TrueUpFact(contract, grant) in self.facts.true_ups

@@ -1,6 +1,6 @@
 """The windows of an account: decoded cells over a `UsageStore`, merged in any order to the same aggregate."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -183,7 +183,6 @@ class Windows:
             self.store.put(*key, _ENCODER.encode(self._days[address]) if key[3] == -1 else encode_cell(self._cells[key]))
         self._dirty.clear()
 
-    def forget(self, addresses: Iterable[Address]) -> None:
+    def forget(self) -> None:
         """Free the memory of decoded cells; they are read again when they are needed."""
-        gone = set(addresses)
-        self._cells = {key: cell for key, cell in self._cells.items() if key[:3] not in gone or key in self._dirty}
+        self._cells = {key: cell for key, cell in self._cells.items() if key in self._dirty}
