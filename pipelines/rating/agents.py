@@ -293,15 +293,24 @@ class Shell:
         log.info("rating partitions %s", ", ".join(map(str, owned)) or "none")
 
     async def _agent(self, stream: Any) -> None:
-        async for event in stream.noack().events():
-            message = event.message
-            runner = self._runners.get(message.partition)
-            if runner is None or not runner.follows(message):
-                continue
-            record = self._decoded(message)
-            if record is not None:
-                self.counts[message.topic] += 1
-                await runner.put(record)
+        source = stream.noack()
+        async for event in source.events():
+            await self._take(event.message)
+            # Faust gives one event a turn of the loop; what stands behind it in the queue is taken at once.
+            queue = source.channel.queue
+            while not queue.empty() and self._app.flow_control.is_active():
+                message = queue.get_nowait().message
+                if message.generation_id == self._app.consumer_generation_id:
+                    await self._take(message)
+
+    async def _take(self, message: Any) -> None:
+        runner = self._runners.get(message.partition)
+        if runner is None or not runner.follows(message):
+            return
+        record = self._decoded(message)
+        if record is not None:
+            self.counts[message.topic] += 1
+            await runner.put(record)
 
     def _decoded(self, message: Any) -> Input | None:
         topic = SOURCES[message.topic]

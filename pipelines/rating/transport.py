@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -19,6 +20,8 @@ FETCH_WAIT_MS: Final = 20
 """A fetch waits for the partitions that it asks for, and until it returns no other are asked for: so this is a delay that events can meet."""
 FETCH_TURN_S: Final = 0.05
 """A seek waits for a fetch, so a fetch without records ends after this."""
+TURN: Final = 50
+"""Messages that are handed on before others get their turn."""
 FIRST: Final = -1
 """`before` of the first record behind a seek."""
 
@@ -140,6 +143,31 @@ class Consumer(driver.Consumer):
         held_back, self._held_back = self._held_back, set()
         super().resume_partitions(held_back)
         super().resume_flow()
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Faust's loop, without the two tasks that it makes for each message, and without its count of acknowledgements."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await asyncio.sleep(0)
+                count = 0
+                async for place, message in self.getmany(timeout=1.0):
+                    read = self._read_offset[place]
+                    if read is None or message.offset >= read:
+                        await self._deliver(place, message)
+                        self._read_offset[place] = message.offset
+                    count += 1
+                    if count % TURN == 0:
+                        await asyncio.sleep(0)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
+
+    async def _deliver(self, place: TP, message: Any) -> None:
+        conductor: Any = self.app.topics
+        if any(channel.queue.full() for channel in conductor._tp_index[place]):  # noqa: SLF001
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        else:
+            await self.callback(message)
 
     def ack(self, message: Any) -> bool:
         message.acked = True

@@ -84,11 +84,15 @@ class Worker:
             raise RuntimeError(f"Faust has stopped: {shell.app.crash_reason!r}") from shell.app.crash_reason
         ready = not shell.app.rebalancing and bool(shell.partitions)
         shell.table.store.stamp()
+        lag = _lag(shell)
         self._health.report(
             "running" if ready else "recovering",
-            lag=_lag(shell),
+            lag=lag,
+            # A worker that has something to do and settles nothing makes no progress, however alive it is.
+            last_progress_at=shell.last_settled if lag or not ready else time.time(),
             partitions=sorted(shell.partitions),
             last_settled_at=shell.last_settled,
+            refused=sum(runner.partition.refused for runner in shell.partitions.values()),
             **{name.replace("-", "_"): count for name, count in shell.counts.items()},
         )
 

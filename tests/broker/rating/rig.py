@@ -131,11 +131,13 @@ class Rig:
             return {}
         return dict(found)
 
-    def alive(self) -> None:
+    def alive(self) -> bool:
+        """Raises AssertionError with the log of a worker that has ended."""
         for number, worker in self.workers.items():
             if worker.poll() is not None:
                 log = (self.data / f"rate-{number}.log").read_text()[-3000:]
                 raise AssertionError(f"worker {number} ended with {worker.returncode}:\n{log}")
+        return True
 
     # -- inputs ------------------------------------------------------------------------------------------------------------------------
 

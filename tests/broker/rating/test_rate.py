@@ -75,7 +75,7 @@ def test_killed_at_random_points_with_and_without_local_state_the_sums_are_exact
     rig.start()
     for round_ in range(5):
         # when: the worker is killed while it works, and every other time its disk is lost
-        until(lambda: (rig.alive(), rig.health().get("state") == "running")[1], "RATE runs")
+        until(lambda: rig.alive() and rig.health().get("state") == "running", "RATE runs")
         traffic.send(traffic.random.randint(5, 40))
         rig.kill()
         if round_ % 2:
@@ -106,7 +106,7 @@ def test_workers_that_join_leave_are_killed_or_stopped_for_long_lose_and_double_
         held = [rig.health(f"rate-{number}").get("partitions", []) for number in (0, 1)]
         return all(held) and sorted(number for each in held for number in each) == list(range(rig.partitions))
 
-    until(lambda: (rig.alive(), share())[1], "both have partitions", 90)
+    until(lambda: rig.alive() and share(), "both have partitions", 90)
     traffic.send(20)
 
     # when: one is stopped beyond its session, and goes on as if nothing had been
@@ -232,7 +232,7 @@ def test_a_stop_is_quick_and_a_start_too(rig: Rig) -> None:
     rig.publish(CATALOGUE, *(contract(customer) for customer in CUSTOMERS))
     started = time.monotonic()
     rig.start()
-    until(lambda: (rig.alive(), rig.health().get("state") == "running")[1], "RATE runs")
+    until(lambda: rig.alive() and rig.health().get("state") == "running", "RATE runs")
     assert time.monotonic() - started < 30
     Traffic(rig, 5).send(20)
     stopping = time.monotonic()

@@ -1,6 +1,7 @@
 """Whatever the interleaving, the splits, the repeats and the crashes: the same final rows, and each crossing once."""
 
 from decimal import Decimal
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,17 +138,13 @@ def test_each_crossing_is_published_with_one_content_whatever_crashes(uses: list
 @given(uses=USES, seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.2)))
 def test_a_record_that_fills_several_writes_counts_once(uses: list[tuple[str, str, int, int]], seed: int, crash: float) -> None:
     # given: writes that are full after two accounts
-    whole = step.WRITE_ACCOUNTS
-    step.WRITE_ACCOUNTS = 2
-    try:
+    with patch.object(step, "WRITE_ACCOUNTS", 2):
         world = World(1, seed)
         world.publish(CATALOGUE.format(price="0.01"), *(contract(each) for each in CUSTOMERS[1:]), contract("ann", "  aliases: [ann-old]"))
         world.meter(*(delta(customer, product, str(value), hour=hour) for customer, product, value, hour in uses))
 
         # when
         world.run(crash=crash)
-    finally:
-        step.WRITE_ACCOUNTS = whole
 
     # then
     assert quantities(world) == sums(uses)
