@@ -10,6 +10,7 @@ from contracts.errors import ActionError
 from contracts.facts import Facts, InvoiceFact, Row, TrueUpFact
 from contracts.family import Family
 from contracts.grants import Grant
+from contracts.late import attribute, hand_late, late_came, late_tag, take_back_late
 from contracts.lines import Printed
 from contracts.result import Invoice
 from contracts.schedule import Item, items
@@ -74,7 +75,7 @@ class Life:
         self.advance(recorded_ms)
         self.contracts[contract.id] = contract
         self._compile()
-        self._attribute()
+        attribute(self)
         self._catch_up()
 
     def take_usage(self, deltas: Iterable[Delta]) -> None:
@@ -113,12 +114,12 @@ class Life:
             if place in self.open or not held or held[-1].status != "final":
                 raise ActionError(f"{named} cannot be voided: it is not final; a draft changes by itself, finalize it first if it must be void")
             held[-1].status = "void"
-            self._take_back_late(place)
+            take_back_late(self, place)
         elif action == "regenerate":
             if place in self.open or not held:
                 raise ActionError(f"{named} cannot be regenerated: it is not final; a draft changes by itself")
             held[-1].status = "void"
-            self._take_back_late(place)
+            take_back_late(self, place)
             self.facts.reopened.setdefault(contract, {})[start] = held[-1].end + self.family.terms[contract].grace
         elif action == "finalize":
             if place not in self.open:
@@ -126,7 +127,7 @@ class Life:
             self._close(place)
         else:
             raise ActionError(f"{action!r} is no action; use void, regenerate or finalize")
-        self._changed()
+        self.changed()
         self._true_up()
         self._catch_up()
 
@@ -226,7 +227,7 @@ class Life:
             self._sync()
         self._true_up()
         self._issue()
-        self._changed()
+        self.changed()
 
     def _catch_up(self) -> None:
         """After a document or an action: what it makes due at once."""
@@ -243,9 +244,9 @@ class Life:
         self._next_items = {}
         for name in self._schedules:
             self._next_item(name)
-        self._changed()
+        self.changed()
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
         """Documents, facts or the set of open periods changed."""
         self._spent = None
         self._stale = True
@@ -271,7 +272,7 @@ class Life:
         for place, (part, whole, correction) in wanted.items():
             if place not in self.open:
                 statement = Statement(self.family, self.book, self.family.terms[place[0]], part, whole, correction=correction)
-                self._hand_late(statement)
+                hand_late(self, statement)
                 self.open[place] = statement
                 self._stale = True
 
@@ -379,12 +380,12 @@ class Life:
             payer = self.family.terms[self.family.payer[owner.id]]
             period = payer.period_of(delta.window_ms)
             if period is not None and self.is_closed(payer.id, period[0].start):
-                tag = self._late_tag(payer, period[0])
+                tag = late_tag(self, payer, period[0])
         aggregate = self.windows.add(metric.aggregation, delta, tag)
         if owner is None or tag == DROPPED:
             return
         if tag != IN_TIME:
-            self._late_came(payer.id, tag)
+            late_came(self, payer.id, tag)
         elif period is not None:
             statement = self.open.get((payer.id, period[0].start))
             if statement is not None:
@@ -393,99 +394,6 @@ class Life:
             for place, later in self.open.items():
                 if place[1] > delta.window_ms:
                     later.carried(owner.customer, delta.product)
-
-    def _late_tag(self, payer: ContractTerms, period: Span) -> int:
-        """What becomes of usage of a closed period."""
-        policy = payer.document.late_usage
-        held = self.facts.closed[payer.id][period.start]
-        if held[-1].status == "void":
-            return IN_TIME
-        if policy == "drop":
-            return DROPPED
-        if policy == "reopen":
-            held.pop()
-            if not held:
-                del self.facts.closed[payer.id][period.start]
-            self.facts.reopened.setdefault(payer.id, {})[period.start] = self.now + payer.grace
-            self._changed()
-            return IN_TIME
-        start = self._next_open(payer, period)
-        periods = self.facts.late.setdefault(payer.id, {}).setdefault(start, [])
-        if period.start not in periods:
-            periods.append(period.start)
-        return start
-
-    def _next_open(self, payer: ContractTerms, period: Span) -> int:
-        """Start of the first later period that is not closed; behind the contract's end periods go on for corrections alone."""
-        start = period.end
-        while self.is_closed(payer.id, start) or self._is_past(payer, start):
-            start = payer.grid.around(start).end if start >= payer.end else min(payer.grid.around(start).end, payer.end)
-        return start
-
-    def _is_past(self, payer: ContractTerms, start: int) -> bool:
-        """Whether a period behind the contract's end has closed without an invoice: nothing came late in it."""
-        return start >= payer.end and payer.grid.around(start).end + payer.grace <= self.now
-
-    def _late_came(self, contract: str, start: int) -> None:
-        """A period bills one more late delta."""
-        statement = self.open.get((contract, start))
-        if statement is None:
-            self._changed()
-        else:
-            self._hand_late(statement)
-
-    def _hand_late(self, statement: Statement) -> None:
-        payer = statement.payer
-        statement.late = {}
-        for start in self.facts.late.get(payer.id, {}).get(statement.span.start, ()):
-            period = payer.period_of(start)
-            if period is not None:
-                statement.late[start] = period[0]
-        statement.forget()
-
-    def _attribute(self) -> None:
-        """Usage that a document gives to a contract whose period is closed is late."""
-        for name, periods in self.facts.closed.items():
-            terms = self.family.terms.get(name)
-            for generations in list(periods.values()) if terms is not None else ():
-                fact = generations[-1]
-                if terms is None or fact.kind != "usage" or self.family.payer[name] != name:
-                    continue
-                for owner in self.family.paid_by[name]:
-                    for customer in set(self.family.ids_of(owner.customer)) - set(fact.ids):
-                        fact.ids.append(customer)
-                        self._retag(terms, owner, customer, Span(fact.start, fact.end))
-        for statement in self.open.values():
-            self._hand_late(statement)
-        self._changed()
-
-    def _retag(self, payer: ContractTerms, owner: ContractTerms, customer: str, span: Span) -> None:
-        catalogue = owner.document.catalogue
-        for product in owner.card.metered:
-            for key, window, tag, _ in list(self.windows.each((customer, catalogue, product.id), span.start, span.end)):
-                if tag == IN_TIME and self.family.owner(customer, dict(key), catalogue, window) is owner:
-                    late = self._late_tag(payer, span)
-                    if late != IN_TIME:
-                        self.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), late)
-
-    def _take_back_late(self, place: Place) -> None:
-        """Usage of a voided period that an open one bills is the period's own again: a new invoice bills it."""
-        payer = self.family.terms[place[0]]
-        period = payer.period_of(place[1])
-        for start, periods in self.facts.late.get(place[0], {}).items():
-            if period is None or place[1] not in periods or self.is_closed(place[0], start):
-                continue
-            periods.remove(place[1])
-            for owner in self.family.paid_by[place[0]]:
-                catalogue = owner.document.catalogue
-                for customer in self.family.ids_of(owner.customer):
-                    for product in owner.card.metered:
-                        for key, window, tag, _ in list(self.windows.each((customer, catalogue, product.id), *period[0])):
-                            if tag == start:
-                                self.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), IN_TIME)
-            statement = self.open.get((place[0], start))
-            if statement is not None:
-                self._hand_late(statement)
 
 
 def true_up_fact(terms: ContractTerms, grant: str, amount: int) -> InvoiceFact:

@@ -290,7 +290,7 @@ class Statement:
                 back = -negative.amount
                 before = [line for line in lines if line.span <= negative.span]
                 after = [line for line in lines if line.span > negative.span]
-                for line in [*sorted(reversed(before), key=_start, reverse=True), *sorted(after, key=_start)]:
+                for line in [*sorted(before, key=_start)[::-1], *sorted(after, key=_start)]:
                     taken = min(back, max(0, line.net))
                     line.reduced += taken
                     back -= taken

@@ -1,0 +1,114 @@
+"""Usage that comes when its period is closed: who bills it, by the contract's `late_usage`."""
+
+from typing import TYPE_CHECKING
+
+from contracts.statement import Statement
+from contracts.terms import ContractTerms
+from contracts.timeline import Span
+from contracts.windows import DROPPED, IN_TIME
+
+if TYPE_CHECKING:
+    from contracts.life import Life, Place
+
+__all__ = ["attribute", "hand_late", "late_came", "late_tag", "take_back_late"]
+
+
+def late_tag(life: "Life", payer: ContractTerms, period: Span) -> int:
+    """What becomes of usage of a closed period."""
+    policy = payer.document.late_usage
+    held = life.facts.closed[payer.id][period.start]
+    if held[-1].status == "void":
+        return IN_TIME
+    if policy == "drop":
+        return DROPPED
+    if policy == "reopen":
+        held.pop()
+        if not held:
+            del life.facts.closed[payer.id][period.start]
+        life.facts.reopened.setdefault(payer.id, {})[period.start] = life.now + payer.grace
+        life.changed()
+        return IN_TIME
+    start = next_open(life, payer, period)
+    periods = life.facts.late.setdefault(payer.id, {}).setdefault(start, [])
+    if period.start not in periods:
+        periods.append(period.start)
+    return start
+
+
+def next_open(life: "Life", payer: ContractTerms, period: Span) -> int:
+    """Start of the first later period that is not closed; behind the contract's end periods go on for corrections alone."""
+    start = period.end
+    while life.is_closed(payer.id, start) or is_past(life, payer, start):
+        start = payer.grid.around(start).end if start >= payer.end else min(payer.grid.around(start).end, payer.end)
+    return start
+
+
+def is_past(life: "Life", payer: ContractTerms, start: int) -> bool:
+    """Whether a period behind the contract's end has closed without an invoice: nothing came late in it."""
+    return start >= payer.end and payer.grid.around(start).end + payer.grace <= life.now
+
+
+def late_came(life: "Life", contract: str, start: int) -> None:
+    """A period bills one more late delta."""
+    statement = life.open.get((contract, start))
+    if statement is None:
+        life.changed()
+    else:
+        hand_late(life, statement)
+
+
+def hand_late(life: "Life", statement: Statement) -> None:
+    payer = statement.payer
+    statement.late = {}
+    for start in life.facts.late.get(payer.id, {}).get(statement.span.start, ()):
+        period = payer.period_of(start)
+        if period is not None:
+            statement.late[start] = period[0]
+    statement.forget()
+
+
+def attribute(life: "Life") -> None:
+    """Usage that a document gives to a contract whose period is closed is late."""
+    for name, periods in life.facts.closed.items():
+        terms = life.family.terms.get(name)
+        for generations in list(periods.values()) if terms is not None else ():
+            fact = generations[-1]
+            if terms is None or fact.kind != "usage" or life.family.payer[name] != name:
+                continue
+            for owner in life.family.paid_by[name]:
+                for customer in set(life.family.ids_of(owner.customer)) - set(fact.ids):
+                    fact.ids.append(customer)
+                    retag(life, terms, owner, customer, Span(fact.start, fact.end))
+    for statement in life.open.values():
+        hand_late(life, statement)
+    life.changed()
+
+
+def retag(life: "Life", payer: ContractTerms, owner: ContractTerms, customer: str, span: Span) -> None:
+    catalogue = owner.document.catalogue
+    for product in owner.card.metered:
+        for key, window, tag, _ in list(life.windows.each((customer, catalogue, product.id), span.start, span.end)):
+            if tag == IN_TIME and life.family.owner(customer, dict(key), catalogue, window) is owner:
+                late = late_tag(life, payer, span)
+                if late != IN_TIME:
+                    life.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), late)
+
+
+def take_back_late(life: "Life", place: "Place") -> None:
+    """Usage of a voided period that an open one bills is the period's own again: a new invoice bills it."""
+    payer = life.family.terms[place[0]]
+    period = payer.period_of(place[1])
+    for start, periods in life.facts.late.get(place[0], {}).items():
+        if period is None or place[1] not in periods or life.is_closed(place[0], start):
+            continue
+        periods.remove(place[1])
+        for owner in life.family.paid_by[place[0]]:
+            catalogue = owner.document.catalogue
+            for customer in life.family.ids_of(owner.customer):
+                for product in owner.card.metered:
+                    for key, window, tag, _ in list(life.windows.each((customer, catalogue, product.id), *period[0])):
+                        if tag == start:
+                            life.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), IN_TIME)
+        statement = life.open.get((place[0], start))
+        if statement is not None:
+            hand_late(life, statement)
