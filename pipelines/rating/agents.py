@@ -94,7 +94,8 @@ class Runner:
         """Stand in line; waits while the line is full."""
         self.partition.put(record)
         self._wake.set()
-        if self.partition.waiting >= LINE:
+        # A line in which all wait for a document must not keep the document out.
+        if self.partition.waiting >= LINE and self.partition.busy:
             self._room.clear()
             await self._room.wait()
 
@@ -133,6 +134,7 @@ class Runner:
     async def _idle(self) -> None:
         """Until there is something to do; meanwhile the outbox is emptied."""
         self._turn_s = 0.0
+        self._room.set()
         self._wake.clear()
         try:
             await asyncio.wait_for(self._wake.wait(), TIDY_S if self.partition.leftovers or self._publishing else None)
