@@ -4,19 +4,15 @@ Works with Kafka alone; whoever publishes must know the present even when the wa
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
-from pipelines import offsets
+from pipelines.following import Follower
 from pipelines.topology import CONTRACT_CHANGES
 from schemas.codec import Codec
-
-TIMEOUT_S: Final = 30.0
 
 
 class RecordedCatalogue(NamedTuple):
@@ -73,44 +69,25 @@ class DocumentLog:
     def __init__(self, bootstrap: str, codec: Codec) -> None:
         self.documents = Documents()
         self._codec = codec
-        common = {"bootstrap.servers": bootstrap, "log_level": 2}
-        self._admin = AdminClient(common)
-        self._consumer = Consumer(
-            {
-                **common,
-                "group.id": "taximeter-documents",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 20,
-            }
-        )
-        topics = self._consumer.list_topics(CONTRACT_CHANGES.name, timeout=TIMEOUT_S).topics
-        self.partitions = len(topics[CONTRACT_CHANGES.name].partitions)
+        self._follower = Follower(bootstrap, CONTRACT_CHANGES.name, self._take)
+
+    @property
+    def partitions(self) -> int:
         """Partitions of every customer-keyed topic."""
-        self._consumer.assign([TopicPartition(CONTRACT_CHANGES.name, number, OFFSET_BEGINNING) for number in range(self.partitions)])
-        self._places = [(CONTRACT_CHANGES.name, number) for number in range(self.partitions)]
-        self._reached = dict.fromkeys(range(self.partitions), 0)
+        return self._follower.partitions
 
     def catch_up(self) -> Documents:
         """The documents as of now: everything that was visible before the call is in. Raises KafkaException."""
-        return self.read_to({partition: end for (_, partition), end in offsets.ends(self._admin, self._places).items()})
+        self._follower.catch_up()
+        return self.documents
 
     def read_to(self, ends: Mapping[int, int]) -> Documents:
         """The documents when everything before these offsets (by partition) has become visible."""
-        while any(self._reached[partition] < end for partition, end in ends.items()):
-            for message in self._consumer.consume(1000, 0.02):
-                self._take(message)
+        self._follower.read_to(ends)
         return self.documents
 
     def close(self) -> None:
-        self._consumer.close()
+        self._follower.close()
 
     def _take(self, message: Any) -> None:
-        error = message.error()
-        if error is None:
-            self._reached[message.partition()] = message.offset() + 1
-            self.documents.behind[message.partition()] = message.offset() + 1
-            self.documents.record(self._codec.decode("contract_change", message.value()))
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
-            self._reached[message.partition()] = message.offset()
+        self.documents.record(self._codec.decode("contract_change", message.value()))

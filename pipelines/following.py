@@ -33,6 +33,11 @@ class Follower:
         self._reached = dict.fromkeys(there if partitions is None else partitions, 0)
         self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in self._reached])
 
+    @property
+    def partitions(self) -> int:
+        """How many it follows."""
+        return len(self._reached)
+
     def catch_up(self) -> None:
         """Return when everything that was visible before the call was taken. Raises KafkaException."""
         ends = offsets.ends(self._admin, [(self._topic, number) for number in self._reached])

@@ -225,7 +225,7 @@ class Publisher:
                 return self._commit(producer, changes, name, beside)
             except KafkaException as error:
                 self._producer = None
-                if not _overtaken(error.args[0]):
+                if not overtaken(error.args[0]):
                     raise
             time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 - so that two that collide do not collide again
         raise EditConflictError("other edits kept coming in between; nothing was published. Try again")
@@ -254,7 +254,7 @@ class Publisher:
                 return self._commit(producer, [Change(partition_of(known.root, self._log.partitions), known.root, value)], name)
             except KafkaException as error:
                 self._producer = None
-                if not _overtaken(error.args[0]):
+                if not overtaken(error.args[0]):
                     raise
         raise EditConflictError("other edits kept coming in between; nothing was published. Try again")
 
@@ -337,7 +337,7 @@ def _check_versions(based_on: Mapping[str, int], now: Mapping[str, int]) -> None
             )
 
 
-def _overtaken(error: KafkaError) -> bool:
+def overtaken(error: KafkaError) -> bool:
     """Another publisher has begun since: Kafka has fenced this one off."""
     return error.code() in {
         KafkaError._FENCED,  # noqa: SLF001 - the client has no other name for it

@@ -20,6 +20,7 @@ from contracts.contract import Contract
 from pipelines.holds.ledger import BalanceLog, HoldLog, encode
 from pipelines.holds.passage import Ends, Passage
 from pipelines.holds.step import Balance, Hold, HoldError, StateError
+from pipelines.publishing import overtaken
 from pipelines.topology import HOLDS, PARTITIONER
 from schemas.codec import Codec
 
@@ -152,7 +153,7 @@ class Desk:
                 self._commit(producer, made)
             except KafkaException as error:
                 self._producer = None
-                if not _overtaken(error.args[0]):
+                if not overtaken(error.args[0]):
                     raise
                 time.sleep(random.uniform(0.0, 0.01) * (attempt + 1))  # noqa: S311 - so that two that collide do not collide again
                 continue
@@ -230,17 +231,6 @@ def _settled(name: str) -> Callable[[Book], Hold]:
         return hold._replace(state="settled", changed_ms=book.now_ms, version=hold.version + 1) if hold.state == "settling" else hold
 
     return decide
-
-
-def _overtaken(error: KafkaError) -> bool:
-    """Another desk has begun since: Kafka has fenced this one off."""
-    return error.code() in {
-        KafkaError._FENCED,  # noqa: SLF001 - the client has no other name for it
-        KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.PRODUCER_FENCED,
-        KafkaError.CONCURRENT_TRANSACTIONS,
-        KafkaError.INVALID_TXN_STATE,
-    }
 
 
 def _now_ms() -> int:
