@@ -271,5 +271,8 @@ def known_order(draft: Invoice) -> str:
 def over(segment: Segment, known: Known, facts: Facts, clock: int) -> bool:
     """A grant that may roll over has nothing left once its contract was renewed and its invoices are final."""
     old = known.contracts[segment.grant.contract]
-    renewed = any(each.renews == old.id and span(each)[0] <= clock for each in known.contracts.values())
-    return renewed and segment.grant.rollover > 0 and not segment.grant.rolled and not open_periods(old, known, facts, clock)
+    starts = [span(each)[0] for each in known.contracts.values() if each.renews == old.id and span(each)[0] <= clock]
+    if not starts or not segment.grant.rollover or segment.grant.rolled:
+        return False
+    payees = [each for each in known.contracts.values() if pays_for(segment.grant, each)]
+    return not any(period.start < min(starts) for each in payees for period in open_periods(each, known, facts, clock))

@@ -23,6 +23,12 @@ FEATURES: Final = (
     "balance_alert", "spend_alert", "usage_alert", "total_alert", "repeat_alert", "yen",
 )  # fmt: skip
 AGGREGATIONS: Final = ("count", "max", "min", "latest", "unique", "time_weighted")
+APART: Final = (
+    ("tiered", ("package", "flat", "volume", "tier_flats", "dimensional")),
+    ("finalize", ("postpaid",)),
+    ("shared", ("arrears", "composite", "minimum")),
+)
+"""Features that say nothing about each other in the rules, or whose meeting is a doubt: not in one case."""
 START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -37,6 +43,9 @@ def generate(seed: int, features: Collection[str] | None = None) -> dict[str, An
         features = set(rng.sample(FEATURES, rng.randint(1, 7)))
     if "time_weighted" in features and rng.random() < 0.95:
         features = {each for each in features if not each.endswith("_alert")} | {"time_weighted"}
+    for one, others in APART:
+        if one in features:
+            features = set(features) - set(others)
     return Maker(rng, frozenset(features)).case(seed)
 
 

@@ -28,8 +28,15 @@ class Terms(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Who wins, or could."""
-        return (self.override.id,) if self.override is not None else tuple(each.id for each in self.rivals)
+        """Who wins, or could: after a tiered one whoever follows it."""
+        if self.override is not None:
+            return (self.override.id,)
+        found: list[str] = []
+        for each in sorted(self.rivals, key=lambda o: o.priority if self.explicit else o.multiplier if o.multiplier is not None else (o.tiers or [])[0].multiplier):
+            found.append(each.id)
+            if each.tiers is None:
+                break
+        return tuple(found)
 
 
 def rate_at(contract: Contract, catalogue: Catalogue, product: str, group: Mapping[str, str], at: int) -> Rate | None:
