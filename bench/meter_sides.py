@@ -68,7 +68,7 @@ def meter(first: int, last: int) -> str:
     return told(marks[0], marks[1], accepted=counts["accepted"], duplicates=counts["duplicate"], read=counts["read"])
 
 
-def loop(first: int, last: int, partitions: int, starts: dict[int, int]) -> str:
+def loop(first: int, last: int, partitions: int, starts: dict[int, int], number: type[Decimal] | type[int]) -> str:
     """The plain loop: consume, decode with fastavro, add up in a dict. It forgets nothing, commits nothing and writes nothing."""
     consumer = Consumer(
         {
@@ -81,7 +81,7 @@ def loop(first: int, last: int, partitions: int, starts: dict[int, int]) -> str:
     )
     consumer.assign([TopicPartition(USAGE_EVENTS.name, number, starts.get(number, OFFSET_BEGINNING)) for number in range(partitions)])
     schema = current("usage_event").parsed
-    sums: dict[tuple[str, str, str | None, int], Decimal] = defaultdict(Decimal)
+    sums: dict[tuple[str, str, str | None, int], Any] = defaultdict(number)
     read, marks = 0, []
     wanted = [last, first]
     deadline = time.monotonic() + IDLE_S
@@ -94,7 +94,7 @@ def loop(first: int, last: int, partitions: int, starts: dict[int, int]) -> str:
             event: Any = fastavro.schemaless_reader(body, schema, None)
             properties = event["properties"]
             value = properties.get("calls") or properties.get("tokens") or properties.get("images")
-            sums[event["customer"], event["event_type"], properties.get("model"), event["timestamp"] // 3_600_000] += Decimal(value)
+            sums[event["customer"], event["event_type"], properties.get("model"), event["timestamp"] // 3_600_000] += number(value)
             read += 1
         if wanted and read >= wanted[-1]:
             wanted.pop()
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> int:
         print(meter(int(first), int(last)))
     else:
         starts = {int(key): value for key, value in json.loads(more[1]).items()}
-        print(loop(int(first), int(last), int(more[0]), starts))
+        print(loop(int(first), int(last), int(more[0]), starts, int if more[2] == "int" else Decimal))
     return 0
 
 

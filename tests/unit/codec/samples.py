@@ -63,12 +63,12 @@ VALUES: dict[str, dict[str, Any]] = {
     },
     "crossing": {"customer": "acme", "contract": "c", "threshold": "low", "state": "in_alarm", "crossing": 1, "value": "49.00", "at": 5, "currency": "USD"},
     "delivery": {
-        **{"webhook": "w", "message": "m", "customer": "acme", "sequence": 1, "state": "pending", "attempts": 2, "version": 3, "created_at": 4},
-        **{"due_at": 5, "changed_at": 6, "result": "503", "body": '{"a": 1}'},
+        "webhook": "w", "message": "m", "customer": "acme", "sequence": 1, "state": "pending", "attempts": 2, "version": 3, "created_at": 4,
+        "due_at": 5, "changed_at": 6, "result": "503", "body": '{"a": 1}',
     },
     "hold": {
-        **{"id": "h", "customer": "acme", "root": "acme", "amount": Decimal("1.250000"), "reserved": Decimal("2.500000"), "currency": "USD", "state": "held"},
-        **{"created_at": 1, "expires_at": 2, "changed_at": 3, "version": 4},
+        "id": "h", "customer": "acme", "root": "acme", "amount": Decimal("1.250000"), "reserved": Decimal("2.500000"), "currency": "USD", "state": "held",
+        "created_at": 1, "expires_at": 2, "changed_at": 3, "version": 4,
     },
     "metered_usage": {"kind": "metered", "origin_partition": -1, "origin_offset": -1, "deltas": [DELTA, {**DELTA, "value": None, "sequence": None}]},
     "object": {"kind": "key", "id": "k1", "recorded_at": 4, "author": "a", "body": '{"a": 1}'},
