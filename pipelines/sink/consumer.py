@@ -8,11 +8,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from pipelines.fatal import DONE_FOR, ClientLog
 from pipelines.settings import Settings
 from pipelines.sink.records import Record
+from pipelines.topology import USAGE_EVENTS
 
 QUEUE_KB = 32_768
 """What librdkafka may fetch ahead: bounds memory while the warehouse is slow."""
-COMPLAINT_S = 15.0
-"""Longer than librdkafka waits between two tries."""
+ASK_S = 0.5
 
 
 class BatchConsumer:
@@ -22,7 +22,8 @@ class BatchConsumer:
         self._most_records = most_records
         self._most_bytes = most_bytes
         self._linger_s = linger_s
-        self._complaint: tuple[str, float] | None = None
+        self.trouble: str | None = None
+        """What the broker's client complained about last, until the broker answers again; or none."""
         self._client = ClientLog()
         self._consumer = Consumer(
             {
@@ -67,16 +68,17 @@ class BatchConsumer:
                 size += len(record.value or b"") + len(record.key or b"")
                 records.append(record)
         self._client.check()
-        if records:
-            self._complaint = None
+        if records or (self.trouble is not None and self._answers()):
+            self.trouble = None
         return records
 
-    @property
-    def trouble(self) -> str | None:
-        """What the broker's client complains about; it repeats itself as long as there is reason to."""
-        if self._complaint is None or time.monotonic() - self._complaint[1] > COMPLAINT_S:
-            return None
-        return self._complaint[0]
+    def _answers(self) -> bool:
+        """Asked when nothing comes: the client complains when a broker goes and is silent when it is back."""
+        try:
+            self._consumer.list_topics(USAGE_EVENTS.name, timeout=ASK_S)
+        except KafkaException:
+            return False
+        return True
 
     def commit(self, records: Sequence[Record]) -> None:
         """The records are stored. A commit that fails is no loss: they are stored again, which changes nothing."""
@@ -87,7 +89,7 @@ class BatchConsumer:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            self._note(str(error.args[0]))
+            self.trouble = str(error.args[0])
 
     def idle(self, seconds: float) -> None:
         """Pass time without reading on, and stay a member of the group."""
@@ -111,17 +113,14 @@ class BatchConsumer:
         self._consumer.close()
 
     def _complained(self, error: KafkaError) -> None:
-        self._note(str(error))
+        self.trouble = str(error)
 
     def _read_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
             return
-        self._note(str(error))
+        self.trouble = str(error)
         if error.code() in DONE_FOR:
             raise KafkaException(error)
-
-    def _note(self, complaint: str) -> None:
-        self._complaint = (complaint, time.monotonic())
 
 
 def _record(message: Message) -> Record:
