@@ -233,6 +233,8 @@ class UsageLine:
         for cover in self.covers:
             its = cover.unit or unit
             quantity = its.quantity(cover.atoms or 0)
+            if cover is self.covers[-1] and not self.left and rest is not None and its.per == unit.per:
+                quantity = rest
             rest = EXACT.subtract(rest, quantity) if rest is not None and its.per == unit.per else None
             grant = cover.pay.grant
             found.append(self._part(its, quantity, cover.amount, grant.name, cover.override))
@@ -336,7 +338,7 @@ class FixedLine:
             part = None
             if self.quantity is not None and rest is not None:
                 exact = Fraction(self.quantity) * cover.share
-                part = quotient(exact.numerator, exact.denominator)
+                part = rest if cover is self.covers[-1] and not self.left else quotient(exact.numerator, exact.denominator)
                 rest = EXACT.subtract(rest, part)
             found.append(self._part(part, cover.price, cover.amount, cover.pay.grant.name, cover.override))
             if cover.pay.grant.type != "postpaid":
