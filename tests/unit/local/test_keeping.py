@@ -78,10 +78,10 @@ def test_a_child_ends_when_who_started_it_is_killed(tmp_path: Path) -> None:
     # given: a parent with a child of its own
     nested = (
         "import sys, time; from pathlib import Path; from pipelines.local.child import Child\n"
-        "child = Child('nested', [sys.executable, '-c', 'import time; time.sleep(600)'], {}, Path('nested.log')); child.start()\n"
+        "child = Child('nested', [sys.executable, '-c', 'import time; time.sleep(600)'], {}, Path(sys.argv[1])); child.start()\n"
         "print(child.pid, flush=True); time.sleep(600)"
     )
-    parent = Child("parent", [sys.executable, "-c", nested], {"PYTHONPATH": str(Path.cwd())}, tmp_path / "parent.log")
+    parent = Child("parent", [sys.executable, "-c", nested, str(tmp_path / "nested.log")], {"PYTHONPATH": str(Path.cwd())}, tmp_path / "parent.log")
     parent.start()
     pid = int(until(parent.told, "the child's pid"))
     # when
