@@ -104,7 +104,7 @@ def _router(prefix: str, units: _Units) -> APIRouter:  # noqa: C901 - five route
             new = Hold(name, customer, root, amount, amount, currency, book.now_ms, book.now_ms + ttl_s * 1000, book.now_ms)
             return reserve(new, book.balances, book.holds, book.now_ms)
 
-        return units.shown(*_decided(held, customer, root, contracts, decide, units))
+        return units.shown(*_decided(held, (customer, root, name), contracts, decide, units))
 
     @router.get("", summary="Holds of a customer")
     def listed(held: Held, caller: CustomerReading, customer_id: str) -> Any:
@@ -150,12 +150,13 @@ def _router(prefix: str, units: _Units) -> APIRouter:  # noqa: C901 - five route
 
 def _change(held: Services, hold: Hold, units: _Units, decide: Any) -> Any:
     contracts, _, _ = _family(held, hold.customer)
-    return units.shown(*_decided(held, hold.customer, hold.root, contracts, decide, units))
+    return units.shown(*_decided(held, (hold.customer, hold.root, hold.id), contracts, decide, units))
 
 
-def _decided(held: Services, customer: str, root: str, contracts: Mapping[str, Contract], decide: Any, units: _Units) -> tuple[Hold, Book]:
+def _decided(held: Services, about: tuple[str, str, str], contracts: Mapping[str, Contract], decide: Any, units: _Units) -> tuple[Hold, Book]:
+    """`about`: customer, root, id of the hold."""
     try:
-        return held.holds.decide(customer, root, contracts, decide)
+        return held.holds.decide(*about, contracts, decide)
     except Insufficient as error:
         free = units.out(error.available, error.currency)
         raise InsufficientError(Wrong("amount", f"is more than is free: {free}"), available=free) from error

@@ -29,6 +29,10 @@ TIMEOUT_S: Final = 30.0
 ATTEMPTS: Final = 50
 AT_ONCE: Final = 200
 LOOK_S: Final = 0.2
+KEPT_MS: Final = 7 * 24 * 3_600_000
+"""How long a hold that is over can be looked up."""
+FORGOTTEN: Final = 20
+"""So many old ones are forgotten with each transaction at most."""
 
 LOG: Final = logging.getLogger("taximeter.holds")
 _SILENT: Final = logging.getLogger("taximeter.holds.client")
@@ -40,7 +44,7 @@ class Book(NamedTuple):
     """What a decision is made on."""
 
     holds: Mapping[str, Hold]
-    """Of the family."""
+    """Those of the family that keep an amount back, and the one that the decision is about, if there is one."""
     balances: Sequence[Balance]
     """Which the customer may draw."""
     now_ms: int
@@ -49,6 +53,8 @@ class Book(NamedTuple):
 class _Request(NamedTuple):
     customer: str
     root: str
+    name: str
+    """Id of the hold that it is about."""
     decide: Callable[[Book], Hold]
     contracts: Mapping[str, Contract]
     done: "Future[tuple[Hold, Book]]"
@@ -77,18 +83,21 @@ class Desk:
         for each in self._threads:
             each.start()
 
-    def decide(self, customer: str, root: str, contracts: Mapping[str, Contract], decide: Callable[[Book], Hold]) -> tuple[Hold, Book]:
-        """What `decide` makes of the customer's book, on the log. It is called again when another desk was quicker, and may raise HoldError.
+    def decide(
+        self, customer: str, root: str, name: str, contracts: Mapping[str, Contract], decide: Callable[[Book], Hold]
+    ) -> tuple[Hold, Book]:
+        """What `decide` makes of the hold `name` and the customer's book, on the log. It is called again when another desk was quicker, and may raise HoldError.
 
         Raises HoldError, KafkaException; then nothing was changed.
         """
         done: Future[tuple[Hold, Book]] = Future()
-        self._waiting.put(_Request(customer, root, decide, contracts, done))
+        self._waiting.put(_Request(customer, root, name, decide, contracts, done))
         return done.result(2 * TIMEOUT_S)
 
     def look(self, customer: str, root: str, contracts: Mapping[str, Contract]) -> Book:
         """The book of a customer as this desk knows it, without a decision."""
-        return Book(dict(self._holds.by_root.get(root, {})), self._balances.of(customer, contracts), _now_ms())
+        now_ms = _now_ms()
+        return Book(self._holds.keeping(root, now_ms), self._balances.of(customer, contracts), now_ms)
 
     def find(self, name: str) -> Hold | None:
         """The hold of that id, also when another desk has just made it. Raises KafkaException."""
@@ -102,7 +111,7 @@ class Desk:
         found = self._holds.holds.get(name)
         if found is None:
             with contextlib.suppress(HoldError):
-                found = self.decide("", "", {}, ask)[0]
+                found = self.decide("", "", name, {}, ask)[0]
         return found
 
     def close(self) -> None:
@@ -169,16 +178,19 @@ class Desk:
         books: dict[str, dict[str, Hold]] = {}
         told: list[_Told] = []
         for request in turn:
-            holds = books.setdefault(request.root, dict(self._holds.by_root.get(request.root, {})))
-            book = Book(holds, self._balances.of(request.customer, request.contracts), now_ms)
+            if request.root not in books:
+                books[request.root] = self._holds.keeping(request.root, now_ms)
+            holds = books[request.root]
+            known = holds.get(request.name) or made.get(request.name) or self._holds.holds.get(request.name)
+            book = Book(holds | ({request.name: known} if known else {}), self._balances.of(request.customer, request.contracts), now_ms)
             try:
                 hold = request.decide(book)
             except HoldError as refused:
                 told.append((request, refused))
                 continue
-            if self._holds.holds.get(hold.id) != hold and holds.get(hold.id) != hold:
+            if hold != known:
                 holds[hold.id] = made[hold.id] = hold
-            told.append((request, (hold, book)))
+            told.append((request, (hold, book._replace(holds={**book.holds, hold.id: hold}))))
         return list(made.values()), told
 
     def _begin(self) -> Producer:
@@ -204,7 +216,12 @@ class Desk:
         producer.begin_transaction()
         for hold in made:
             producer.produce(HOLDS.name, encode(self._codec, hold), hold.id)
+        over = self._holds.over(_now_ms() - KEPT_MS, FORGOTTEN)
+        for hold in over:
+            producer.produce(HOLDS.name, None, hold.id)
         producer.commit_transaction(TIMEOUT_S)
+        for hold in over:
+            self._holds.forget(hold.id)
 
     def _watch(self) -> None:
         """Ends settling holds whose usage has come through to the balances."""
@@ -222,7 +239,7 @@ class Desk:
                 continue
             for holds in through:
                 for hold in holds:
-                    self._waiting.put(_Request(hold.customer, hold.root, _settled(hold.id), {}, Future(), fresh=True))
+                    self._waiting.put(_Request(hold.customer, hold.root, hold.id, _settled(hold.id), {}, Future(), fresh=True))
 
 
 def _settled(name: str) -> Callable[[Book], Hold]:

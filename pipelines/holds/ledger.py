@@ -1,11 +1,12 @@
 """The topics behind holds: `holds` itself, and what RATE says is left on `balances`."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from contracts.contract import Contract
 from pipelines.following import Follower
-from pipelines.holds.step import Balance, Hold
+from pipelines.holds.step import KEEPING, Balance, Hold
 from pipelines.topology import BALANCES, HOLDS
 from schemas.codec import Codec
 
@@ -30,11 +31,11 @@ def encode(codec: Codec, hold: Hold) -> bytes:
 
 
 class HoldLog:
-    """The newest state of every hold, by family and id. Not thread safe."""
+    """The newest state of every hold. Not thread safe for those who write."""
 
     def __init__(self, bootstrap: str, codec: Codec) -> None:
         self.holds: dict[str, Hold] = {}
-        self.by_root: dict[str, dict[str, Hold]] = {}
+        self._keeping: dict[str, dict[str, Hold]] = {}
         self._codec = codec
         self._follower = Follower(bootstrap, HOLDS.name, self._take)
 
@@ -46,12 +47,27 @@ class HoldLog:
         known = self.holds.get(hold.id)
         if known is None or known.version < hold.version:
             self.holds[hold.id] = hold
-            self.by_root.setdefault(hold.root, {})[hold.id] = hold
+            keeping = self._keeping.setdefault(hold.root, {})
+            if hold.state in KEEPING:
+                keeping[hold.id] = hold
+            else:
+                keeping.pop(hold.id, None)
 
     def forget(self, name: str) -> None:
         gone = self.holds.pop(name, None)
         if gone is not None:
-            self.by_root[gone.root].pop(name, None)
+            self._keeping[gone.root].pop(name, None)
+
+    def keeping(self, root: str, now_ms: int) -> dict[str, Hold]:
+        """Those of a family that keep an amount back; what has expired is not looked at again."""
+        kept = {name: hold for name, hold in list(self._keeping.get(root, {}).items()) if hold.keeps(now_ms)}
+        self._keeping[root] = dict(kept)
+        return kept
+
+    def over(self, before_ms: int, most: int) -> list[Hold]:
+        """Some of those that were over before a time."""
+        oldest = list(islice(self.holds.values(), 2 * most))
+        return [each for each in oldest if not each.keeps(before_ms) and max(each.changed_ms, each.expires_ms) < before_ms][:most]
 
     def close(self) -> None:
         self._follower.close()
