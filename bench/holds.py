@@ -94,8 +94,9 @@ def _figures(name: str, took_s: Sequence[float]) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    given = parser.parse_args()
     found = run()
-    if parser.parse_args().json:
+    if given.json:
         print(json.dumps(found))
         return
     for figure in found["figures"]:
