@@ -53,8 +53,12 @@ def data_of(document: Any) -> Any:
 
 def text_of(document: Catalogue | Contract) -> str:
     """The document as YAML, ready to be edited."""
-    key = "catalogue" if isinstance(document, Catalogue) else "contract"
-    return yaml.dump({key: data_of(document)}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return written("catalogue" if isinstance(document, Catalogue) else "contract", data_of(document))
+
+
+def written(kind: Kind, data: Any) -> str:
+    """Plain data of a document as YAML, as `text_of` writes it."""
+    return str(yaml.dump({kind: data}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -15,6 +15,7 @@ import uvicorn
 from confluent_kafka import KafkaException
 
 from console.app import create
+from console.pages import attach
 from console.services import Services, start
 from contracts.errors import TaximeterError
 from pipelines.deployment import Deployment
@@ -41,7 +42,7 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
     host, port = bound.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     config = uvicorn.Config(
-        create(services), log_config=None, access_log=False, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=65_536, server_header=False
+        attach(create(services), services), log_config=None, access_log=False, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=65_536, server_header=False
     )
     server = uvicorn.Server(config)
     ended = threading.Event()

@@ -1,0 +1,35 @@
+"""The console's pages: one file a page, on the FastAPI application of the API, from the same services."""
+
+from fastapi import FastAPI
+from nicegui import app as pages
+from nicegui import ui
+from starlette.routing import Match, Mount
+from starlette.types import Scope
+
+from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview
+from console.pages.parts.pulse import Pulse
+from console.services import Services
+
+__all__ = ["attach"]
+
+_PAGES = (alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview)  # importing a page registers it
+OURS = ("/api/", "/v1/", "/v2/")
+
+
+class _Pages(Mount):
+    """Everything that is not the API's: an unknown path there is still answered by the API, in its one shape."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if scope.get("path", "").startswith(OURS) else super().matches(scope)
+
+
+def attach(app: FastAPI, services: Services) -> FastAPI:
+    """The same application with the pages. Once in a process: NiceGUI keeps one."""
+    pages.state.services = services
+    pages.state.pulse = Pulse(services.warehouse)
+    ui.run_with(app, title="Taximeter", language="en-US", dark=None, favicon="🚕", tailwind=False, show_welcome_message=False, binding_refresh_interval=None, reconnect_timeout=10.0)
+    mounted = app.router.routes.pop()
+    if not isinstance(mounted, Mount):
+        raise TypeError(f"NiceGUI has mounted {mounted!r}")
+    app.router.routes.append(_Pages("", mounted.app))
+    return app

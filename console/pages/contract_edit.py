@@ -1,0 +1,324 @@
+"""/contracts/ID/edit: forms and the YAML beside them, the invoice before and after while one types, and one atomic save."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from fastapi import Request, Response
+from nicegui import ui
+from nicegui.elements.codemirror import CodeMirror
+
+from console import documents, edits
+from console.errors import ApiError, ConflictError, ForbiddenError, Wrong
+from console.merging import merge
+from console.pages.parts import changes, terms
+from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.states import FAILURES, failed, later
+from console.pages.parts.text import Html, badge, link, tag
+from console.pages.parts.visit import Visit, enter
+from console.services import Services
+from contracts.contract import Contract
+
+QUIET_S: Final = 0.25
+"""How long nobody types before the preview is made."""
+SEEN_S: Final = 20.0
+LOOK_S: Final = 0.03
+
+
+class Opened(NamedTuple):
+    """The document as it was opened."""
+
+    version: int
+    contract: Contract
+    names: dict[str, str]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = documents.data_of(self.contract)
+        return found
+
+
+def open_contract(held: Services, name: str) -> Opened:
+    """Raises NotFoundError."""
+    papers = held.books.now(0.0)
+    version, contract = documents.present(papers, "contract", name)
+    if not isinstance(contract, Contract):
+        raise TypeError(f"{name} is no contract")
+    found = papers.documents.catalogues.get(contract.catalogue)
+    return Opened(version, contract, {key: product.name for key, product in found.catalogue.products.items()} if found else {})
+
+
+class Editor:
+    """One edit on its way: the text is what counts, the form writes into it."""
+
+    def __init__(self, visit: Visit, opened: Opened) -> None:
+        self._visit = visit
+        self._opened = opened
+        self._text = documents.text_of(opened.contract)
+        self._effective = ""
+        self._kind: terms.Kind | None = None
+        self._former: str | None = None
+        self._values: dict[str, Any] = {}
+        self._turn = 0
+        self._last: dict[str, Any] | None = None
+        """The last preview, of the text as it is; none: it is not made yet, or the text is wrong."""
+        self._writing = False
+
+    @property
+    def _name(self) -> str:
+        return self._opened.contract.id
+
+    def draw(self) -> None:
+        with ui.element("div").classes("editor"):
+            with card("Terms"):
+                self._chips = ui.element("div").classes("chips")
+                with ui.element("div").classes("chips").style("margin-top: .75rem"):
+                    for kind in terms.KINDS:
+                        ui.button(kind.name, icon="add", on_click=partial(self._begin, kind)).props("outline dense no-caps size=sm")
+                self._form = ui.element("div").style("margin-top: 1rem")
+            with card("YAML"):
+                theme = "githubDark" if self._visit.request.cookies.get("taximeter_theme") == "dark" else "githubLight"
+                self._editor = CodeMirror(self._text, language="YAML", theme=theme, indent="  ", on_change=lambda event: self._typed(event.value))  # type: ignore[arg-type]
+                self._editor.props('aria-label="Contract as YAML"')
+        with card("Before and after"):
+            self._preview = raw(changes.preview({"invoices": [], "balances": [], "as_of": {}}, {}))
+        with ui.element("section").classes("card").style("position: sticky; bottom: 0; z-index: 5"):
+            with ui.element("div").classes("row items-center q-gutter-md"):
+                ui.input("Takes effect", placeholder="now", on_change=lambda event: self._dated(event.value)).props("outlined dense debounce=300").style("width: 15rem")
+                self._button = ui.button("Save", icon="check", on_click=self._save).props("no-caps color=primary disable")
+                self._state = raw(tag("span", f"Version {self._opened.version}; nothing changed", class_="soft")).style("flex: 1; min-width: 12rem")
+            self._outcome = raw().props('role="status"')
+        self._draw_chips()
+
+    # The form
+
+    def _begin(self, kind: terms.Kind) -> None:
+        """A new term."""
+        data = self._data()
+        if data is None:
+            return
+        values = {field.name: field.start for field in kind.fields if field.start} | {"id": terms.fresh_id(kind, data)}
+        self._show_form(kind, None, values)
+
+    def _edit(self, list_name: str, term: dict[str, Any]) -> None:
+        found = terms.kind_of(list_name, term)
+        if found is None:
+            ui.notify(f"{term.get('id')} has more than the form can show; edit it in the YAML", type="info")
+            return
+        self._show_form(found[0], str(term.get("id")), found[1])
+
+    def _show_form(self, kind: terms.Kind, former: str | None, values: dict[str, Any]) -> None:
+        self._kind, self._former, self._values = kind, former, values
+        self._form.clear()
+        with self._form:
+            raw(tag("h2", kind.name))
+            with ui.element("div").classes("fields"):
+                for field in kind.fields:
+                    self._field(field)
+            ui.button("Remove this term", icon="delete", on_click=self._remove).props("flat dense no-caps color=negative")
+        self._form.update()
+
+    def _field(self, field: terms.Field) -> None:
+        changed: Callable[[Any], None] = lambda event, name=field.name: self._filled(name, event.value)  # type: ignore[misc]  # noqa: E731 - one line
+        value = self._values.get(field.name) or None
+        if field.kind == "choice":
+            ui.select(list(field.options), label=field.label, value=value, on_change=changed).props("outlined dense options-dense")
+        elif field.kind == "products":
+            ui.select(self._opened.names, label=field.label, multiple=True, value=value or [], on_change=changed).props("outlined dense options-dense use-chips").tooltip(field.hint)
+        else:
+            kind = "inputmode=decimal" if field.kind == "amount" else ""
+            made = ui.input(field.label, value=value or "", on_change=changed).props(f"outlined dense debounce=150 {kind} data-field={field.name}")
+            if field.hint:
+                made.props(f'hint="{field.hint}"')
+
+    def _filled(self, name: str, value: Any) -> None:
+        """A field of the form has another value: the term goes into the text."""
+        self._values[name] = value.strip() if isinstance(value, str) else value
+        data = self._data()
+        if data is None or self._kind is None:
+            return
+        term = self._kind.make(self._values)
+        self._write(terms.put(data, self._kind.list, self._former, term))
+        self._former = term.get("id")
+
+    def _remove(self) -> None:
+        data = self._data()
+        if data is not None and self._kind is not None:
+            self._write(terms.put(data, self._kind.list, self._former, None) if self._former else data)
+        self._kind = self._former = None
+        self._form.clear()
+
+    def _data(self) -> dict[str, Any] | None:
+        """The text as data; None (and the reader is told) when it is none."""
+        try:
+            return edits.data_in("contract", self._text)
+        except ApiError as error:
+            self._preview.set_content(failed(error))
+            ui.notify("Mend the YAML first: the form writes into it", type="warning")
+            return None
+
+    def _write(self, data: dict[str, Any]) -> None:
+        self._writing = True
+        self._text = documents.written("contract", data)
+        self._editor.set_value(self._text)
+        self._writing = False
+        self._changed()
+
+    # The text
+
+    def _typed(self, text: str) -> None:
+        if self._writing or text == self._text:
+            return
+        self._text = text
+        self._changed()
+
+    def _dated(self, text: str | None) -> None:
+        self._effective = (text or "").strip()
+        self._changed()
+
+    def _draw_chips(self) -> None:
+        try:
+            data = edits.data_in("contract", self._text)
+        except ApiError:
+            return
+        self._chips.clear()
+        with self._chips:
+            for list_name in dict.fromkeys(kind.list for kind in terms.KINDS):
+                for term in data.get(list_name) or []:
+                    if isinstance(term, dict) and "id" in term:
+                        ui.button(f"{list_name.removesuffix('s')} {term['id']}", on_click=partial(self._edit, list_name, term)).props("unelevated dense no-caps size=sm color=primary")
+
+    def _changed(self) -> None:
+        self._turn += 1
+        self._last = None
+        self._button.props("disable")
+        self._draw_chips()
+        with self._preview.parent_slot or self._chips:
+            ui.timer(QUIET_S, partial(self._look, self._turn), once=True)
+
+    async def _look(self, turn: int) -> None:
+        """The preview of the text, if nobody has typed meanwhile."""
+        if turn != self._turn:
+            return
+        self._state.set_content(tag("span", "Rating both ways…", class_="soft", aria_busy="true"))
+        started = time.perf_counter()
+        try:
+            found = await self._visit.ask(edits.preview, self._visit.held, self._draft())
+        except FAILURES as error:
+            if turn == self._turn:
+                self._preview.set_content(failed(error))
+                self._state.set_content(tag("span", "Not ready to be saved", class_="soft"))
+            return
+        if turn != self._turn:
+            return
+        took_ms = (time.perf_counter() - started) * 1000
+        self._last = found
+        self._preview.set_content(changes.preview(found, self._opened.names))
+        same = edits.data_in("contract", self._text) == self._opened.data
+        self._state.set_content(tag("span", "Nothing changed" if same else f"Ready; made on version {self._opened.version}. Previewed in {took_ms:,.0f} ms", class_="soft"))
+        if not same:
+            self._button.props(remove="disable")
+
+    def _draft(self) -> edits.Draft:
+        return edits.Draft("contract", self._name, self._text, self._effective or None)
+
+    # Saving
+
+    async def _save(self) -> None:
+        if self._last is None:
+            return
+        expected, draft = self._last, self._draft()
+        self._button.props("disable loading")
+        started = time.perf_counter()
+        try:
+            caller = await self._visit.again("write")
+            version = await self._visit.ask(edits.save, self._visit.held, caller, draft, self._opened.version)
+        except ConflictError:
+            await self._overtaken()
+            return
+        except FAILURES as error:
+            self._outcome.set_content(failed(error))
+            self._button.props(remove="disable")
+            return
+        finally:
+            self._button.props(remove="loading")
+        self._opened = await self._visit.ask(open_contract, self._visit.held, self._name)
+        self._outcome.set_content(tag("p", f"Saved as version {version} by {caller.name}; the invoices follow…", class_="done"))
+        await self._follow(expected, version, started)
+
+    async def _follow(self, expected: dict[str, Any], version: int, started: float) -> None:
+        """Wait until the warehouse shows what the preview has said, and tell how long it took."""
+        customer = self._opened.contract.customer
+        wanted = {each["id"]: each["total"]["after"] for each in expected["invoices"] if each["customer"] == customer and each["total"]["after"] is not None}
+        while time.perf_counter() - started < SEEN_S:
+            found = await self._visit.ask(edits.totals, self._visit.held, customer)
+            if all(name in found and Decimal(found[name]) == Decimal(total) for name, total in wanted.items()):
+                took_ms = (time.perf_counter() - started) * 1000
+                said = f"Saved as version {version}. " + (f"The invoices had changed {took_ms:,.0f} ms after Save. " if wanted else "No invoice changes now. ")
+                self._outcome.set_content(tag("p", said, link(f"See {customer}", "customers", customer), class_="done", data_saved=True))
+                break
+            await asyncio.sleep(LOOK_S)
+        else:
+            said = f"Saved as version {version}, but the invoices are not what the preview said after {SEEN_S:.0f} s: usage may have arrived meanwhile. "
+            self._outcome.set_content(tag("p", said, link(f"See {customer}", "customers", customer), class_="note"))
+        self._state.set_content(tag("span", f"Version {version}; nothing changed", class_="soft"))
+
+    # Two people at once
+
+    async def _overtaken(self) -> None:
+        """Somebody has saved meanwhile: show what both have changed, and let the person decide. Nothing was published."""
+        base, mine = self._opened.data, edits.data_in("contract", self._text)
+        theirs = await self._visit.ask(open_contract, self._visit.held, self._name)
+        versions = await self._visit.ask(self._visit.held.warehouse.history, "contract", self._name)
+        author = next((each.author for each in versions if each.version == theirs.version), "somebody")
+        both = merge(base, mine, theirs.data)
+        with ui.dialog().props('persistent aria-label="Somebody was quicker"') as dialog, ui.card().style("max-width: 48rem; width: 100%"):
+            raw(tag("h2", f"Version {theirs.version} was saved by {author} while you were editing version {self._opened.version}"))
+            raw(tag("p", "Nothing of yours was published, and nothing is lost. Decide how to go on; you see the preview again before you save.", class_="soft"))
+            raw(tag("div", tag("b", f"{author} has changed"), changes.places(documents.differences(base, theirs.data))))
+            raw(tag("div", tag("b", "You have changed"), changes.places(documents.differences(base, mine))))
+            if both.conflicts:
+                raw(tag("p", f"Both have changed: {', '.join(both.conflicts)}", class_="note"))
+
+            def decide(data: dict[str, Any]) -> None:
+                self._opened = theirs
+                self._kind = self._former = None
+                self._form.clear()
+                self._write(data)
+                dialog.close()
+
+            with ui.element("div").classes("chips"):
+                ui.button("Take both" + (", mine where both have changed" if both.conflicts else ""), on_click=lambda: decide(both.data)).props("no-caps color=primary")
+                ui.button("Only mine", on_click=lambda: decide(mine)).props("no-caps outline")
+                ui.button("Only theirs", on_click=lambda: decide(theirs.data)).props("no-caps outline")
+        dialog.open()
+
+
+def _head(opened: Opened) -> Html:
+    contract = opened.contract
+    names = tag("span", link(contract.id, "contracts", contract.id), " of ", link(contract.customer, "customers", contract.customer))
+    return tag("div", tag("h1", f"Edit {contract.id}"), badge(f"version {opened.version}"), names, class_="head")
+
+
+@ui.page("/contracts/{name}/edit")
+async def page(request: Request, name: str) -> Response | None:
+    visit = await enter(request)
+    if not isinstance(visit, Visit):
+        return visit
+    with frame(visit, "Customers", f"Edit {name}"):
+        where = ui.element("div").style("display: grid; gap: 1rem")
+
+        async def load() -> Opened:
+            if not visit.caller.may("write"):
+                raise ForbiddenError(Wrong("", f"your key may {visit.caller.scope}; an edit needs one that may write"))
+            return await visit.ask(open_contract, visit.held, name)
+
+        def draw(opened: Opened) -> None:
+            raw(_head(opened))
+            Editor(visit, opened).draw()
+
+        later(where, load, draw, 10)
+    return None

@@ -1,0 +1,270 @@
+"""/customers/ID: the draft invoice as it grows, what is left of commits and credits, spend by day, thresholds."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from fastapi import Request, Response
+from nicegui import app, ui
+
+from console import spreading
+from console.api import customers
+from console.errors import missing
+from console.pages.parts.chart import DAY_MS, chart
+from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.gauge import balance_gauge, gauge, share
+from console.pages.parts.invoice import KINDS, STATUS, amounts, invoice_list, invoice_table
+from console.pages.parts.pulse import BEAT_S, Pulse
+from console.pages.parts.states import FAILURES, empty, failed, fill
+from console.pages.parts.text import Html, badge, day, href, join, link, moment, money, number, row, table, tag
+from console.pages.parts.visit import Visit, enter
+from console.services import Services
+from contracts.contract import Contract, Threshold
+from contracts.instants import instant_ms
+from contracts.money import exponent
+from contracts.result import Alert, Balance, Invoice
+from pipelines.warehouse import reads
+
+CLOCK = "SELECT toUnixTimestamp64Milli(max(as_of)) FROM invoice_revisions WHERE customer = {customer:String}"
+SLOW_S = 2.0
+"""Chart and ledgers follow at this pace: they read more than the invoice does."""
+HOUR_MS = 3_600_000
+
+
+class Account(NamedTuple):
+    """A customer as it is now."""
+
+    contracts: Sequence[Contract]
+    invoices: Sequence[Invoice]
+    balances: Sequence[Balance]
+    alerts: Sequence[Alert]
+    names: dict[str, str]
+    """Names of products by id."""
+    clock_ms: int
+
+    @property
+    def draft(self) -> Invoice | None:
+        """The usage invoice of the running period, else the last one."""
+        usage = [each for each in self.invoices if each.kind == "usage" and each.status != "void"]
+        drafts = [each for each in usage if each.status == "draft" and each.starting_ms <= self.clock_ms] or usage
+        return max(drafts, key=lambda each: (each.starting_ms, each.total), default=None)
+
+    @property
+    def currency(self) -> str:
+        return self.invoices[-1].currency if self.invoices else "USD"
+
+
+def read(held: Services, customer: str) -> Account:
+    """Raises NotFoundError, UnavailableError."""
+    papers = held.books.now()
+    contracts = customers.contracts_of(held, customer)
+    if not contracts and papers.objects.get("customer", customer) is None:
+        raise missing("customer", customer)
+    names: dict[str, str] = {}
+    for each in contracts:
+        found = papers.documents.catalogues.get(each.catalogue)
+        names |= {name: product.name for name, product in found.catalogue.products.items()} if found else {}
+    with held.warehouse.client() as client:
+        invoices = reads.invoices_of(client, customer)
+        balances, alerts = reads.balances_of(client, customer), reads.alerts(client, customer=customer)
+    return Account(contracts, invoices, balances, alerts, names, int(held.warehouse.query(CLOCK, customer=customer)[0][0]))
+
+
+def spend(held: Services, account: Account) -> dict[int, dict[str, Decimal]]:
+    """What the running period's usage comes to, by day and product."""
+    invoice = account.draft
+    contract = next((each for each in account.contracts if invoice and each.id == invoice.contract), None)
+    if invoice is None or contract is None:
+        return {}
+    metered = spreading.hours(held.warehouse, [contract.customer, *contract.aliases], contract.catalogue, invoice.starting_ms, invoice.ending_ms)
+    found: dict[int, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for part in spreading.spread(invoice, metered, DAY_MS):
+        if part.line.product and part.line.kind != "commit":
+            found[part.start_ms][part.line.product] += part.amount
+    return found
+
+
+def forecast(invoice: Invoice, clock_ms: int) -> Decimal | None:
+    """The total at the end of the period if usage goes on as so far; none: too early, or over."""
+    passed = clock_ms - invoice.starting_ms
+    if invoice.status != "draft" or not HOUR_MS <= passed < invoice.ending_ms - invoice.starting_ms:
+        return None
+    return (invoice.total * (invoice.ending_ms - invoice.starting_ms) / passed).quantize(Decimal(1).scaleb(-exponent(invoice.currency)))
+
+
+def figures(account: Account) -> Html:
+    invoice = account.draft
+    if invoice is None:
+        return Html("")
+    ahead = forecast(invoice, account.clock_ms)
+    shown = [
+        (f"{KINDS[invoice.kind]} so far, {invoice.currency}" if invoice.status == "draft" else f"Total, {invoice.currency}", money(invoice.total, invoice.currency)),
+        (f"At this pace, {invoice.currency}", money(ahead, invoice.currency) if ahead is not None else "–"),
+        ("Period", f"{day(invoice.starting_ms)[5:]} – {day(invoice.ending_ms)[5:]}"),
+        ("Crossings", f"{sum(each.state == 'in_alarm' for each in account.alerts):,}"),
+    ]
+    return tag("div", *(tag("div", tag("span", name), tag("b", value), class_="figure") for name, value in shown), class_="figures")
+
+
+def draft(account: Account, before: dict[str, Decimal] | None) -> Html:
+    invoice = account.draft
+    if invoice is None:
+        return empty("No usage yet", "The draft invoice appears with the first event that one of the contract's products counts.")
+    head = tag(
+        "div", tag("h2", "Draft invoice" if invoice.status == "draft" else "Invoice"), badge(invoice.status, STATUS[invoice.status]),
+        tag("span", f"{invoice.contract}, {day(invoice.starting_ms)} – {day(invoice.ending_ms)}, as of ", moment(account.clock_ms), class_="soft"),
+        link("Print, PDF", "invoices", invoice.id, class_="right"), class_="head",
+    )  # fmt: skip
+    return join([head, invoice_table(invoice, account.names, before)])
+
+
+def balances(account: Account, ledgers: Sequence[dict[str, Any]]) -> Html:
+    if not account.balances:
+        return empty("No commit and no credit", "The contract's edit screen adds one.")
+    entries = {(each["contract"], each["id"]): each["entries"] for each in ledgers}
+    return join(
+        tag("div", balance_gauge(each, account.currency), _ledger(entries.get((each.contract, each.id), []), account.currency), style="margin-bottom: 1rem") for each in account.balances
+    )
+
+
+def _ledger(entries: Sequence[dict[str, Any]], currency: str) -> Html:
+    if not entries:
+        return Html("")
+    rows = [
+        row(
+            day(instant_ms(each["at"])),
+            link(each["type"].replace("_", "-"), "invoices", each["invoice"]) if each["invoice"] else each["type"].replace("_", "-"),
+            money(Decimal(each["amount"]), currency),
+            kinds=("", "", "num"),
+        )
+        for each in entries
+    ]
+    return tag("details", tag("summary", "Ledger"), table((("Day", ""), ("Entry", ""), (f"Amount, {currency}", "num")), rows, "Ledger"))
+
+
+def thresholds(account: Account) -> Html:
+    found = [(contract, each) for contract in account.contracts for each in contract.thresholds]
+    if not found:
+        return empty("No threshold", "Add one in the contract: who listens hears of every crossing.")
+    return join(_threshold(account, contract, each) for contract, each in found)
+
+
+def _threshold(account: Account, contract: Contract, limit: Threshold) -> Html:
+    mine = [each for each in account.alerts if (each.contract, each.threshold) == (contract.id, limit.id)]
+    alarm = bool(mine) and mine[-1].state == "in_alarm"
+    money_like = limit.measure in ("spend", "balance", "invoice_total")
+    at = money(limit.at, account.currency) if money_like else number(limit.at)
+    reached = ""
+    if limit.measure == "spend" and account.draft is not None:
+        percent = share(account.draft.total, limit.at)
+        reached = gauge(percent, f"{limit.id}: {percent} percent reached", low=alarm)
+    rows = [
+        row(f"#{each.crossing}", badge("in alarm", "bad") if each.state == "in_alarm" else badge("ok", "ok"), number(each.value), moment(each.at_ms), kinds=("", "", "num", ""))
+        for each in reversed(mine[-20:])
+    ]
+    crossings = table((("Crossing", ""), ("State", ""), ("Value", "num"), ("At", "")), rows, f"Crossings of {limit.id}") if rows else tag("p", "Not crossed yet.", class_="soft")
+    head = tag("div", tag("b", limit.id), badge("in alarm" if alarm else "ok", "bad" if alarm else "ok"), class_="pair")
+    return tag("div", head, tag("span", f"{limit.measure.replace('_', ' ')} reaches {at}" + (f", then every {number(limit.repeat)}" if limit.repeat else ""), class_="soft"), reached, crossings)
+
+
+class Screen:
+    """The parts of the page and what they show; each part is sent again only when it differs."""
+
+    def __init__(self, visit: Visit, customer: str) -> None:
+        self._visit = visit
+        self._customer = customer
+        self._pulse: Pulse = app.state.pulse
+        self._moves = -1
+        self._slow_moves = -1
+        self._amounts: dict[str, Decimal] | None = None
+        self._account: Account | None = None
+        self._ledgers: list[dict[str, Any]] = []
+        self._busy = False
+
+    def draw(self, account: Account) -> None:
+        """The page's parts, for the first time."""
+        with ui.element("div").classes("card"):
+            self._figures = raw()
+        with ui.element("div").classes("card"):
+            self._draft = raw()
+        with ui.element("div").classes("grid2"):
+            with card("Commits and credits"):
+                self._balances = raw()
+            with card("Thresholds"):
+                self._thresholds = raw()
+        with card("Spend by product and day"):
+            self._chart = raw(Html('<div class="bone" style="height:12rem" aria-busy="true"></div>'))
+        with card("Invoices"):
+            self._invoices = raw()
+        self._trouble = raw()
+        self._show(account)
+        ui.timer(BEAT_S, self._beat)
+        ui.timer(SLOW_S, self._slowly)
+
+    def _show(self, account: Account) -> None:
+        self._account = account
+        self._figures.set_content(figures(account))
+        self._draft.set_content(draft(account, self._amounts))
+        self._amounts = amounts(account.draft) if account.draft else {}
+        self._balances.set_content(balances(account, self._ledgers))
+        self._thresholds.set_content(thresholds(account))
+        self._invoices.set_content(invoice_list(account.invoices) if account.invoices else empty("No invoice yet", "The first one appears with the first usage."))
+
+    async def _beat(self) -> None:
+        if self._busy:  # a slow warehouse is not asked twice at once
+            return
+        self._busy = True
+        try:
+            moves = await self._pulse.moves(self._customer)
+            if moves != self._moves:
+                self._show(await self._visit.ask(read, self._visit.held, self._customer))
+                self._moves = moves
+            self._trouble.set_content(Html(""))
+        except FAILURES as error:
+            self._trouble.set_content(failed(error))
+        finally:
+            self._busy = False
+
+    async def _slowly(self) -> None:
+        if self._slow_moves == self._moves or self._account is None:
+            return
+        self._slow_moves = self._moves
+        account = self._account
+        try:
+            found = await self._visit.ask(spend, self._visit.held, account)
+            told = await self._visit.ask(customers.ledgers, self._visit.held, self._visit.caller, self._customer)
+        except FAILURES as error:
+            self._chart.set_content(failed(error))
+            return
+        self._ledgers = told["ledgers"]
+        self._balances.set_content(balances(account, self._ledgers))
+        invoice = account.draft
+        none = empty("Nothing spent in this period", "Each product gets a colour once it is used.")
+        self._chart.set_content(chart(found, invoice.starting_ms, invoice.ending_ms, account.names, invoice.currency) if invoice and found else none)
+
+
+def _head(customer: str, visit: Visit) -> Html:
+    contracts = customers.contracts_of(visit.held, customer)
+    links = [link(each.id, "contracts", each.id) for each in contracts]
+    edit = tag("a", "Edit contract", href=href("contracts", contracts[0].id, "edit"), class_="right") if contracts and visit.caller.may("write") else ""
+    return tag("div", tag("h1", customer), tag("span", *join_with(links, ", ")), edit, class_="head")
+
+
+def join_with(parts: Sequence[Html], between: str) -> list[Any]:
+    return [each for part in parts for each in (part, between)][:-1]
+
+
+@ui.page("/customers/{customer}")
+async def page(request: Request, customer: str) -> Response | None:
+    visit = await enter(request, customer=customer)
+    if not isinstance(visit, Visit):
+        return visit
+    with frame(visit, "Customers", customer):
+        raw(await visit.ask(_head, customer, visit))
+        where = ui.element("div").style("display: grid; gap: 1rem")
+        screen = Screen(visit, customer)
+        with where:
+            raw(Html('<div class="card"><div class="bone"></div><div class="bone"></div><div class="bone" style="width:60%"></div></div>'))
+        ui.timer(0.01, lambda: fill(where, lambda: visit.ask(read, visit.held, customer), screen.draw, 8), once=True)
+    return None

@@ -1,0 +1,97 @@
+"""/lines/ID: how a line came about, from its windows and the rate that holds down to the ids of events."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from fastapi import Request, Response
+from nicegui import ui
+
+from console.errors import NotFoundError, Wrong, missing
+from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.states import empty, later
+from console.pages.parts.text import Html, badge, join, link, number, row, table, tag
+from console.pages.parts.visit import Visit, enter
+from console.services import Services
+from pipelines.warehouse import reads
+
+EVENTS = 20
+
+
+def read(held: Services, name: str) -> dict[str, Any]:
+    """The explanation as JSON, with its `text`. Raises NotFoundError, UnavailableError."""
+    from pipelines.explaining import UnknownLineError, explained  # noqa: PLC0415 - the rating core is loaded when it is first needed
+
+    with held.warehouse.client() as client:
+        if reads.customer_of_line(client, name) is None:
+            raise missing("line", name)
+        try:
+            found = explained(client, name, events=EVENTS)
+        except UnknownLineError as error:
+            raise NotFoundError(Wrong("", str(error))) from error
+    return {**found.json(), "text": found.explanation.text()}
+
+
+def _events(found: Mapping[str, Any]) -> Html:
+    if not found["events"]:
+        return empty("No event stands behind this line", "It is a fixed amount, or comes from a commit.")
+    rows = [
+        row(
+            tag("a", each["transaction_id"], href=f"/events?transaction_id={each['transaction_id']}"),
+            each["customer"],
+            tag("time", each["timestamp"]),
+            ", ".join(f"{key}: {value}" for key, value in each["properties"].items()),
+            kinds=("", "wide", "", ""),
+        )
+        for each in found["events"]
+    ]
+    return join([
+        tag("p", f"The first {len(rows)} of {found['event_count']:,}", class_="soft"),
+        table((("Transaction", ""), ("Customer", "wide"), ("When", ""), ("Properties", "")), rows, "Events behind the line"),
+    ])  # fmt: skip
+
+
+def _overrides(found: Mapping[str, Any]) -> Html:
+    if not found.get("overrides"):
+        return tag("p", "No override reaches this line: the list price holds.", class_="soft")
+    rows = [row(each["id"], each["effect"], badge("wins", "ok") if each["wins"] else badge("loses"), each["reason"]) for each in found["overrides"]]
+    return table((("Override", ""), ("Effect", ""), ("", ""), ("Why", "")), rows, "Overrides that reach the line")
+
+
+def _steps(found: Mapping[str, Any]) -> Html:
+    rows = [
+        row(*(number(Decimal(str(each[name]))) if each.get(name) is not None else "" for name in ("quantity", "unit_price", "exact", "amount")), kinds=("num",) * 4)
+        for each in found.get("steps") or []
+    ]
+    return table((("Quantity", "num"), ("Unit price", "num"), ("Exactly", "num"), ("Amount", "num")), rows, "Arithmetic") if rows else Html("")
+
+
+@ui.page("/lines/{name}")
+async def page(request: Request, name: str) -> Response | None:
+    visit = await enter(request, owner=lambda held: owner_of(held, name))
+    if not isinstance(visit, Visit):
+        return visit
+    with frame(visit, "Customers", "Line"):
+        raw(tag("h1", "How this line came about"))
+        where = ui.element("div").style("display: grid; gap: 1rem")
+
+        def draw(found: dict[str, Any]) -> None:
+            with card("In words"):
+                raw(tag("div", tag("pre", found["text"]), class_="scroll", tabindex="0"))
+                if found.get("invoice"):
+                    raw(tag("p", link("To the invoice", "invoices", str(found["invoice"]))))
+            with card("Arithmetic"):
+                raw(_steps(found))
+            with card("Overrides"):
+                raw(_overrides(found))
+            with card("Events"):
+                raw(_events(found))
+
+        later(where, lambda: visit.ask(read, visit.held, name), draw, 8)
+    return None
+
+
+def owner_of(held: Services, name: str) -> str | None:
+    """Whose line it is; none: there is no such line."""
+    with held.warehouse.client() as client:
+        return reads.customer_of_line(client, name)

@@ -1,0 +1,167 @@
+"""/: events a second, what today has brought, who is near a threshold, how the stages do. Live."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from fastapi import Request, Response
+from nicegui import ui
+
+from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.gauge import gauge, share
+from console.pages.parts.states import FAILURES, empty, failed, later
+from console.pages.parts.text import Html, badge, link, money, number, row, table, tag
+from console.pages.parts.visit import Visit, enter
+from console.services import Services
+from pipelines.local import addresses
+
+LOOK_S = 1.0
+KEPT = 10
+"""Looks over which events a second are told."""
+NEAR = 80
+"""From this many percent on a customer is near a threshold."""
+EVENTS = "SELECT count() FROM usage_event_records"
+DRAFTS = """
+SELECT customer, contract, currency, max(total), argMax(id, total) FROM invoices
+WHERE kind = 'usage' AND status = 'draft' GROUP BY customer, contract, currency"""
+TODAY = """
+SELECT currency, sum(total) FROM invoices WHERE kind = 'usage' AND status = 'draft'
+AND starting_at <= now64(3) AND ending_before > now64(3) GROUP BY currency ORDER BY currency"""
+ALARMS = "SELECT customer, contract, threshold, argMax(state, (crossing, state = 'ok')) FROM alerts GROUP BY customer, contract, threshold"
+STATES = {"running": "ok", "up": "ok", "starting": "warn", "stopping": "warn"}
+
+
+class Near(NamedTuple):
+    customer: str
+    contract: str
+    threshold: str
+    spent: Decimal
+    at: Decimal
+    currency: str
+    alarm: bool
+
+
+class Seen(NamedTuple):
+    at_s: float
+    events: int
+    today: Sequence[tuple[str, Decimal]]
+    near: Sequence[Near]
+    stages: Sequence[dict[str, Any]]
+
+
+class Watch:
+    """One look a second for all who have the page open."""
+
+    def __init__(self) -> None:
+        self._seen: Seen | None = None
+
+    def look(self, held: Services) -> Seen:
+        if self._seen is None or time.monotonic() - self._seen.at_s >= LOOK_S * 0.8:
+            self._seen = _read(held)
+        return self._seen
+
+
+WATCH = Watch()
+
+
+def _read(held: Services) -> Seen:
+    book = addresses.read(held.deployment.settings.data) or {}
+    events = int(held.warehouse.query(EVENTS)[0][0])
+    today = [(row[0], row[1]) for row in held.warehouse.query(TODAY)]
+    return Seen(time.monotonic(), events, today, _near(held), book.get("stages", []))
+
+
+def _near(held: Services) -> list[Near]:
+    """Spend thresholds that are reached to `NEAR` percent, the nearest first."""
+    contracts = held.books.now().documents.contracts
+    alarms = {(row[0], row[1], row[2]): row[3] == "in_alarm" for row in held.warehouse.query(ALARMS)}
+    found = []
+    for customer, contract, currency, total, _ in held.warehouse.query(DRAFTS):
+        recorded = contracts.get(contract)
+        for limit in recorded.contract.thresholds if recorded else ():
+            if limit.measure == "spend" and limit.repeat is None and share(total, limit.at) >= NEAR:
+                found.append(Near(customer, contract, limit.id, total, limit.at, currency, alarms.get((customer, contract, limit.id), False)))
+    return sorted(found, key=lambda each: each.spent / each.at if each.at else 0, reverse=True)[:50]
+
+
+def figures(seen: Seen, rate: float | None) -> Html:
+    spend = " · ".join(f"{money(total, currency)} {currency}" for currency, total in seen.today) or "–"
+    alarms = sum(each.alarm for each in seen.near)
+    shown = [
+        ("Events a second", "…" if rate is None else f"{rate:,.0f}"),
+        ("Events in the warehouse", f"{seen.events:,}"),
+        (f"Drafts that run on {datetime.now(UTC):%Y-%m-%d}", spend),
+        ("In alarm", f"{alarms:,}"),
+    ]
+    return tag("div", *(tag("div", tag("span", name), tag("b", value), class_="figure") for name, value in shown), class_="figures")
+
+
+def near(found: Sequence[Near]) -> Html:
+    if not found:
+        return empty("Nobody is near a threshold", f"Customers appear here from {NEAR} percent of a spend threshold on.")
+    rows = [
+        row(
+            tag("span", link(each.customer, "customers", each.customer), tag("small", each.threshold)),
+            tag("span", gauge(share(each.spent, each.at), f"{share(each.spent, each.at)} percent", low=each.alarm), f"{money(each.spent, each.currency)} of {number(each.at)} {each.currency}"),
+            badge("in alarm", "bad") if each.alarm else badge("near", "warn"),
+        )
+        for each in found
+    ]
+    return table((("Customer", ""), ("Spend", ""), ("", "")), rows, "Customers near a threshold")
+
+
+def stages(found: Sequence[dict[str, Any]]) -> Html:
+    if not found:
+        return empty("The stages run elsewhere", "This console's data folder has no stack of its own; look at the servers' own monitoring.")
+    rows = [
+        row(
+            each["name"], badge(str(each.get("state")), STATES.get(str(each.get("state")), "bad")),
+            "–" if each.get("lag") is None else f"{each['lag']:,}",
+            "–" if each.get("last_commit_age_s") is None else f"{each['last_commit_age_s']:,.0f} s",
+            kinds=("", "", "num", "num"),
+        )
+        for each in found
+    ]  # fmt: skip
+    return table((("Stage", ""), ("State", ""), ("Lag", "num"), ("Last commit", "num")), rows, "Stages")
+
+
+@ui.page("/")
+async def page(request: Request) -> Response | None:
+    visit = await enter(request)
+    if not isinstance(visit, Visit):
+        return visit
+    with frame(visit, "Overview", "Overview"):
+        raw(tag("h1", "Overview"))
+        where = ui.element("div").style("display: grid; gap: 1rem")
+        looks: deque[tuple[float, int]] = deque(maxlen=KEPT)
+
+        def draw(seen: Seen) -> None:
+            with card():
+                top = raw(figures(seen, None))
+            with ui.element("div").classes("grid2"):
+                with card("Near a threshold"):
+                    closest = raw(near(seen.near))
+                with card("Stages"):
+                    health = raw(stages(seen.stages))
+            trouble = raw()
+
+            async def beat() -> None:
+                try:
+                    now = await visit.ask(WATCH.look, visit.held)
+                except FAILURES as error:
+                    trouble.set_content(failed(error))
+                    return
+                trouble.set_content(Html(""))
+                looks.append((now.at_s, now.events))
+                passed_s = looks[-1][0] - looks[0][0]
+                top.set_content(figures(now, (looks[-1][1] - looks[0][1]) / passed_s if passed_s > 0 else None))
+                closest.set_content(near(now.near))
+                health.set_content(stages(now.stages))
+
+            ui.timer(LOOK_S, beat)
+
+        later(where, lambda: visit.ask(WATCH.look, visit.held), draw, 8)
+    return None

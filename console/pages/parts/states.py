@@ -1,0 +1,66 @@
+"""A part of a page while it waits, when there is nothing, and when something is wrong. No part waits blank: bones are drawn first."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import KafkaException
+from nicegui import ui
+
+from console.errors import ApiError, Wrong, problems
+from console.pages.parts.frame import raw
+from console.pages.parts.text import Html, join, tag
+from contracts.errors import DocumentError, TaximeterError
+
+Found = TypeVar("Found")
+FAILURES = (ApiError, TaximeterError, ClickHouseError, KafkaException, OSError)
+
+
+def bones(lines: int = 4) -> Html:
+    widths = (92, 78, 85, 64, 71)
+    return tag("div", *(tag("div", class_="bone", style=f"width:{widths[at % len(widths)]}%") for at in range(lines)), aria_busy="true", aria_label="loading")
+
+
+def empty(what: str, next_step: str | Html) -> Html:
+    """Nothing there, and what one would do about it."""
+    return tag("div", tag("b", what), tag("span", next_step), class_="state")
+
+
+def wrongs(error: Exception) -> list[Wrong]:
+    """What is wrong, field by field."""
+    if isinstance(error, ApiError):
+        return list(error.wrong)
+    if isinstance(error, DocumentError):
+        return problems(error.problems)
+    return [Wrong("", str(error).splitlines()[0][:300] if str(error) else type(error).__name__)]
+
+
+def failed(error: Exception) -> Html:
+    found = wrongs(error)
+    said = join(tag("li", *([tag("code", each.field), ": "] if each.field else []), each.message) for each in found)
+    return tag("div", tag("b", "That did not work"), tag("ul", said, class_="wrong"), class_="state bad", role="alert")
+
+
+async def fill(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None], lines: int = 4) -> None:
+    """Bones, then what `load` brings, drawn into `where`; a failure is told, with a button to try again."""
+    where.clear()
+    with where:
+        raw(bones(lines))
+    try:
+        found = await load()
+    except FAILURES as error:
+        where.clear()
+        with where:
+            raw(failed(error))
+            ui.button("Try again", on_click=lambda: fill(where, load, draw, lines)).props("outline no-caps")
+        return
+    where.clear()
+    with where:
+        draw(found)
+
+
+def later(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None], lines: int = 4) -> None:
+    """As `fill`, once the page is there."""
+    with where:
+        raw(bones(lines))
+    ui.timer(0.01, lambda: fill(where, load, draw, lines), once=True)
