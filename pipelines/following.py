@@ -18,11 +18,13 @@ class Follower:
         """`partitions`: only these; all of them when they are left out. Raises KeyError while there is no such topic, KafkaException."""
         self._topic = topic
         self._take = take
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        # log_level 2: what a client complains about is told once, by whoever waits for it
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
                 "group.id": f"taximeter-follower-{topic}",
+                "log_level": 2,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
