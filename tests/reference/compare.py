@@ -65,7 +65,11 @@ def _lines(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decimal, 
     for invoice in _standing(result, case):
         if invoice["kind"] != "usage":
             continue
+        # Where a quantity falls, the rules say how much a credit covers, and not which lines.
+        falls = any(line["kind"] in {"usage", "correction"} and Decimal(line["amount"]) < 0 for line in invoice["lines"])
         for line in invoice["lines"]:
+            if falls and line["kind"] == "commit":
+                continue
             if not Decimal(line["amount"]) or (line["kind"] == "commit" and line["commit"] in postpaid):
                 continue
             detailed = line["kind"] in {"usage", "correction"}
@@ -77,7 +81,7 @@ def _lines(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decimal, 
                 moment(line["starting_at"]),
                 moment(line["ending_before"]),
                 line["tier"] if detailed else None,
-                line["commit"],
+                None if falls else line["commit"],
                 line["override"] if detailed else None,
                 round(Decimal(line["unit_price"]), 12) if detailed and line["unit_price"] is not None else None,
             )

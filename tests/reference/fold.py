@@ -55,6 +55,8 @@ class Facts:
     true_ups: set[tuple[str, str]] = field(default_factory=set)
     reopened: dict[tuple[str, int], int] = field(default_factory=dict)
     """When a reopened invoice (contract, start) is final again: one grace after it was reopened."""
+    corrections: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Contracts without a next invoice that have a correction invoice as a draft: since when, and when it is final."""
 
     def standing(self) -> Iterable[Invoice]:
         return (invoice for invoice in self.invoices if invoice.status == "final")
@@ -209,19 +211,37 @@ def _roll(contract: Contract, known: Known, facts: Facts, folded: Folded, clock:
 def bills(contract: Contract, known: Known, facts: Facts, folded: Folded, clock: int) -> list[Invoice]:
     """A contract's open periods in order, with everything but draws; lines of children that it pays are on them."""
     found: list[Invoice] = []
-    for number, period in enumerate(open_periods(contract, known, facts, clock)):
+    for period in open_periods(contract, known, facts, clock):
         bill = Invoice(contract.id, "usage", "draft", period.start, period.end, period.end, [])
         for each in at_home(contract, known):
             for own in open_periods(each, known, facts, clock):
                 if period.start <= own.start < period.end:
                     _bill(bill, each, own, known, facts, folded, clock)
-            if number == 0 and contract.late_usage == "next_invoice":
-                for closed, billed, late in late_of(each, known, facts, clock):
-                    _mine(bill, each, correction_items(each, known.catalogue, folded.segments, closed, billed, late, clock))
-                    bill.corrected |= {event.place for event in late}
+            for closed, billed, late in late_of(each, known, facts, clock) if contract.late_usage == "next_invoice" else ():
+                if next_open(contract, closed, known, facts, clock) == period:
+                    _correct(bill, each, closed, billed, late, known, folded, clock)
         bill.undrawn = adjusted(contract, known.catalogue, period, bill.undrawn, clock)
         found.append(bill)
+    if contract.id in facts.corrections:
+        since = facts.corrections[contract.id][0]
+        bill = Invoice(contract.id, "correction", "draft", since, since, since, [])
+        for each in at_home(contract, known):
+            for closed, billed, late in late_of(each, known, facts, clock):
+                _correct(bill, each, closed, billed, late, known, folded, clock)
+        for number, item in enumerate(bill.undrawn):
+            item.net, item.number = item.amount, number
+        found.append(bill)
     return found
+
+
+def next_open(contract: Contract, closed: Period, known: Known, facts: Facts, clock: int) -> Period | None:
+    """The next invoice after a final one, for its corrections."""
+    return next((period for period in open_periods(contract, known, facts, clock) if period.start >= closed.end), None)
+
+
+def _correct(bill: Invoice, contract: Contract, closed: Period, billed: Sequence[Event], late: Sequence[Event], known: Known, folded: Folded, clock: int) -> None:
+    _mine(bill, contract, correction_items(contract, known.catalogue, folded.segments, closed, billed, late, clock))
+    bill.corrected |= {event.place for event in late}
 
 
 def _bill(bill: Invoice, contract: Contract, period: Period, known: Known, facts: Facts, folded: Folded, clock: int) -> None:

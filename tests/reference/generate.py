@@ -26,7 +26,10 @@ AGGREGATIONS: Final = ("count", "max", "min", "latest", "unique", "time_weighted
 APART: Final = (
     ("tiered", ("package", "flat", "volume", "tier_flats", "dimensional")),
     ("finalize", ("postpaid",)),
-    ("shared", ("arrears", "composite", "minimum")),
+    ("regenerate", ("drop",)),
+    ("shared", ("arrears", "composite", "minimum", "time_weighted")),
+    ("rollover", ("carry",)),
+    ("usage_alert", ("carry",)),
 )
 """Features that say nothing about each other in the rules, or whose meeting is a doubt: not in one case."""
 START: Final = datetime(2025, 1, 1, tzinfo=UTC)
@@ -39,11 +42,12 @@ def stamp(when: datetime) -> str:
 def generate(seed: int, features: Collection[str] | None = None) -> dict[str, Any]:
     """One case. `features` None: a random handful."""
     rng = random.Random(f"case-{seed}")
+    mixed = features is None
     if features is None:
         features = set(rng.sample(FEATURES, rng.randint(1, 7)))
     if "time_weighted" in features and rng.random() < 0.95:
         features = {each for each in features if not each.endswith("_alert")} | {"time_weighted"}
-    for one, others in APART:
+    for one, others in APART if mixed else ():
         if one in features:
             features = set(features) - set(others)
     return Maker(rng, frozenset(features)).case(seed)

@@ -9,11 +9,10 @@ import msgspec
 from contracts.case import Action, Case, Edit
 from contracts.contract import Contract
 from tests.reference.alerts import Alert, Watch
-from tests.reference.draws import Paid, drawn
 from tests.reference.events import Event, Known, all_events, judged
-from tests.reference.fold import Facts, Folded, Invoice, all_periods, children, fold, grace, home, late_of, open_periods, over, span
+from tests.reference.fold import Facts, Folded, Invoice, all_periods, fold, grace, home, late_of, next_open, open_periods, span
 from tests.reference.grants import Segment, pays_for, segments_of
-from tests.reference.lines import Item, correction_items
+from tests.reference.lines import Item
 from tests.reference.schedules import scheduled
 from tests.reference.times import FOREVER, parse
 
@@ -68,7 +67,10 @@ def pass_time(books: Books, to: int) -> None:
         if due and min(each[0] for each in due) <= at:
             _, _, name, key = min(due)
             contract = books.known.contracts[name]
-            if key[0] == "usage":
+            if key[0] == "correction":
+                freeze(books, contract, int(key[1]), books.now, "correction")
+                del books.facts.corrections[name]
+            elif key[0] == "usage":
                 freeze(books, contract, int(key[1]), books.now)
             else:
                 issue(books, contract, key, books.now)
@@ -86,6 +88,9 @@ def _due(books: Books) -> Iterable[tuple[int, int, str, tuple[str, ...]]]:
         for period in open_periods(contract, books.known, books.facts, until) if home(contract, books.known) is contract else ():
             at = books.facts.reopened.get((contract.id, period.start), 0)
             yield max(at, period.end + grace(contract)), 0, contract.id, ("usage", str(period.start))
+        if contract.id in books.facts.corrections:
+            since, at = books.facts.corrections[contract.id]
+            yield at, 0, contract.id, ("correction", str(since))
         for each in scheduled(contract, books.known.catalogue, until):
             if (contract.id, *each.key) not in books.facts.issued:
                 yield each.at, 1, contract.id, each.key
@@ -95,11 +100,11 @@ def _latest(case: Case) -> int:
     return max(parse(each) for each in [*([case.as_of] if case.as_of else []), *(reading.as_of for reading in case.readings)])
 
 
-def freeze(books: Books, contract: Contract, start: int, at: int) -> None:
+def freeze(books: Books, contract: Contract, start: int, at: int, kind: str = "usage") -> None:
     """The draft of a period becomes final."""
     folded = fold(books.known, books.facts, at)
     for draft in folded.drafts:
-        if draft.contract == contract.id and draft.start == start:
+        if (draft.contract, draft.start, draft.kind) == (contract.id, start, kind):
             books.facts.invoices.append(replace(draft, status="final"))
             return
 
@@ -122,29 +127,16 @@ def _follow(books: Books) -> None:
                 if closed is not None:
                     books.facts.invoices = [i for i in books.facts.invoices if i is not closed]
                     books.facts.reopened[closed.contract, closed.start] = books.now + grace(home(contract, books.known))
-        elif late and contract.late_usage == "next_invoice" and not open_periods(contract, books.known, books.facts, books.now) and _over(contract, books):
-            _correct(books, contract)
+        elif late and contract.late_usage == "next_invoice" and _over(contract, books):
+            last = home(contract, books.known)
+            if any(next_open(last, period, books.known, books.facts, books.now) is None for period, _, _ in late):
+                books.facts.corrections.setdefault(last.id, (books.now, books.now + grace(last)))
     _true_ups(books)
 
 
 def _over(contract: Contract, books: Books) -> bool:
     """No further period will come."""
     return span(contract)[1] <= books.now
-
-
-def _correct(books: Books, contract: Contract) -> None:
-    """No open invoice is left to carry a correction: it is an invoice of its own."""
-    folded = fold(books.known, books.facts, books.now)
-    items: list[Item] = []
-    places: set[int] = set()
-    for period, billed, events in late_of(contract, books.known, books.facts, books.now):
-        items += correction_items(contract, books.known.catalogue, folded.segments, period, billed, events, books.now)
-        places |= {event.place for event in events}
-    for number, item in enumerate(items):
-        item.net, item.owner, item.number = item.amount, contract, number
-    segments = [segment for segment in folded.segments if not over(segment, books.known, books.facts, books.now)]
-    lines = drawn(books.known.catalogue, items, segments, folded.left, children(books.known), {}, Paid(items))
-    books.facts.invoices.append(Invoice(home(contract, books.known).id, "correction", "final", books.now, books.now, books.now, lines, set(), places, items))
 
 
 class Refused(Exception):
@@ -156,7 +148,7 @@ def act(books: Books, action: Action, at: int) -> None:
     assert target is not None
     contract = books.known.contracts.get(target.contract)
     if contract is None:
-        return
+        raise Refused("nobody knows that contract yet")
     start = parse(target.starting_at, contract.billing.timezone)
     standing = [i for i in books.facts.invoices if i.contract == contract.id and i.kind == "usage" and i.start == start]
     if action.void is not None:

@@ -32,7 +32,7 @@ class Terms(NamedTuple):
         if self.override is not None:
             return (self.override.id,)
         found: list[str] = []
-        for each in sorted(self.rivals, key=lambda o: o.priority if self.explicit else o.multiplier if o.multiplier is not None else (o.tiers or [])[0].multiplier):
+        for each in sorted(self.rivals, key=lambda o: o.priority if self.explicit else o.multiplier if o.multiplier is not None else min(t.multiplier for t in o.tiers or [])):
             found.append(each.id)
             if each.tiers is None:
                 break
