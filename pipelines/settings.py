@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     window_minutes: int = 60
     """The metering window: 60, 30 or 15."""
     workers: int = 1
+    hung_s: float = 120.0
+    """The supervisor starts a process again that has not said for so long how it does."""
     dedup_days: int = 34
     late_days: int = 34
     """Accepted event times reach back this many days from arrival."""

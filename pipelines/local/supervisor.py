@@ -45,6 +45,7 @@ STUCK_S: Final = 120.0
 """A stage that says it runs, has work, and commits nothing at all for so long is started again."""
 PARTITION_STUCK_S: Final = 600.0
 """The same of a single partition, while others move: it may just be slow."""
+HUNG_STOP_S: Final = 5.0
 LEAST_FREE_BYTES: Final = 256_000_000
 """With less on the disk nothing is started again: it would fail, or fill the rest."""
 
@@ -74,6 +75,8 @@ class Supervisor:
         self._written = 0.0
         self._full = False
         self._waits_for_kafka = False
+        self._heard: dict[str, tuple[float, float]] = {}
+        """By name: when its health file was written last, and since when (monotonic) we know that."""
 
     def stop(self) -> None:
         """Begin to stop; a second time: do not wait for anybody. Safe in a signal handler."""
@@ -154,6 +157,7 @@ class Supervisor:
             self._come_up()
         if changed or now - self._written > BOOK_S:
             self._restart_stuck(now)
+            self._restart_hung(now)
             self._write()
 
     def _come_up(self) -> None:
@@ -201,6 +205,19 @@ class Supervisor:
                 kept.ready = (
                     kafka.answers(self._addresses["kafka"], ASK_KAFKA_S) if name == "kafka" else self._health(name).get("state", "starting") != "starting"
                 )
+
+    def _restart_hung(self, now: float) -> None:
+        for name, kept in self._kept.items():
+            if not kept.ready or self._health(name).get("state") not in {"running", "waiting"}:
+                self._heard.pop(name, None)
+                continue
+            written = (self._data / "run" / f"health-{name}.json").stat().st_mtime
+            last, heard = self._heard.setdefault(name, (written, now))
+            if last != written:
+                self._heard[name] = (written, now)
+            elif now - heard > self._settings.hung_s:
+                self._say(f"{name} has not said anything for {self._settings.hung_s:.0f} s: starting it again")
+                kept.child.stop(HUNG_STOP_S)
 
     def _restart_stuck(self, now: float) -> None:
         for stage in self._stages:

@@ -35,15 +35,14 @@ class Standing(NamedTuple):
     moved_at: float | None
     """Epoch seconds of the last commit that was seen; none: none since the watch began."""
     stuck_since: float | None
-    """Records wait in a partition where nothing was committed since then; none: in none."""
+    """Records wait in a partition where nothing was committed since then (monotonic seconds, which do not count a machine's sleep); none: in none."""
 
     def stuck(self, whole_s: float, partition_s: float, alive_s: float) -> bool:
         """Whether records have waited so long while nothing at all was committed, or nothing in their partition, by a process that lives for `alive_s`."""
         if self.stuck_since is None:
             return False
-        now = time.time()
-        waited_s = min(now - self.stuck_since, alive_s)
-        return waited_s > partition_s or min(waited_s, now - (self.moved_at or 0.0)) > whole_s
+        waited_s = min(time.monotonic() - self.stuck_since, alive_s)
+        return waited_s > partition_s or min(waited_s, time.time() - (self.moved_at or 0.0)) > whole_s
 
 
 class Watch:
@@ -97,10 +96,10 @@ class Watch:
             self._standings[group] = self._compare(group, committed, ends)
 
     def _compare(self, group: str, committed: Offsets, ends: Offsets) -> Standing:
-        now = time.time()
+        now = time.monotonic()
         before = self._committed.get(group)
         if before is not None and before != committed:
-            self._moved[group] = now
+            self._moved[group] = time.time()
         self._committed[group] = committed
         lag, waits = 0, {}
         for place, offset in committed.items():

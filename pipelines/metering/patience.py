@@ -50,10 +50,13 @@ class Patience:
         self._waiting_for: str | None = None
         self._since = 0.0
         self.stopping_since: float | None = None
+        self.calling_since: float | None = None
+        """Since when the call at hand has not come back (monotonic seconds); none: no call is at hand."""
 
     def __call__(self, call: Callable[[], Result]) -> Result:
         """What `call` returns once it does. Raises KafkaException for errors that another try cannot mend, StoppedError."""
         while True:
+            self.calling_since = time.monotonic()
             try:
                 result = call()
             except KafkaException as error:
@@ -68,9 +71,12 @@ class Patience:
             else:
                 self.over()
                 return result
+            finally:
+                self.calling_since = None
 
     def wait(self, reason: str, who: str = "Kafka") -> None:
         """A moment's rest because of `reason`."""
+        self.calling_since = None
         if self._waiting_for is None:
             self._waiting_for = who
             self._since = time.monotonic()

@@ -10,12 +10,13 @@ partition that leaves waits for the transaction that has its offsets.
 
 import gc
 import logging
+import os
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +40,8 @@ log = logging.getLogger("taximeter.meter")
 
 REPORT_S: Final = 1.0
 ROTATE_S: Final = 3600.0
+HUNG_S: Final = 60.0
+"""A call of the committing half takes 10 s at most by its own word."""
 
 
 class Ending(NamedTuple):
@@ -149,6 +152,9 @@ class Worker:
         if self._ending is None:
             return
         ending, self._ending = self._ending, None
+        while not ending.answer.done():
+            wait([ending.answer], REPORT_S)
+            self._end_if_hung()
         if not ending.answer.result():
             self._failed = True
             return
@@ -158,6 +164,17 @@ class Worker:
         self.counts.update(read=outcome.read, accepted=outcome.accepted, duplicate=outcome.duplicates, rejected=rejected)
         self.counts.update(outcome.reasons)
         self._progress = time.time()
+
+    def _end_if_hung(self) -> None:
+        """librdkafka's `send_offsets_to_transaction` may never return when the transaction has timed out while its coordinator moved (2.16 does not).
+
+        No thread can be ended, so the process is. Its successor fences the transaction off and reads the batch again.
+        """
+        since = self._committing.calling_since
+        if since is not None and time.monotonic() - since > HUNG_S:
+            log.critical("the Kafka client has not returned for %.0f s from a call of at most 10 s: ending, to be started again; nothing is lost", HUNG_S)
+            self._health.report("failed", error="the Kafka client hangs")
+            os._exit(1)
 
     def _welcome(self, partitions: list[int]) -> None:
         """Make partitions ready that were assigned: their ids must be known up to where reading begins."""

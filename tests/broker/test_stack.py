@@ -186,3 +186,13 @@ def test_topics_of_another_shape_are_refused_before_any_stage_starts(tmp_path: P
         done = taximeter("up", data=tmp_path / "own", TAXIMETER_KAFKA=kafka.bootstrap, TAXIMETER_CLICKHOUSE="http://127.0.0.1:9/taximeter")
     assert done.returncode == 2
     assert "set TAXIMETER_PARTITIONS=3" in done.stdout
+
+
+def test_a_stage_that_hangs_is_started_again(tmp_path: Path) -> None:
+    # given: a clock that is alive and does nothing any more
+    with Stack(tmp_path, only=["clock"], hung_s=3) as stack:
+        former = until(lambda: stack.pid("clock"), "a clock")
+        os.kill(former, signal.SIGSTOP)
+        # then
+        stack.back("clock", former)
+        assert "clock has not said anything" in stack.said()

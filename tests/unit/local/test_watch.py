@@ -23,5 +23,5 @@ MINUTE = 60.0
 )
 def test_stuck(waiting_s: float | None, moved_s: float | None, alive_s: float, stuck: bool) -> None:
     now = time.time()
-    standing = Standing(7, None if moved_s is None else now - moved_s, None if waiting_s is None else now - waiting_s)
+    standing = Standing(7, None if moved_s is None else now - moved_s, None if waiting_s is None else time.monotonic() - waiting_s)
     assert standing.stuck(2 * MINUTE, 10 * MINUTE, alive_s) is stuck
