@@ -15,7 +15,7 @@ from contracts.errors import ActionError
 from contracts.rendering import result_json
 from tests.reference.compare import differences
 from tests.reference.generate import FEATURES, generate
-from tests.reference.invoices import Refused
+from tests.reference.invoices import RefusedError
 from tests.reference.result import evaluate
 
 CASES: Final = {"quick": 40, "long": 20_000}.get(os.environ.get("HYPOTHESIS_PROFILE", "usual"), 500)
@@ -53,7 +53,7 @@ def disagreements(seed: int, features: set[str] | None) -> list[str]:
 def _reference(case: Any) -> Any:
     try:
         return evaluate(case)
-    except Refused:
+    except RefusedError:
         return None
 
 

@@ -73,14 +73,11 @@ def discounts(contract: Contract, catalogue: Catalogue, period: Period, own: Seq
         if not opt(each.starting_at, zone, -FOREVER) <= period.start < opt(each.ending_before, zone, FOREVER):
             continue
         scope = Bound(amount=0, products=each.products, tags=each.tags)  # type: ignore[arg-type]
-        targets = sorted(
-            (item for item in own if item.net > 0 and item.kind != "maximum" and in_bound(scope, item, catalogue)), key=lambda item: (item.product or "~", item.start, item.group)
-        )
-        base = sum((item.net for item in own if in_bound(scope, item, catalogue) and item.kind != "maximum"), Fraction(0))
-        base = max(base, Fraction(0))
+        inside = [item for item in own if item.kind != "maximum" and in_bound(scope, item, catalogue)]
+        targets = sorted((item for item in inside if item.net > 0), key=lambda item: (item.product or "~", item.start, item.group))
+        base = max(Fraction(0), sum((item.net for item in inside), Fraction(0)))
         amount = round_money(base * Fraction(each.percent) / 100, decimals) if each.percent is not None else min(Fraction(each.amount or 0), base)
         for item, part in zip(targets, _take(amount, targets, decimals), strict=True):
             if part:
                 found.append(Item("discount", item.product, item.group, item.start, item.end, None, None, -part, discount=each.id))
     return found
-

@@ -98,7 +98,8 @@ def passed(threshold: Threshold, value: Fraction) -> int:
 
 def measured(contract: Contract, threshold: Threshold, known: Known, facts: Facts, folded: Folded, now: int) -> Fraction | None:
     if threshold.measure in {"balance", "balance_percent"}:
-        mine = [s for s in folded.segments if s.grant.contract == contract.id and (s.grant.id in threshold.commits if threshold.commits else s.grant.type != "postpaid")]
+        named = threshold.commits
+        mine = [s for s in folded.segments if s.grant.contract == contract.id and (s.grant.id in named if named else s.grant.type != "postpaid")]
         active = [s for s in mine if s.start <= now < s.end]
         if not active:
             return Fraction(0) if any(s.start <= now for s in mine) else None

@@ -27,7 +27,7 @@ def _differ(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> Iterator[str]:
 
 def _standing(result: Result, case: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for invoice in result["invoices"]:
-        ahead = invoice["kind"] == "scheduled" and moment(invoice["issue_at"]) > moment(case["as_of"])
+        ahead = invoice["kind"] == "scheduled" and str(moment(invoice["issue_at"])) > str(moment(case["as_of"]))
         if invoice["status"] != "void" and not ahead:
             yield invoice
 
@@ -56,7 +56,11 @@ def _totals(result: Result, case: Mapping[str, Any]) -> dict[Any, Decimal]:
 
 
 def _status(result: Result, case: Mapping[str, Any]) -> dict[Any, str]:
-    return {_key(i): i["status"] for i in _standing(result, case) if i["kind"] != "correction" and (Decimal(i["total"]) or any(Decimal(line["amount"]) for line in i["lines"]))}
+    return {
+        _key(i): i["status"]
+        for i in _standing(result, case)
+        if i["kind"] != "correction" and (Decimal(i["total"]) or any(Decimal(line["amount"]) for line in i["lines"]))
+    }
 
 
 def _lines(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decimal, Decimal]]:
@@ -98,7 +102,11 @@ def _balances(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decima
     lists = ("commits", "credits", "recurring_credits", "recurring_commits")
     named = {(document["id"], grant["id"]) for document in documents(case) for name in lists for grant in document.get(name, [])}
     keys = ("granted", "applied", "expired", "remaining")
-    return {(row["contract"], row["id"]): tuple(Decimal(row[key]) for key in keys) for row in result["balances"] if (row["contract"], row["id"]) in named and any(Decimal(row[key]) for key in keys)}
+    return {
+        (row["contract"], row["id"]): tuple(Decimal(row[key]) for key in keys)
+        for row in result["balances"]
+        if (row["contract"], row["id"]) in named and any(Decimal(row[key]) for key in keys)
+    }
 
 
 def _rejected(result: Result, case: Mapping[str, Any]) -> dict[Any, int]:
@@ -110,7 +118,7 @@ def _rejected(result: Result, case: Mapping[str, Any]) -> dict[Any, int]:
 
 def _alerts(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Any, ...]]:
     return {
-        (each["contract"] if "contract" in each else None, each["threshold"], each["crossing"]): (round(Decimal(each["value"]), 9), moment(each["at"]))
+        (each.get("contract"), each["threshold"], each["crossing"]): (round(Decimal(each["value"]), 9), moment(each["at"]))
         for each in result["alerts"]
         if each["state"] == "in_alarm"
     }

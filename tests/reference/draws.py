@@ -37,7 +37,9 @@ class Paid:
         return max(Fraction(0), min(self._left(item, segment.start, segment.end), self._left(item, -FOREVER, FOREVER)))
 
     def _left(self, item: Item, start: int, end: int) -> Fraction:
-        listed = sum((line.net if line.amount > 0 else line.amount for line in self.lines if _whose(line) == _whose(item) and start <= line.start < end), Fraction(0))
+        listed = sum(
+            (line.net if line.amount > 0 else line.amount for line in self.lines if _whose(line) == _whose(item) and start <= line.start < end), Fraction(0)
+        )
         return listed - sum((amount for whose, at, amount in self.taken if whose == _whose(item) and start <= at < end), Fraction(0))
 
     def pay(self, item: Item, amount: Fraction) -> None:
@@ -168,5 +170,7 @@ def while_drawing(catalogue: Catalogue, item: Item, piece: Piece, segment: Segme
         tier = price.volume[tier_of(price.volume, beyond(part.place.reached, Fraction(price.free)))]
         stretch = [piece._replace(unit_price=Fraction(tier.per_unit), tier=price.volume.index(tier) + 1, override=None)]
     elif price.per_unit is not None or price.graduated is not None:
-        stretch = [Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(price, piece.before, piece.after, part.place.reached)]
+        stretch = [
+            Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(price, piece.before, piece.after, part.place.reached)
+        ]
     return multiplied(stretch, terms, counted)

@@ -1,6 +1,7 @@
 """Section 7: which usage events count, whose they are, and which documents are known. Works on the raw list each time."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from contracts.case import Case
@@ -8,8 +9,6 @@ from contracts.catalogue import Catalogue, Condition, Expression, Metric, Produc
 from contracts.contract import Contract
 from tests.reference import expressions
 from tests.reference.times import DAY, HOUR, duration, parse
-
-from fractions import Fraction
 
 
 class Event(NamedTuple):
@@ -33,7 +32,9 @@ def all_events(case: Case) -> list[Event]:
         step = duration(line.repeat.every) if line.repeat else 0
         for k in range(line.repeat.times if line.repeat else 1):
             found.append(
-                Event(len(found), name if k == 0 else f"{name}-{k:06d}", line.customer or "", line.event_type, at + k * step, recorded + k * step, line.properties)
+                Event(
+                    len(found), name if k == 0 else f"{name}-{k:06d}", line.customer or "", line.event_type, at + k * step, recorded + k * step, line.properties
+                )
             )
     return sorted(found, key=lambda event: (event.recorded, event.place))
 

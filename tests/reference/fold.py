@@ -99,7 +99,7 @@ def grace(contract: Contract) -> int:
 
 def home(contract: Contract, known: Known) -> Contract:
     """On whose invoices a contract's lines are."""
-    return known.contracts[contract.parent] if contract.payer == "parent" and contract.parent in known.contracts else contract
+    return known.contracts.get(contract.parent or "", contract) if contract.payer == "parent" else contract
 
 
 def at_home(contract: Contract, known: Known) -> list[Contract]:
@@ -167,7 +167,14 @@ def fold(known: Known, facts: Facts, clock: int) -> Folded:
                 continue
         for each in family:
             _roll(each, known, facts, folded, clock, spent)
-        folded.drafts += _drawn([draft for each in family if home(each, known).id == each.id for draft in bills(each, known, facts, folded, clock)], known, facts, folded, clock, pools=pools)
+        folded.drafts += _drawn(
+            [draft for each in family if home(each, known).id == each.id for draft in bills(each, known, facts, folded, clock)],
+            known,
+            facts,
+            folded,
+            clock,
+            pools=pools,
+        )
         done |= {each.id for each in family}
     return folded
 
@@ -192,7 +199,9 @@ def _roll(contract: Contract, known: Known, facts: Facts, folded: Folded, clock:
     old = known.contracts.get(contract.renews or "")
     if old is None or start > clock:
         return
-    own = [s for s in folded.segments if s.grant.contract == old.id and s.grant.rollover and s.grant.type != "postpaid" and not s.grant.rolled and s.start < start]
+    own = [
+        s for s in folded.segments if s.grant.contract == old.id and s.grant.rollover and s.grant.type != "postpaid" and not s.grant.rolled and s.start < start
+    ]
     for grant in dict.fromkeys(s.grant.id for s in own):
         mine = [s for s in own if s.grant.id == grant]
         room = round_money(mine[0].grant.rollover * sum((s.amount for s in mine), Fraction(0)), places(known.catalogue.currency))
@@ -222,16 +231,21 @@ def bills(contract: Contract, known: Known, facts: Facts, folded: Folded, clock:
                     _correct(bill, each, closed, billed, late, known, folded, clock)
         bill.undrawn = adjusted(contract, known.catalogue, period, bill.undrawn, clock)
         found.append(bill)
-    if contract.id in facts.corrections:
-        since = facts.corrections[contract.id][0]
-        bill = Invoice(contract.id, "correction", "draft", since, since, since, [])
-        for each in at_home(contract, known):
-            for closed, billed, late in late_of(each, known, facts, clock):
-                _correct(bill, each, closed, billed, late, known, folded, clock)
-        for number, item in enumerate(bill.undrawn):
-            item.net, item.number = item.amount, number
-        found.append(bill)
-    return found
+    return found + _corrections(contract, known, facts, folded, clock)
+
+
+def _corrections(contract: Contract, known: Known, facts: Facts, folded: Folded, clock: int) -> list[Invoice]:
+    """The correction invoice of a contract that has no next invoice."""
+    if contract.id not in facts.corrections:
+        return []
+    since = facts.corrections[contract.id][0]
+    bill = Invoice(contract.id, "correction", "draft", since, since, since, [])
+    for each in at_home(contract, known):
+        for closed, billed, late in late_of(each, known, facts, clock):
+            _correct(bill, each, closed, billed, late, known, folded, clock)
+    for number, item in enumerate(bill.undrawn):
+        item.net, item.number = item.amount, number
+    return [bill]
 
 
 def next_open(contract: Contract, closed: Period, known: Known, facts: Facts, clock: int) -> Period | None:
@@ -239,7 +253,9 @@ def next_open(contract: Contract, closed: Period, known: Known, facts: Facts, cl
     return next((period for period in open_periods(contract, known, facts, clock) if period.start >= closed.end), None)
 
 
-def _correct(bill: Invoice, contract: Contract, closed: Period, billed: Sequence[Event], late: Sequence[Event], known: Known, folded: Folded, clock: int) -> None:
+def _correct(
+    bill: Invoice, contract: Contract, closed: Period, billed: Sequence[Event], late: Sequence[Event], known: Known, folded: Folded, clock: int
+) -> None:
     _mine(bill, contract, correction_items(contract, known.catalogue, folded.segments, closed, billed, late, clock))
     bill.corrected |= {event.place for event in late}
 
@@ -276,16 +292,12 @@ def _drawn(drafts: list[Invoice], known: Known, facts: Facts, folded: Folded, cl
 def _together(drafts: Sequence[Invoice]) -> list[list[Invoice]]:
     """Drafts in order of time; those that overlap draw together."""
     found: list[list[Invoice]] = []
-    for draft in sorted(drafts, key=lambda each: (each.start, known_order(each))):
+    for draft in sorted(drafts, key=lambda each: (each.start, each.contract)):
         if found and draft.start < max(each.end for each in found[-1]):
             found[-1].append(draft)
         else:
             found.append([draft])
     return found
-
-
-def known_order(draft: Invoice) -> str:
-    return draft.contract
 
 
 def over(segment: Segment, known: Known, facts: Facts, clock: int) -> bool:

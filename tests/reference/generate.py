@@ -272,10 +272,10 @@ class Maker:
                     half = (amount / 2).quantize(Decimal(1))
                     commits[-1]["invoice"] = [{"amount": format(half, "f"), "at": "2025-01-01"}, {"amount": format(amount - half, "f"), "at": self.day(3, 50)}]
         if self.on("postpaid"):
-            amount = self.number(20, 400)
+            whole = self.number(20, 400)
             end = self.rng.choice(["2025-02-01", "2025-03-01", "2025-02-15"])
-            grant = {"access": [{"amount": amount, "starting_at": "2025-01-01", "ending_before": end}], **self.grant_extras()}
-            commits.append({"id": "post", "type": "postpaid", **grant, "invoice": [{"amount": amount, "at": end}]})
+            grant = {"access": [{"amount": whole, "starting_at": "2025-01-01", "ending_before": end}], **self.grant_extras()}
+            commits.append({"id": "post", "type": "postpaid", **grant, "invoice": [{"amount": whole, "at": end}]})
         if commits:
             found["commits"] = commits
         if self.on("credit") or self.on("segments") or self.on("limited_grant") or self.on("balance_alert"):
@@ -306,9 +306,17 @@ class Maker:
         found: dict[str, Any] = {}
         every = "week" if self.on("weekly") else "quarter" if self.on("quarterly") else "month"
         if self.on("charge"):
-            series = {"every": self.rng.choice(["month", "week"]), "from": self.day(0, 20), "until": self.day(40, 70), "split": self.rng.choice(["each", "divided", "divided_rounded"])}
+            series = {
+                "every": self.rng.choice(["month", "week"]),
+                "from": self.day(0, 20),
+                "until": self.day(40, 70),
+                "split": self.rng.choice(["each", "divided", "divided_rounded"]),
+            }
             once = {"at": self.day(0, 60)}
-            found["charges"] = [{"id": f"ch{n}", "product": "y-fee", "amount": self.number(10, 100), **(series if self.maybe(0.6) else once)} for n in range(self.rng.randint(1, 2))]
+            found["charges"] = [
+                {"id": f"ch{n}", "product": "y-fee", "amount": self.number(10, 100), **(series if self.maybe(0.6) else once)}
+                for n in range(self.rng.randint(1, 2))
+            ]
         if self.on("advance") or self.on("arrears"):
             one: dict[str, Any] = {"id": "sub", "product": "x-seat", "quantity": self.rng.randint(1, 20), "price": self.number(1, 20), "every": every}
             one["collect"] = "advance" if self.on("advance") else "arrears"
@@ -367,7 +375,13 @@ class Maker:
     def contract(self, name: str, customer: str) -> dict[str, Any]:
         if self.on("partial"):
             self.started = START + timedelta(days=self.rng.randint(1, 25))
-        made: dict[str, Any] = {"id": name, "customer": customer, "rate_card": "list", "starting_at": self.started.date().isoformat(), "billing": self.billing()}
+        made: dict[str, Any] = {
+            "id": name,
+            "customer": customer,
+            "rate_card": "list",
+            "starting_at": self.started.date().isoformat(),
+            "billing": self.billing(),
+        }
         if self.on("ends"):
             made["ending_before"] = (START + timedelta(days=self.rng.randint(40, 70))).date().isoformat()
         elif self.maybe(0.5):
@@ -437,7 +451,9 @@ class Maker:
             bad["properties"]["v"] = "none"
             far = self.event(names[0], customers[0])
             when = datetime.strptime(far["timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-            far["recorded_at"] = stamp(when + self.rng.choice([timedelta(days=34), timedelta(days=34, seconds=1), timedelta(hours=-24), timedelta(hours=-24, seconds=-1)]))
+            far["recorded_at"] = stamp(
+                when + self.rng.choice([timedelta(days=34), timedelta(days=34, seconds=1), timedelta(hours=-24), timedelta(hours=-24, seconds=-1)])
+            )
             found.append(far)
         self.rng.shuffle(found)
         return found
@@ -449,7 +465,14 @@ class Maker:
         customers = ["acme"]
         if self.on("shared") or self.on("payer"):
             for number, name in enumerate(("north", "south")):
-                child = {"id": f"k{number + 2}", "customer": name, "rate_card": "list", "starting_at": contract["starting_at"], "billing": contract["billing"], "parent": "k1"}
+                child = {
+                    "id": f"k{number + 2}",
+                    "customer": name,
+                    "rate_card": "list",
+                    "starting_at": contract["starting_at"],
+                    "billing": contract["billing"],
+                    "parent": "k1",
+                }
                 if self.on("payer") and "ending_before" in contract:
                     child["ending_before"] = contract["ending_before"]
                 if "late_usage" in contract:
@@ -461,7 +484,14 @@ class Maker:
             if self.on("shared"):
                 contract["commits"][0]["shared"] = self.rng.choice(["all", ["k2"]])
         if self.on("filter"):
-            other = {"id": "k9", "customer": "acme", "rate_card": "list", "starting_at": contract["starting_at"], "billing": contract["billing"], "usage_filter": {"where": {"project": ["x"]}}}
+            other = {
+                "id": "k9",
+                "customer": "acme",
+                "rate_card": "list",
+                "starting_at": contract["starting_at"],
+                "billing": contract["billing"],
+                "usage_filter": {"where": {"project": ["x"]}},
+            }
             contracts.append(other)
         if self.on("rollover"):
             edge = (START + timedelta(days=self.rng.choice([31, 45, 59]))).date().isoformat()
@@ -471,7 +501,11 @@ class Maker:
                     each["rollover"] = self.rng.choice(["0.5", "1", "0.1"])
                     each["access"] = [{"amount": self.number(20, 150), "starting_at": contract["starting_at"], "ending_before": edge}]
                     each.pop("invoice", None)
-            renewal = {key: value for key, value in contract.items() if key in {"customer", "rate_card", "late_usage", "overrides", "override_selection"} and key != "commits"}
+            renewal = {
+                key: value
+                for key, value in contract.items()
+                if key in {"customer", "rate_card", "late_usage", "overrides", "override_selection"} and key != "commits"
+            }
             renewal["overrides"] = [each for each in renewal.get("overrides", []) if "commits" not in each]
             billing = dict(contract["billing"])
             contracts.append({"id": "k8", **renewal, "starting_at": edge, "billing": billing, "renews": "k1"})
@@ -512,9 +546,14 @@ class Maker:
     def edits(self, contract: dict[str, Any]) -> list[dict[str, Any]]:
         found = []
         others: Callable[[], dict[str, Any]] = lambda: {  # noqa: E731 - a name for what each edit takes anew
-            **{key: value for key, value in contract.items() if key in {"id", "customer", "rate_card", "starting_at", "ending_before", "billing", "late_usage", "override_selection", "commits"}},
+            **{
+                key: value
+                for key, value in contract.items()
+                if key in {"id", "customer", "rate_card", "starting_at", "ending_before", "billing", "late_usage", "override_selection", "commits"}
+            },
             **self.terms(),
-            "overrides": self.overrides([each["id"] for each in contract.get("commits", [])]) or [{"id": "only", "multiplier": "0.5", "starting_at": self.day(0, 60), "products": ["a"]}],
+            "overrides": self.overrides([each["id"] for each in contract.get("commits", [])])
+            or [{"id": "only", "multiplier": "0.5", "starting_at": self.day(0, 60), "products": ["a"]}],
         }
         for _ in range(self.rng.randint(1, 2)):
             found.append({"at": self.moment(2, 70), "contract": others()})

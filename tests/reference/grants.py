@@ -77,12 +77,13 @@ def segments_of(contract: Contract, catalogue: Catalogue, until: int) -> list[Se
     """All segments of a contract's own grants that start at or before `until`."""
     zone = contract.billing.timezone
     found: list[Segment] = []
-    for each in (*contract.commits, *contract.credits):
+    lasting: list[Commit | Credit] = [*contract.commits, *contract.credits]
+    for each in lasting:
         grant = _grant(contract, each)
         for access in each.access:
             found.append(Segment(grant, parse(access.starting_at, zone), opt(access.ending_before, zone, FOREVER), Fraction(access.amount)))
-    for each in (*contract.recurring_credits, *contract.recurring_commits):
-        found += [Segment(_grant(contract, each), start, end, amount) for start, end, amount, _ in recurring(contract, each, catalogue.currency, until)]
+    for again in (*contract.recurring_credits, *contract.recurring_commits):
+        found += [Segment(_grant(contract, again), start, end, amount) for start, end, amount, _ in recurring(contract, again, catalogue.currency, until)]
     return [segment for segment in found if segment.start <= until]
 
 
@@ -124,7 +125,7 @@ def _grant(contract: Contract, each: Commit | Credit | RecurringGrant) -> Grant:
     return Grant(contract.id, each.id, kind, tuple(each.products), tuple(each.tags), each.where, each.priority, each.rate, shared, free, rollover)
 
 
-def draw_order(segment: Segment, catalogue: Catalogue, children: int) -> tuple:
+def draw_order(segment: Segment, catalogue: Catalogue, children: int) -> tuple[object, ...]:
     """Sort key of section 4.1."""
     grant = segment.grant
     kind = 0 if grant.rolled else 2 if grant.type == "postpaid" else 1

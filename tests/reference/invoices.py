@@ -9,6 +9,7 @@ import msgspec
 from contracts.case import Action, Case, Edit
 from contracts.contract import Contract
 from tests.reference.alerts import Alert, Watch
+from tests.reference.draws import Key
 from tests.reference.events import Event, Known, all_events, judged
 from tests.reference.fold import Facts, Folded, Invoice, all_periods, fold, grace, home, late_of, next_open, open_periods, span
 from tests.reference.grants import Segment, pays_for, segments_of
@@ -59,7 +60,7 @@ def pass_time(books: Books, to: int) -> None:
     """The clock goes to `to`; what falls due on the way becomes final in order."""
     while True:
         due = [each for each in _due(books) if each[0] <= to]
-        moments = [at for at in books.watch.moments(books.known, books.now, to)]
+        moments = list(books.watch.moments(books.known, books.now, to))
         if not due and not moments:
             break
         at = min([each[0] for each in due] + moments)
@@ -139,7 +140,7 @@ def _over(contract: Contract, books: Books) -> bool:
     return span(contract)[1] <= books.now
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An action that cannot be done."""
 
 
@@ -148,21 +149,21 @@ def act(books: Books, action: Action, at: int) -> None:
     assert target is not None
     contract = books.known.contracts.get(target.contract)
     if contract is None:
-        raise Refused("nobody knows that contract yet")
+        raise RefusedError("nobody knows that contract yet")
     start = parse(target.starting_at, contract.billing.timezone)
     standing = [i for i in books.facts.invoices if i.contract == contract.id and i.kind == "usage" and i.start == start]
     if action.void is not None:
         if not any(invoice.status == "final" for invoice in standing):
-            raise Refused("only a final invoice can be voided")
+            raise RefusedError("only a final invoice can be voided")
         for invoice in standing:
             invoice.status = "void"
     elif action.regenerate is not None:
         if not standing:
-            raise Refused("only an invoice that was final can be regenerated")
+            raise RefusedError("only an invoice that was final can be regenerated")
         books.facts.invoices = [i for i in books.facts.invoices if i not in standing]
         freeze(books, contract, start, at)
     elif standing or not any(period.start == start for period in open_periods(contract, books.known, books.facts, at)):
-        raise Refused("there is no such draft to finalize")
+        raise RefusedError("there is no such draft to finalize")
     else:
         freeze(books, contract, start, at)
 
@@ -191,12 +192,13 @@ def _true_ups(books: Books) -> None:
 
 def _last_closed(contract: Contract, end: int, books: Books) -> bool:
     """The usage invoice that holds the last instant before `end` is no draft any more."""
-    start, over = span(contract)
-    last = min(end, over)
+    last = min(end, span(contract)[1])
     if last > books.now:
         return False
     inside = [period for period in all_periods(contract, books.now) if period.start < last]
-    return not inside and last + grace(contract) <= books.now if not inside else books.facts.closed(home(contract, books.known).id, inside[-1].start) is not None
+    if not inside:
+        return last + grace(contract) <= books.now
+    return books.facts.closed(home(contract, books.known).id, inside[-1].start) is not None
 
 
 def true_up(contract: Contract, commit: str, access: list[Segment], folded: Folded, books: Books) -> Invoice:
@@ -210,7 +212,7 @@ def true_up(contract: Contract, commit: str, access: list[Segment], folded: Fold
     return Invoice(contract.id, "true_up", "draft", start, end, parse(item.at, contract.billing.timezone), [line])
 
 
-def applied_to(keys: set, folded: Folded, facts: Facts) -> Fraction:
+def applied_to(keys: set[Key], folded: Folded, facts: Facts) -> Fraction:
     """Draws, final and draft."""
     return sum((amount for invoice in (*facts.standing(), *folded.drafts) for key, amount in invoice.draws().items() if key in keys), Fraction(0))
 

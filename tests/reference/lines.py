@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from contracts.catalogue import Catalogue, Metric, Product
@@ -10,10 +11,10 @@ from contracts.contract import Contract
 from tests.reference.events import Event, counts_to
 from tests.reference.grants import Segment, may_pay, pays_for, reached
 from tests.reference.money import places, round_money
-from tests.reference.overrides import Terms, multiplied, reaches, terms_at
+from tests.reference.overrides import Terms, multiplied, rate_at, reaches, terms_at
 from tests.reference.prices import Piece, Place, flats, units
 from tests.reference.quantity import aggregate, convert
-from tests.reference.times import FOREVER, HOUR, opt
+from tests.reference.times import HOUR, opt
 
 Group = tuple[tuple[str, str], ...]
 
@@ -41,6 +42,8 @@ class Part:
     place: Place
     usage: bool
     correction: bool = False
+    heard: int = 0
+    """Number of its events."""
     hours: dict[int, Fraction] = field(default_factory=dict)
     """Running quantity at the end of each hour in which it may change."""
 
@@ -84,7 +87,9 @@ def groups_of(product: Product, metric: Metric, events: Sequence[Event], start: 
     return {group: each for group, each in found.items() if not keys or metric.carry or any(event.at >= start for event in each)}
 
 
-def cuts(contract: Contract, catalogue: Catalogue, segments: Sequence[Segment], product: str, group: Mapping[str, str], start: int, end: int) -> list[tuple[int, int]]:
+def cuts(
+    contract: Contract, catalogue: Catalogue, segments: Sequence[Segment], product: str, group: Mapping[str, str], start: int, end: int
+) -> list[tuple[int, int]]:
     """Parts of [start, end) in which neither rate, winner, entitlement nor what could be drawn changes."""
     zone = contract.billing.timezone
     edges = {start, end}
@@ -101,7 +106,7 @@ def cuts(contract: Contract, catalogue: Catalogue, segments: Sequence[Segment], 
     inside = sorted(edge for edge in edges if start <= edge <= end)
     found: list[tuple[int, int]] = []
     last: object = None
-    for a, b in zip(inside, inside[1:], strict=False):
+    for a, b in pairwise(inside):
         signature = _signature(contract, catalogue, payers, product, group, a)
         if found and signature == last:
             found[-1] = (found[-1][0], b)
@@ -112,8 +117,6 @@ def cuts(contract: Contract, catalogue: Catalogue, segments: Sequence[Segment], 
 
 
 def _signature(contract: Contract, catalogue: Catalogue, payers: Sequence[Segment], product: str, group: Mapping[str, str], at: int) -> object:
-    from tests.reference.overrides import rate_at
-
     alone = terms_at(contract, catalogue, product, group, at, None)
     rate = rate_at(contract, catalogue, product, group, at)
     said: list[object] = [None if rate is None else (rate.starting_at, rate.ending_before, tuple(rate.where)), alone is None, alone and alone.names]
@@ -124,9 +127,7 @@ def _signature(contract: Contract, catalogue: Catalogue, payers: Sequence[Segmen
     return said
 
 
-def parts_of(
-    contract: Contract, catalogue: Catalogue, segments: Sequence[Segment], period: Period, events: Sequence[Event], clock: int
-) -> list[Part]:
+def parts_of(contract: Contract, catalogue: Catalogue, segments: Sequence[Segment], period: Period, events: Sequence[Event], clock: int) -> list[Part]:
     """Every part of every product and group, in line order: start, product, group."""
     found: list[Part] = []
     if contract.rate_card is None:
@@ -154,6 +155,7 @@ def parts_of(
                         moments = set(range(a, min(b, clock), HOUR))
                     else:
                         moments = {event.at // HOUR * HOUR for event in own if a <= event.at < b}
+                    found[-1].heard = sum(a <= event.at < b for event in own)
                     found[-1].hours = {moment: running(min(moment + HOUR, b)) for moment in sorted(moments)}
                     first, flat_due = False, flat_due and not pays_flat
                 highest = max(highest, after)
@@ -163,14 +165,29 @@ def parts_of(
 def priced(part: Part, terms: Terms, counted: dict[str, Fraction]) -> list[Piece]:
     """The pieces of a part, flats first."""
     due = [Piece("flat", Fraction(1), amount, tier, None, part.before, part.before) for amount, tier in flats(terms.price, part.before, part.after, part.place)]
-    stretch = [Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(terms.price, part.before, part.after, part.place.reached)]
+    stretch = [
+        Piece(kind, q, unit, tier, None, low, high) for kind, q, unit, tier, low, high in units(terms.price, part.before, part.after, part.place.reached)
+    ]
     return multiplied(due + stretch, terms, counted)
 
 
 def items_of(part: Part, pieces: Sequence[Piece], decimals: int) -> list[Item]:
     kind = "correction" if part.correction else "usage"
     return [
-        Item(kind, part.product, part.group, part.start, part.end, piece.quantity, piece.unit_price, round_money(piece.exact, decimals), piece.tier, piece.override, piece=piece, part=part)
+        Item(
+            kind,
+            part.product,
+            part.group,
+            part.start,
+            part.end,
+            piece.quantity,
+            piece.unit_price,
+            round_money(piece.exact, decimals),
+            piece.tier,
+            piece.override,
+            piece=piece,
+            part=part,
+        )
         for piece in pieces
     ]
 
@@ -227,22 +244,22 @@ def correction_items(
     before = {(part.product, part.group, part.start): part for part in parts_of(contract, catalogue, segments, period, billed, clock)}
     position = {(part.product, part.group): part.place.reached for part in before.values()}
     flat_paid = {(part.product, part.group) for part in before.values() if part.usage}
-    first = {key for key in position}
+    first = set(position)
     stretches: list[Part] = []
     for part in parts_of(contract, catalogue, segments, period, [*billed, *late], clock):
         key = (part.product, part.group)
         old = before.get((*key, part.start))
         was = position.get(key, Fraction(0))
         now = was + (part.after - part.before) - (old.after - old.before if old is not None else 0)
-        mine = [event for event in late if part.start <= event.at < part.end]
-        if now == was and not (mine and key not in flat_paid):
+        more = part.heard > (old.heard if old is not None else 0)
+        if now == was and not (more and key not in flat_paid):
             continue
         flat_due = key not in flat_paid and part.terms is not None and part.terms.price.flat is not None
-        hours = {min((event.at for event in mine), default=part.start) // HOUR * HOUR: now}
+        hours = {min((event.at for event in late if part.start <= event.at < part.end), default=part.start) // HOUR * HOUR: now}
         stretches.append(replace(part, before=was, after=now, place=Place(part.place.reached, was, key not in first, flat_due), correction=True, hours=hours))
         position[key] = now
         first.add(key)
-        if mine:
+        if more:
             flat_paid.add(key)
     counted: dict[str, Fraction] = {}
     found: list[Item] = []

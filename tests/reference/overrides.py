@@ -32,7 +32,9 @@ class Terms(NamedTuple):
         if self.override is not None:
             return (self.override.id,)
         found: list[str] = []
-        for each in sorted(self.rivals, key=lambda o: o.priority if self.explicit else o.multiplier if o.multiplier is not None else min(t.multiplier for t in o.tiers or [])):
+        for each in sorted(
+            self.rivals, key=lambda o: o.priority if self.explicit else o.multiplier if o.multiplier is not None else min(t.multiplier for t in o.tiers or [])
+        ):
             found.append(each.id)
             if each.tiers is None:
                 break
@@ -87,7 +89,11 @@ def terms_at(contract: Contract, catalogue: Catalogue, product: str, group: Mapp
     if rate.unit is not None:
         price = scaled(price, catalogue.pricing_units[rate.unit].price)
     if winner is not None and winner.price is None:
-        level = [each for each in standing(contract, catalogue, product, group, at, grant, source) if bool(each.commits) is bool(winner.commits) and each.price is None]
+        level = [
+            each
+            for each in standing(contract, catalogue, product, group, at, grant, source)
+            if bool(each.commits) is bool(winner.commits) and each.price is None
+        ]
         if any(each.tiers is not None for each in level):
             return Terms(price, None, source, tuple(level), contract.override_selection == "explicit")
     return Terms(price, winner, source)
@@ -98,13 +104,14 @@ def standing(contract: Contract, catalogue: Catalogue, product: str, group: Mapp
     return [
         o
         for o in contract.overrides
-        if o.entitled is None and o.target == source and reaches(contract, catalogue, o, product, group, at) and (not o.commits or (grant is not None and grant.id in o.commits))
+        if o.entitled is None
+        and o.target == source
+        and reaches(contract, catalogue, o, product, group, at)
+        and (not o.commits or (grant is not None and grant.id in o.commits))
     ]
 
 
-def winning(
-    contract: Contract, catalogue: Catalogue, product: str, group: Mapping[str, str], at: int, grant: Grant | None, source: str
-) -> Override | None:
+def winning(contract: Contract, catalogue: Catalogue, product: str, group: Mapping[str, str], at: int, grant: Grant | None, source: str) -> Override | None:
     """Commit-specific overwrite, commit-specific multiplier, contract overwrite (the last added), contract multiplier (lowest, or smallest priority)."""
     candidates = standing(contract, catalogue, product, group, at, grant, source)
     for specific in (True, False):
@@ -126,7 +133,9 @@ def scaled(price: Price, factor: Decimal) -> Price:
         price,
         per_unit=None if price.per_unit is None else price.per_unit * factor,
         package=None if price.package is None else msgspec.structs.replace(price.package, price=price.package.price * factor),
-        graduated=None if price.graduated is None else [msgspec.structs.replace(t, per_unit=t.per_unit * factor, flat=t.flat * factor) for t in price.graduated],
+        graduated=None
+        if price.graduated is None
+        else [msgspec.structs.replace(t, per_unit=t.per_unit * factor, flat=t.flat * factor) for t in price.graduated],
         volume=None if price.volume is None else [msgspec.structs.replace(t, per_unit=t.per_unit * factor, flat=t.flat * factor) for t in price.volume],
         flat=None if price.flat is None else price.flat * factor,
     )

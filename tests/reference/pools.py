@@ -7,6 +7,7 @@ usage comes when its period is over.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 
 from contracts.catalogue import Catalogue
 from tests.reference.draws import Key, Paid, drawn
@@ -72,7 +73,7 @@ def _quantity(piece: Piece, item: Item, before: Fraction, after: Fraction) -> Fr
     price = item.part.terms.price
     assert price.package is not None
     low, high = (beyond(each, Fraction(price.free)) / Fraction(price.package.size) for each in (before, after))
-    return Fraction(-(-high // 1) + (-low // 1))
+    return Fraction(ceil(high) - ceil(low))
 
 
 def _merged(lines: Sequence[Item], items: Sequence[Item], decimals: int) -> list[Item]:
@@ -85,5 +86,7 @@ def _merged(lines: Sequence[Item], items: Sequence[Item], decimals: int) -> list
                 together.setdefault((line.segment and line.segment.key, line.tier, line.override, line.unit_price), []).append(line)
         for same in together.values():
             quantities = [line.quantity for line in same if line.quantity is not None]
-            found.append(replace(same[0], quantity=sum(quantities, Fraction(0)) if quantities else None, amount=sum((line.amount for line in same), Fraction(0))))
+            found.append(
+                replace(same[0], quantity=sum(quantities, Fraction(0)) if quantities else None, amount=sum((line.amount for line in same), Fraction(0)))
+            )
     return found

@@ -1,9 +1,11 @@
 """Section 2.2, 2.3: what a stretch [before, after) of the running quantity costs under one price, in pieces; a piece is a printed line."""
 
+from collections.abc import Sequence
 from fractions import Fraction
+from math import ceil
 from typing import NamedTuple
 
-from contracts.catalogue import Price
+from contracts.catalogue import Price, Tier
 
 
 class Piece(NamedTuple):
@@ -35,26 +37,24 @@ class Place(NamedTuple):
     """The line has usage, and no line before it in the period paid a flat price."""
 
 
-def units(price: Price, before: Fraction, after: Fraction, reached: Fraction) -> list[tuple[str, Fraction, Fraction, Fraction, int | None, Fraction, Fraction]]:
-    """(kind, quantity, unit price, tier, …) of the stretch, without flats; a falling quantity gives negative ones."""
+Stretch = tuple[str, Fraction, Fraction, int | None, Fraction, Fraction]
+"""(kind, quantity, unit price, tier, running quantity before and after)."""
+
+
+def units(price: Price, before: Fraction, after: Fraction, reached: Fraction) -> list[Stretch]:
+    """The priced parts of a stretch, without flats; a falling quantity gives negative ones."""
     if after < before:
         back = units(price, after, before, reached)
-        return [(kind, -quantity, unit, tier, high, low) for kind, quantity, unit, tier, low, high in reversed(back)]  # type: ignore[misc]
+        return [(kind, -quantity, unit, tier, high, low) for kind, quantity, unit, tier, low, high in reversed(back)]
     free = Fraction(price.free)
-    low, high = beyond(before, free), beyond(after, free)
-    found: list = []
-    if price.flat is not None or price.percentage is not None:
-        return found
     if price.package is not None:
-        size = Fraction(price.package.size)
-        started = -(-high // size) + (low // -size)
-        if started:
-            found.append(("package", Fraction(started), Fraction(price.package.price), None, before, after))
-        return found
-    if free and before < free:
-        end = min(after, free)
-        if end > before:
-            found.append(("units", end - before, Fraction(0), None, before, end))
+        return _packages(price, before, after)
+    if price.flat is not None or price.percentage is not None:
+        return []
+    found: list[Stretch] = []
+    if free and before < free and min(after, free) > before:
+        found.append(("units", min(after, free) - before, Fraction(0), None, before, min(after, free)))
+    low, high = beyond(before, free), beyond(after, free)
     if high <= low:
         return found
     if price.per_unit is not None:
@@ -62,14 +62,27 @@ def units(price: Price, before: Fraction, after: Fraction, reached: Fraction) ->
     elif price.volume is not None:
         number = tier_of(price.volume, max(reached - free, Fraction(0)))
         found.append(("volume", high - low, Fraction(price.volume[number].per_unit), number + 1, low + free, high + free))
-    elif price.graduated is not None:
-        floor = min(low, Fraction(0))
-        for number, tier in enumerate(price.graduated):
-            top = high if tier.up_to is None else Fraction(tier.up_to)
-            start, end = max(low, floor), min(high, top)
-            if end > start:
-                found.append(("units", end - start, Fraction(tier.per_unit), number + 1, start + free, end + free))
-            floor = top
+    return found + _tiers(price, low, high)
+
+
+def _packages(price: Price, before: Fraction, after: Fraction) -> list[Stretch]:
+    """Packages started in the stretch: ceil(after / size) − ceil(before / size)."""
+    assert price.package is not None
+    low, high = (beyond(each, Fraction(price.free)) / Fraction(price.package.size) for each in (before, after))
+    started = ceil(high) - ceil(low)
+    return [("package", Fraction(started), Fraction(price.package.price), None, before, after)] if started else []
+
+
+def _tiers(price: Price, low: Fraction, high: Fraction) -> list[Stretch]:
+    """The part of each graduated tier."""
+    free, floor = Fraction(price.free), min(low, Fraction(0))
+    found: list[Stretch] = []
+    for number, tier in enumerate(price.graduated or []):
+        top = high if tier.up_to is None else Fraction(tier.up_to)
+        start, end = max(low, floor), min(high, top)
+        if end > start:
+            found.append(("units", end - start, Fraction(tier.per_unit), number + 1, start + free, end + free))
+        floor = top
     return found
 
 
@@ -78,7 +91,7 @@ def beyond(quantity: Fraction, free: Fraction) -> Fraction:
     return max(quantity - free, Fraction(0)) if free else quantity
 
 
-def tier_of(tiers: list, quantity: Fraction) -> int:
+def tier_of(tiers: Sequence[Tier], quantity: Fraction) -> int:
     """Number (from 0) of the tier that a quantity has reached; `up_to` is inclusive."""
     for number, tier in enumerate(tiers):
         if tier.up_to is None or quantity <= Fraction(tier.up_to):

@@ -35,9 +35,7 @@ def reading(case: Case, as_of: int) -> dict[str, Any]:
     return {
         "invoices": shown,
         "balances": _balances(books, folded, as_of, decimals),
-        "alerts": [
-            {**each._asdict(), "value": plain(each.value) if each.value.denominator > 10**decimals else plain(each.value), "at": text(each.at)} for each in books.watch.alerts
-        ],
+        "alerts": [{**each._asdict(), "value": plain(each.value), "at": text(each.at)} for each in books.watch.alerts],
         "rejected": [{"transaction_id": name, "reason": reason} for name, reason in books.known.rejected],
     }
 
@@ -61,7 +59,9 @@ def _invoice(each: Invoice, known: Known, decimals: int) -> dict[str, Any]:
         }
         lines.append(line)
         if item.segment is not None and item.segment.grant.type != "postpaid":
-            lines.append(line | {"kind": "commit", "quantity": None, "unit_price": None, "tier": None, "override": None, "amount": fixed(-item.amount, decimals)})
+            lines.append(
+                line | {"kind": "commit", "quantity": None, "unit_price": None, "tier": None, "override": None, "amount": fixed(-item.amount, decimals)}
+            )
     return {
         "customer": contract.customer,
         "contract": contract.id,

@@ -9,7 +9,7 @@ from contracts.contract import Charge, Contract, RecurringCommit, Subscription
 from tests.reference.grants import recurring
 from tests.reference.lines import Item, Period
 from tests.reference.money import places, round_money
-from tests.reference.times import FOREVER, anchor_of, days, opt, parse, period_at, periods, stepped
+from tests.reference.times import FOREVER, anchor_of, days, opt, parse, periods, stepped
 
 
 class Scheduled(NamedTuple):
