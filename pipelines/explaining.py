@@ -12,8 +12,9 @@ from contracts.explain import Explanation
 from contracts.timeline import iso
 from pipelines.metering.compile import meters
 from pipelines.metering.trees import sql
-from pipelines.warehouse.rebuild import FamilyInputs, family_inputs, root_of
+from pipelines.warehouse.rebuild import FamilyInputs, merged_inputs, root_of
 
+SHORTEST_WINDOW_MINUTES: Final = 15
 LINE: Final = "SELECT customer, toUnixTimestamp64Milli(as_of) FROM invoice_lines WHERE id = {line:String} LIMIT 1"
 CLOCK: Final = "SELECT toUnixTimestamp64Milli(max(as_of)) FROM invoice_revisions WHERE customer = {customer:String}"
 EVENTS: Final = """
@@ -63,7 +64,7 @@ def explained(client: Client, line: str, *, events: int = 20) -> Explained:
         raise UnknownLineError(f"there is no line {line!r}; `taximeter invoice CUSTOMER --json` shows the ids of lines")
     customer = rows[0][0]
     now_ms = max(rows[0][1], client.query(CLOCK, parameters={"customer": customer}).result_rows[0][0])
-    inputs = family_inputs(client, root_of(client, customer), now_ms)
+    inputs = merged_inputs(client, root_of(client, customer), SHORTEST_WINDOW_MINUTES, now_ms)
     ledger = inputs.replay()
     ledger.result(now_ms)
     account = ledger.account_of(customer)

@@ -16,11 +16,9 @@ from contracts.result import Balance, Invoice, Line, Result
 from contracts.timeline import iso
 from pipelines.document_log import Documents
 from pipelines.publishing import Edit, plan
-from pipelines.warehouse.rebuild import family_inputs
+from pipelines.warehouse.rebuild import FamilyInputs, merged_inputs
 
 if TYPE_CHECKING:
-    from clickhouse_connect.driver.client import Client
-
     from pipelines.deployment import Deployment
 
 Change = dict[str, Any]
@@ -46,7 +44,8 @@ def differences(stack: "Deployment", edit: Edit, present: Documents) -> Change:
             mine = [contract for contract in affected if new[contract.customer] == root]
             joined = [customer for customer, top in new.items() if top == root and old.get(customer, customer) != root]
             now_ms = max(times[contract.clock] for contract in mine)
-            one, other = _results(client, root, joined, edit, mine, present, now_ms)
+            inputs = merged_inputs(client, root, stack.settings.window_minutes, more=joined)
+            one, other = _results(inputs, edit, mine, present, _moment(edit, now_ms))
             invoices += _invoices(ordered(one).invoices, ordered(other).invoices)
             balances += _balances(ordered(one).balances, ordered(other).balances)
     clocks = {contract.clock for contract in affected}
@@ -65,15 +64,10 @@ def _moment(edit: Edit, now_ms: int) -> int:
     return max(now_ms, edit.effective_ms or 0)
 
 
-def _results(
-    client: "Client", root: str, joined: Sequence[str], edit: Edit, mine: Sequence[Contract], present: Documents, now_ms: int
-) -> tuple[Result, Result]:
+def _results(inputs: FamilyInputs, edit: Edit, mine: Sequence[Contract], present: Documents, at_ms: int) -> tuple[Result, Result]:
     """The family without the edit and with it, at the same time."""
-    at_ms = _moment(edit, now_ms)
-    inputs = family_inputs(client, root, more=joined)
-    one = inputs.replay().result(at_ms)
     ledger = inputs.replay()
-    ledger.result(at_ms)
+    one = ledger.result(at_ms)
     names = {contract.catalogue for contract in mine}
     edited = {catalogue.id: catalogue for catalogue in edit.catalogues}
     for name in sorted(names):
@@ -81,7 +75,7 @@ def _results(
             ledger.record_catalogue(edited[name], at_ms)
         elif name not in ledger.catalogues and name in present.catalogues:
             ledger.record_catalogue(present.catalogues[name].catalogue, at_ms)
-    given = [contract for contract in edit.contracts if contract in mine]
+    given = [msgspec.structs.replace(contract, thresholds=[]) for contract in edit.contracts if contract in mine]
     if given:
         ledger.record_contracts(given, at_ms)
     return one, ledger.result(at_ms)

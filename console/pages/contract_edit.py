@@ -77,7 +77,7 @@ class Editor:
                 self._chips = ui.element("div").classes("chips")
                 with ui.element("div").classes("chips").style("margin-top: .75rem"):
                     for kind in terms.KINDS:
-                        ui.button(kind.name, icon="add", on_click=partial(self._begin, kind)).props("outline dense no-caps size=sm")
+                        ui.button(kind.name, icon="add", on_click=partial(self._begin, kind)).props("outline dense no-caps").classes("small")
                 self._form = ui.element("div").style("margin-top: 1rem")
             with card("YAML"):
                 theme = "githubDark" if self._visit.request.cookies.get("taximeter_theme") == "dark" else "githubLight"
@@ -189,7 +189,7 @@ class Editor:
             for list_name in dict.fromkeys(kind.list for kind in terms.KINDS):
                 for term in data.get(list_name) or []:
                     if isinstance(term, dict) and "id" in term:
-                        ui.button(f"{list_name.removesuffix('s')} {term['id']}", on_click=partial(self._edit, list_name, term)).props("unelevated dense no-caps size=sm color=primary")
+                        ui.button(f"{list_name.removesuffix('s')} {term['id']}", on_click=partial(self._edit, list_name, term)).props("unelevated dense no-caps color=primary").classes("small")
 
     def _changed(self) -> None:
         self._turn += 1

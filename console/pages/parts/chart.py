@@ -25,7 +25,7 @@ def chart(spend: Spend, start_ms: int, end_ms: int, names: Mapping[str, str], cu
     parts = [_line(part, top) for part in (Decimal(0), top / 2, top)]
     for at, start in enumerate(days):
         parts.append(_bar(LEFT + at * step, step, spend.get(start, {}), products, top, f"{day(start)}", names, currency))
-        if at % max(1, len(days) // 8) == 0:
+        if at % max(1, len(days) // 8) == 0 and LEFT + at * step < WIDTH - 30:
             parts.append(tag("text", day(start)[5:], x=_px(LEFT + at * step), y=HEIGHT - 4))
     drawing = tag("svg", *parts, class_="chart", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=f"Spend by product and day, {currency}")
     key = tag("div", *(tag("span", tag("i", class_=f"c{at % 8}"), names.get(each, each)) for at, each in enumerate(products)), class_="key")

@@ -35,7 +35,7 @@ def frame(visit: Visit, place: str, title: str) -> Iterator[None]:
         ui.button(icon="contrast", on_click=turn).props('flat dense aria-label="Light or dark"')
         if visit.caller.by == "session":
             raw(Html('<form method="post" action="/logout"><button class="badge" title="Log out">Log out</button></form>'))
-    raw(Html('<span id="content" tabindex="-1"></span>'))
+    raw(Html('<span id="content" tabindex="-1"></span>')).style("position: absolute")
     yield
 
 
