@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from fastapi import Request, Response
-from nicegui import ui
+from nicegui import app, ui
 from nicegui.elements.codemirror import CodeMirror
 
 from console import documents, edits
@@ -16,6 +16,7 @@ from console.errors import ApiError, ConflictError, ForbiddenError, Wrong
 from console.merging import merge
 from console.pages.parts import changes, terms
 from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.pulse import Pulse
 from console.pages.parts.states import FAILURES, failed, later
 from console.pages.parts.text import Html, badge, link, tag
 from console.pages.parts.visit import Visit, enter
@@ -63,6 +64,7 @@ class Editor:
         self._former: str | None = None
         self._values: dict[str, Any] = {}
         self._turn = 0
+        self._pulse: Pulse = app.state.pulse
         self._last: dict[str, Any] | None = None
         """The last preview, of the text as it is; none: it is not made yet, or the text is wrong."""
         self._writing = False
@@ -72,6 +74,7 @@ class Editor:
         return self._opened.contract.id
 
     def draw(self) -> None:
+        self._top = raw(_head(self._opened))
         with ui.element("div").classes("editor"):
             with card("Terms"):
                 self._chips = ui.element("div").classes("chips")
@@ -246,6 +249,7 @@ class Editor:
         finally:
             self._button.props(remove="loading")
         self._opened = await self._visit.ask(open_contract, self._visit.held, self._name)
+        self._top.set_content(_head(self._opened))
         self._outcome.set_content(tag("p", f"Saved as version {version} by {caller.name}; the invoices follow…", class_="done"))
         await self._follow(expected, version, started)
 
@@ -257,6 +261,7 @@ class Editor:
             found = await self._visit.ask(edits.totals, self._visit.held, customer)
             if all(name in found and Decimal(found[name]) == Decimal(total) for name, total in wanted.items()):
                 took_ms = (time.perf_counter() - started) * 1000
+                self._pulse.nudge(customer)
                 said = f"Saved as version {version}. " + (f"The invoices had changed {took_ms:,.0f} ms after Save. " if wanted else "No invoice changes now. ")
                 self._outcome.set_content(tag("p", said, link(f"See {customer}", "customers", customer), class_="done", data_saved=True))
                 break
@@ -285,6 +290,7 @@ class Editor:
 
             def decide(data: dict[str, Any]) -> None:
                 self._opened = theirs
+                self._top.set_content(_head(theirs))
                 self._kind = self._former = None
                 self._form.clear()
                 self._write(data)
@@ -317,7 +323,6 @@ async def page(request: Request, name: str) -> Response | None:
             return await visit.ask(open_contract, visit.held, name)
 
         def draw(opened: Opened) -> None:
-            raw(_head(opened))
             Editor(visit, opened).draw()
 
         later(where, load, draw, 10)

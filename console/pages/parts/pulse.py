@@ -40,6 +40,10 @@ class Pulse:
                 await self._beat()
         return self._moves.get(customer, 0)
 
+    def nudge(self, customer: str) -> None:
+        """Something of the customer has changed just now, and whoever says so has seen it."""
+        self._moves[customer] = self._moves.get(customer, 0) + 1
+
     async def _beat(self) -> None:
         now_ms, rows = await run_in_threadpool(self._look)
         marks: Mapping[str, tuple[int, int]] = {name: (at_ms, count) for name, at_ms, count in rows}
