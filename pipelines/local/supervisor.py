@@ -208,7 +208,7 @@ class Supervisor:
 
     def _restart_hung(self, now: float) -> None:
         for name, kept in self._kept.items():
-            if not kept.ready or self._health(name).get("state") not in {"running", "waiting"}:
+            if not kept.ready or self._health(name).get("state") not in {"running", "waiting", "failed"}:
                 self._heard.pop(name, None)
                 continue
             written = (self._data / "run" / f"health-{name}.json").stat().st_mtime

@@ -60,7 +60,7 @@ class Lane:
         self.unreadable = 0
         self.lag = 0
         self.last_progress_at = time.time()
-        self._thread = threading.Thread(target=self._run, name=f"sink-{name}")
+        self._thread = threading.Thread(target=self._run, name=f"sink-{name}", daemon=True)  # one that hangs does not keep the process
 
     def start(self) -> None:
         self._thread.start()
@@ -163,9 +163,7 @@ def _write_apart(lane: Lane, records: list[Record]) -> None:
 
 def lanes(settings: Settings, member: str) -> list[Lane]:
     """Results and raw events."""
-    results = BatchConsumer(
-        settings, SINK_GROUP, list(MAPPED), member=member, most_records=RESULT_RECORDS, most_bytes=RESULT_BYTES, linger_s=RESULT_LINGER_S
-    )
+    results = BatchConsumer(settings, SINK_GROUP, list(MAPPED), member=member, most_records=RESULT_RECORDS, most_bytes=RESULT_BYTES, linger_s=RESULT_LINGER_S)
     events = BatchConsumer(
         settings, f"{SINK_GROUP}-events", [USAGE_EVENTS.name], member=member, most_records=EVENT_RECORDS, most_bytes=EVENT_BYTES, linger_s=EVENT_LINGER_S
     )
@@ -181,22 +179,24 @@ def run(settings: Settings, member: str) -> int:
     for lane in working:
         lane.start()
     with Health(settings.data, "sink") as health:
-        while not stop.wait(1.0):
-            if not all([lane.alive() for lane in working]):  # noqa: C419 - every lane is asked, so the one that failed raises
-                break
-            waiting = {lane.name: lane.waiting_for for lane in working if lane.waiting_for}
-            health.report(
-                "waiting" if waiting else "running",
-                waiting_for=waiting,
-                lag=sum(lane.lag for lane in working),
-                records=sum(lane.records for lane in working),
-                unreadable=sum(lane.unreadable for lane in working),
-                last_progress_at=max(lane.last_progress_at for lane in working),
-            )
-        for lane in working:
-            lane.stop()
-        for lane in working:
-            lane.join()
+        try:
+            while not stop.wait(1.0):
+                if not all([lane.alive() for lane in working]):  # noqa: C419 - every lane is asked, so the one that failed raises
+                    break
+                waiting = {lane.name: lane.waiting_for for lane in working if lane.waiting_for}
+                health.report(
+                    "waiting" if waiting else "running",
+                    waiting_for=waiting,
+                    lag=sum(lane.lag for lane in working),
+                    records=sum(lane.records for lane in working),
+                    unreadable=sum(lane.unreadable for lane in working),
+                    last_progress_at=max(lane.last_progress_at for lane in working),
+                )
+        finally:  # also when one broke: the process ends only when the others do
+            for lane in working:
+                lane.stop()
+            for lane in working:
+                lane.join()
     return 0 if stop.is_set() else 1
 
 
