@@ -3,7 +3,7 @@
 from collections import defaultdict
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contracts.account import Account
@@ -75,6 +75,8 @@ def test_covered_and_rest_are_the_quantity(world: World) -> None:
     bare = msgspec.structs.replace(world.contract, overrides=[o for o in world.contract.overrides if not o.commits and not o.tiers])
     rates = [msgspec.structs.replace(r, commit_price=None) for r in world.catalogue.rate_cards["list"].rates]
     plain = world.catalogue.rate_cards["list"]
+    # A tier that a falling quantity leaves again is entered where a line ends in it, so its flat depends on the cuts
+    assume(not any(tier.flat for r in rates for tier in (*(r.price.graduated or ()), *(r.price.volume or ()))))
     same = msgspec.structs.replace(world.catalogue, rate_cards={"list": msgspec.structs.replace(plain, rates=rates)})
     drawn = usage_invoice(account(World(same, bare, world.events)).result())
     alone = usage_invoice(account(World(same, msgspec.structs.replace(bare, commits=[], credits=[]), world.events)).result())
