@@ -16,7 +16,7 @@ from console.pages.parts.frame import card, frame, raw
 from console.pages.parts.gauge import balance_gauge, gauge, share
 from console.pages.parts.invoice import KINDS, STATUS, amounts, invoice_list, invoice_table
 from console.pages.parts.pulse import BEAT_S, Pulse
-from console.pages.parts.states import FAILURES, empty, failed, fill
+from console.pages.parts.states import FAILURES, bones, empty, failed, fill
 from console.pages.parts.text import Html, badge, day, href, join, link, moment, money, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
@@ -265,6 +265,6 @@ async def page(request: Request, customer: str) -> Response | None:
         where = ui.element("div").style("display: grid; gap: 1rem")
         screen = Screen(visit, customer)
         with where:
-            raw(Html('<div class="card"><div class="bone"></div><div class="bone"></div><div class="bone" style="width:60%"></div></div>'))
+            raw(bones(8))
         ui.timer(0.01, lambda: fill(where, lambda: visit.ask(read, visit.held, customer), screen.draw, 8), once=True)
     return None

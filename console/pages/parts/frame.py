@@ -29,7 +29,7 @@ def frame(visit: Visit, place: str, title: str) -> Iterator[None]:
         dark.value = not now
         ui.run_javascript(f"document.cookie = '{THEME}={'light' if now else 'dark'}; path=/; max-age=31536000; samesite=strict'")
 
-    with ui.header().classes("bar items-center row no-wrap q-gutter-sm"):
+    with ui.header().classes("bar items-center row no-wrap").style("gap: .5rem"):
         raw(tag("a", "Skip to the content", href="#content", class_="skip"))
         raw(tag("nav", _places(visit, place), class_="main", aria_label="Main")).style("flex: 1; min-width: 0")
         ui.button(icon="contrast", on_click=turn).props('flat dense aria-label="Light or dark"')
