@@ -28,14 +28,14 @@ def prorated(bound: Bound, contract: Contract, period: Period, decimals: int) ->
     return round_money(Fraction(bound.amount) * share, decimals)
 
 
-def adjusted(contract: Contract, catalogue: Catalogue, period: Period, items: list[Item], clock: int) -> list[Item]:
-    """The items, with minimum, maximum and discount lines; `net` of each says what draws may take."""
+def adjusted(contract: Contract, catalogue: Catalogue, period: Period, items: list[Item], *, last: bool) -> list[Item]:
+    """The items, with minimum, maximum and discount lines; `net` of each says what draws may take. A minimum is for the last reading of a period."""
     decimals = places(catalogue.currency)
     items = list(items)
     own = [item for item in items if item.kind != "correction"]
     for item in items:
         item.net = item.amount
-    if clock >= period.end:
+    if last:
         for bound in bounds(contract.minimum):
             spend = sum((item.amount for item in own if in_bound(bound, item, catalogue)), Fraction(0))
             missing = prorated(bound, contract, period, decimals) - spend

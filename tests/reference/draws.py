@@ -29,6 +29,8 @@ class Paid:
     def __init__(self, lines: Sequence[Item]) -> None:
         self.lines = [line for line in lines if line.kind in {"usage", "correction"}]
         self.taken: list[tuple[object, int, Fraction]] = []
+        self.running: dict[object, tuple[Fraction, Fraction]] = {}
+        """Quantity and amount so far of what one segment pays of one line at one price, which is rounded once."""
 
     def net(self, item: Item, segment: Segment) -> Fraction | None:
         """What the segment may still pay of the product and group, where lines in its time are negative; None: no limit."""
@@ -41,6 +43,14 @@ class Paid:
             (line.net if line.amount > 0 else line.amount for line in self.lines if _whose(line) == _whose(item) and start <= line.start < end), Fraction(0)
         )
         return listed - sum((amount for whose, at, amount in self.taken if whose == _whose(item) and start <= at < end), Fraction(0))
+
+    def amount(self, item: Item, piece: Piece, segment: Segment, decimals: int) -> Fraction:
+        """What a further piece of a line adds to the rounded amount."""
+        key = (item.number, segment.key, piece.tier, piece.override, piece.unit_price)
+        quantity, amount = self.running.get(key, (Fraction(0), Fraction(0)))
+        total = round_money((quantity + piece.quantity) * piece.unit_price, decimals)
+        self.running[key] = (quantity + piece.quantity, total)
+        return total - amount
 
     def pay(self, item: Item, amount: Fraction) -> None:
         self.taken.append((_whose(item), item.start, amount))
@@ -74,7 +84,7 @@ def drawn(
             most = item.net if net is None else min(item.net, net)
             if left <= 0 or most <= 0:
                 continue
-            covered, rest = cover(catalogue, item, segment, left, most, counted, decimals)
+            covered, rest = cover(catalogue, item, segment, left, most, counted, decimals, paid)
             balance[segment.key] = left - sum((line.amount for line in covered), Fraction(0))
             paid.pay(item, item.amount - sum((line.amount for line in rest), Fraction(0)))
             where = next(number for number, line in enumerate(lines) if line is item)
@@ -83,7 +93,7 @@ def drawn(
 
 
 def cover(
-    catalogue: Catalogue, item: Item, segment: Segment, left: Fraction, most: Fraction, counted: dict[str, Fraction], decimals: int
+    catalogue: Catalogue, item: Item, segment: Segment, left: Fraction, most: Fraction, counted: dict[str, Fraction], decimals: int, paid: Paid
 ) -> tuple[list[Item], list[Item]]:
     """The covered lines and the rest of one line, for a balance; no more than `most` of the list amount may be covered."""
     if item.piece is None:
@@ -98,7 +108,7 @@ def cover(
     covered: list[Item] = []
     position, quantity = None, Fraction(0)
     for each in while_drawing(catalogue, item, piece, segment, counted):
-        amount = item.amount if each == item.piece else round_money(each.exact, decimals)
+        amount = item.amount if each == item.piece else paid.amount(item, each, segment, decimals)
         if amount <= left:
             covered.append(_line(item, each, amount, segment))
             left, position, quantity = left - amount, each.after, quantity + each.quantity

@@ -55,6 +55,8 @@ class Facts:
     true_ups: set[tuple[str, str]] = field(default_factory=set)
     reopened: dict[tuple[str, int], int] = field(default_factory=dict)
     """When a reopened invoice (contract, start) is final again: one grace after it was reopened."""
+    closing: tuple[str, int] | None = None
+    """The invoice (contract, start) that is just being made final: its last reading."""
     corrections: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Contracts without a next invoice that have a correction invoice as a draft: since when, and when it is final."""
 
@@ -229,7 +231,8 @@ def bills(contract: Contract, known: Known, facts: Facts, folded: Folded, clock:
             for closed, billed, late in late_of(each, known, facts, clock) if contract.late_usage == "next_invoice" else ():
                 if next_open(contract, closed, known, facts, clock) == period:
                     _correct(bill, each, closed, billed, late, known, folded, clock)
-        bill.undrawn = adjusted(contract, known.catalogue, period, bill.undrawn, clock)
+        last = clock >= period.end or facts.closing == (contract.id, period.start)
+        bill.undrawn = adjusted(contract, known.catalogue, period, bill.undrawn, last=last)
         found.append(bill)
     return found + _corrections(contract, known, facts, folded, clock)
 

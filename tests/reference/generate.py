@@ -26,7 +26,9 @@ AGGREGATIONS: Final = ("count", "max", "min", "latest", "unique", "time_weighted
 APART: Final = (
     ("tiered", ("package", "flat", "volume", "tier_flats", "dimensional")),
     ("finalize", ("postpaid",)),
-    ("regenerate", ("drop",)),
+    ("regenerate", ("drop", "ends", "rollover")),
+    ("payer", ("composite",)),
+    ("alias", ("balance_alert", "spend_alert", "usage_alert", "total_alert", "repeat_alert")),
     ("shared", ("arrears", "composite", "minimum", "time_weighted")),
     ("rollover", ("carry",)),
     ("usage_alert", ("carry",)),
@@ -158,7 +160,7 @@ class Maker:
         metric: dict[str, Any] = {"event_types": [f"e-{name}"], "aggregation": kind, "group_keys": ["region", "team"]}
         if kind != "count":
             metric["value"] = "v"
-        if self.on("expression") and kind != "count" and kind != "unique":
+        if self.on("expression") and kind not in {"count", "unique"}:
             metric["value"] = {"expression": self.rng.choice(["v + 2 * w", "least(v * 0.5, 11)", "greatest(v, w)", "(v + w) / 4"])}
         if self.on("carry") and kind in {"latest", "unique", "time_weighted"}:
             metric["carry"] = True
@@ -356,7 +358,7 @@ class Maker:
             found["grace"] = "P5D" if self.on("finalize") else self.rng.choice(["PT24H", "PT1H", "P5D"])
         return found
 
-    def thresholds(self, grants: dict[str, Any]) -> list[dict[str, Any]]:
+    def thresholds(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         if self.on("balance_alert"):
             found.append({"measure": "balance", "at": self.number(5, 60)})
@@ -397,7 +399,7 @@ class Maker:
         if self.on("explicit"):
             made["override_selection"] = "explicit"
         made |= self.terms()
-        thresholds = self.thresholds(grants)
+        thresholds = self.thresholds()
         if thresholds:
             made["thresholds"] = thresholds
         return made

@@ -103,7 +103,9 @@ def _latest(case: Case) -> int:
 
 def freeze(books: Books, contract: Contract, start: int, at: int, kind: str = "usage") -> None:
     """The draft of a period becomes final."""
+    books.facts.closing = (contract.id, start)
     folded = fold(books.known, books.facts, at)
+    books.facts.closing = None
     for draft in folded.drafts:
         if (draft.contract, draft.start, draft.kind) == (contract.id, start, kind):
             books.facts.invoices.append(replace(draft, status="final"))
