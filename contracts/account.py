@@ -76,17 +76,17 @@ class Account:
         return self._life.due
 
     def result(self) -> Result:
-        """All invoices (drafts, finals, voids), balances and all alerts so far, as of the account's clock.
+        """All invoices (drafts, finals, voids), balances and the alerts that nobody has taken, as of the account's clock.
 
         An invoice in which nothing has changed is the same object as the last time.
         """
         return read(self._life)
 
     def take_alerts(self) -> list[Alert]:
-        """Alerts since the last call: what the stream publishes."""
+        """Alerts since the last call: what the stream publishes. The account forgets them, so that its snapshot does not grow with them."""
         facts = self._life.facts
-        found = [alert_of(fact) for fact in facts.alerts[facts.taken :]]
-        facts.taken = len(facts.alerts)
+        found = [alert_of(fact) for fact in facts.alerts]
+        facts.alerts = []
         return found
 
     def refold(self, *, whole: bool = True) -> None:

@@ -99,8 +99,7 @@ class Facts(msgspec.Struct, array_like=True):
     crossings: dict[str, dict[str, int]] = {}
     """Alarms by customer and threshold."""
     alerts: list[AlertFact] = []
-    taken: int = 0
-    """Alerts that were handed out."""
+    """Those that were not handed out yet."""
 
     def spent(self) -> dict[tuple[str, str, int], int]:
         """Draws of final invoices by segment."""
