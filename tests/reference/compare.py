@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 Result = Mapping[str, Any]
+GRANTS = ("commits", "credits", "recurring_credits", "recurring_commits")
 
 
 def differences(case: Mapping[str, Any], ours: Result, theirs: Result) -> list[str]:
@@ -65,6 +66,8 @@ def _status(result: Result, case: Mapping[str, Any]) -> dict[Any, str]:
 
 def _lines(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decimal, Decimal]]:
     postpaid = {commit["id"] for document in documents(case) for commit in document.get("commits", []) if commit["type"] == "postpaid"}
+    # Where a pool pays a line hour by hour, rounding decides how much quantity a part has; "the amounts decide".
+    shared = any(grant.get("shared") for document in documents(case) for name in GRANTS for grant in document.get(name, []))
     found: dict[Any, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     for invoice in _standing(result, case):
         if invoice["kind"] != "usage":
@@ -90,7 +93,7 @@ def _lines(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decimal, 
                 round(Decimal(line["unit_price"]), 12) if detailed and line["unit_price"] is not None else None,
             )
             found[key][0] += Decimal(line["amount"])
-            found[key][1] += Decimal(line["quantity"] or 0) if detailed else 0
+            found[key][1] += Decimal(line["quantity"] or 0) if detailed and not shared else 0
     return {key: (amount, round(quantity, 9)) for key, (amount, quantity) in found.items() if amount}
 
 
@@ -99,8 +102,7 @@ def documents(case: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _balances(result: Result, case: Mapping[str, Any]) -> dict[Any, tuple[Decimal, ...]]:
-    lists = ("commits", "credits", "recurring_credits", "recurring_commits")
-    named = {(document["id"], grant["id"]) for document in documents(case) for name in lists for grant in document.get(name, [])}
+    named = {(document["id"], grant["id"]) for document in documents(case) for name in GRANTS for grant in document.get(name, [])}
     keys = ("granted", "applied", "expired", "remaining")
     return {
         (row["contract"], row["id"]): tuple(Decimal(row[key]) for key in keys)

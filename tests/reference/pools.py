@@ -80,13 +80,21 @@ def _merged(lines: Sequence[Item], items: Sequence[Item], decimals: int) -> list
     """Pieces of one line that the same segment pays at the same price are one line again, and so is the rest."""
     found: list[Item] = []
     for number in dict.fromkeys(item.number for item in items):
-        together: dict[object, list[Item]] = {}
+        together: dict[tuple[object, ...], list[Item]] = {}
         for line in lines:
             if line.number == number:
                 together.setdefault((line.segment and line.segment.key, line.tier, line.override, line.unit_price), []).append(line)
-        for same in together.values():
+        whole = next(item for item in items if item.number == number)
+        part_paid = any(key[0] is None for key in together) and len(together) > 1
+        paid = Fraction(0)
+        for same in sorted(together.values(), key=lambda lines: lines[0].segment is None):
+            amount = sum((line.amount for line in same), Fraction(0))
+            if part_paid and whole.quantity is not None and whole.unit_price and whole.unit_price == same[0].unit_price and whole.piece is not None:
+                # Of a line that is paid in part, the quantity is the amount over the price, and the rest the exact difference.
+                quantity = whole.quantity - paid if same[0].segment is None else amount / whole.unit_price
+                paid += quantity
+                found.append(replace(same[0], quantity=quantity, amount=amount))
+                continue
             quantities = [line.quantity for line in same if line.quantity is not None]
-            found.append(
-                replace(same[0], quantity=sum(quantities, Fraction(0)) if quantities else None, amount=sum((line.amount for line in same), Fraction(0)))
-            )
+            found.append(replace(same[0], quantity=sum(quantities, Fraction(0)) if quantities else None, amount=amount))
     return found
