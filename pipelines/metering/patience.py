@@ -74,6 +74,11 @@ class Patience:
             finally:
                 self.calling_since = None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something does not answer, as far as is known."""
+        return self._waiting_for is not None
+
     def wait(self, reason: str, who: str = "Kafka") -> None:
         """A moment's rest because of `reason`."""
         self.calling_since = None

@@ -11,6 +11,7 @@ from pipelines.metering.batch import Messages
 from pipelines.topology import METER_GROUP, USAGE_EVENTS
 
 IDLE_S: Final = 0.5
+ASK_S: Final = 2.0
 QUEUE_KB: Final = 131_072
 """What librdkafka may fetch ahead of METER: bounds memory when METER is behind."""
 
@@ -85,6 +86,10 @@ class Source:
             if each.error is not None:
                 raise KafkaException(each.error)
         return {each.partition: each.offset if each.offset >= 0 else None for each in answers}
+
+    def ask(self) -> None:
+        """Return when the broker answers. Raises KafkaException when it does not."""
+        self.consumer.list_topics(USAGE_EVENTS.name, timeout=ASK_S)
 
     def assigned(self) -> list[int]:
         return [each.partition for each in self.consumer.assignment()]

@@ -123,6 +123,8 @@ class Worker:
         if self._failed:
             self._failed = False
             self._patience(self._source.rewind)
+        elif not found and self._patience.waiting:
+            self._patience(self._source.ask)  # nothing comes: because nothing is there, or because nobody answers?
         elif found:
             self._patience.over()
             self._follow_documents()

@@ -12,7 +12,8 @@ from pipelines.topology import USAGE_EVENTS
 
 QUEUE_KB = 32_768
 """What librdkafka may fetch ahead: bounds memory while the warehouse is slow."""
-ASK_S = 0.5
+ASK_S = 1.0
+ASK_EVERY_S = 2.0
 
 
 class BatchConsumer:
@@ -24,6 +25,7 @@ class BatchConsumer:
         self._linger_s = linger_s
         self.trouble: str | None = None
         """What the broker's client complained about last, until the broker answers again; or none."""
+        self._asked = 0.0
         self._client = ClientLog()
         self._consumer = Consumer(
             {
@@ -68,17 +70,24 @@ class BatchConsumer:
                 size += len(record.value or b"") + len(record.key or b"")
                 records.append(record)
         self._client.check()
-        if records or (self.trouble is not None and self._answers()):
+        if records:
             self.trouble = None
+        else:
+            self._ask()
         return records
 
-    def _answers(self) -> bool:
-        """Asked when nothing comes: the client complains when a broker goes and is silent when it is back."""
+    def _ask(self) -> None:
+        """Nothing comes: because nothing is there, or because nobody answers? The client complains once, and not at all when a broker is back."""
+        now = time.monotonic()
+        if now - self._asked < ASK_EVERY_S:
+            return
+        self._asked = now
         try:
             self._consumer.list_topics(USAGE_EVENTS.name, timeout=ASK_S)
-        except KafkaException:
-            return False
-        return True
+        except KafkaException as error:
+            self.trouble = str(error.args[0])
+        else:
+            self.trouble = None
 
     def commit(self, records: Sequence[Record]) -> None:
         """The records are stored. A commit that fails is no loss: they are stored again, which changes nothing."""
