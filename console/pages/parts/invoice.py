@@ -50,9 +50,10 @@ def invoice_table(invoice: Invoice, names: Mapping[str, str], before: Mapping[st
 def _line(line: Line, names: Mapping[str, str], currency: str, *, ticked: bool, explain: bool) -> Html:
     said = notes(line)
     name = what(line, names)
+    period = f"{day(line.starting_ms)} – {day(line.ending_ms)}"
     return row(
-        tag("span", link(name, "lines", line.id, title="How this line came about") if explain else name, tag("small", " · ".join(said)) if said else ""),
-        f"{day(line.starting_ms)} – {day(line.ending_ms)}",
+        tag("span", link(name, "lines", line.id, title="How this line came about") if explain else name, tag("small", period, class_="narrow"), tag("small", " · ".join(said)) if said else ""),
+        period,
         number(line.quantity),
         number(line.unit_price),
         money(line.amount, currency),
