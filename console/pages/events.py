@@ -10,7 +10,7 @@ from nicegui import ui
 from console.errors import InvalidError, Wrong
 from console.pages.parts.frame import card, frame, raw
 from console.pages.parts.states import FAILURES, empty, failed, later
-from console.pages.parts.text import Html, badge, moment, row, table, tag
+from console.pages.parts.text import Html, badge, event_link, moment, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.reading import StoredEvent
 from console.rejects import event_of, resend
@@ -58,7 +58,7 @@ def events(found: Sequence[StoredEvent], ids: Sequence[str]) -> Html:
         return empty("No event yet", Html("Send some with <code>taximeter send FILE</code>, the SDK or the API."))
     rows = [
         row(
-            tag("a", each.transaction_id, href=f"/events?transaction_id={each.transaction_id}"), each.customer, each.event_type, moment(each.timestamp_ms),
+            event_link(each.transaction_id), each.customer, each.event_type, moment(each.timestamp_ms),
             ", ".join(f"{key}: {value}" for key, value in sorted(each.properties.items())), f"{each.partition}@{each.offset}", kinds=("", "", "", "", "", "num wide"),
         )
         for each in found

@@ -10,7 +10,7 @@ from nicegui import ui
 from console.errors import NotFoundError, Wrong, missing
 from console.pages.parts.frame import card, frame, raw
 from console.pages.parts.states import empty, later
-from console.pages.parts.text import Html, badge, join, link, number, row, table, tag
+from console.pages.parts.text import Html, badge, event_link, join, link, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
 from pipelines.warehouse import reads
@@ -37,7 +37,7 @@ def _events(found: Mapping[str, Any]) -> Html:
         return empty("No event stands behind this line", "It is a fixed amount, or comes from a commit.")
     rows = [
         row(
-            tag("a", each["transaction_id"], href=f"/events?transaction_id={each['transaction_id']}"),
+            event_link(each["transaction_id"]),
             each["customer"],
             tag("time", each["timestamp"]),
             ", ".join(f"{key}: {value}" for key, value in each["properties"].items()),

@@ -43,6 +43,11 @@ def href(*path: str) -> str:
     return "/" + "/".join(quote(part, safe="") for part in path)
 
 
+def event_link(transaction_id: str) -> Html:
+    """To the search for an event."""
+    return tag("a", transaction_id, href=f"/events?transaction_id={quote(transaction_id, safe='')}")
+
+
 def money(amount: Decimal | None, currency: str = "USD") -> str:
     """With thousands separated and the currency's minor units: `51,000.00`, `−10.00`."""
     return "" if amount is None else f"{amount:,.{exponent(currency)}f}".replace("-", MINUS)
