@@ -27,13 +27,14 @@ FEATURES: Final = (
 )  # fmt: skip
 AGGREGATIONS: Final = ("count", "max", "min", "latest", "unique", "time_weighted")
 APART: Final = (
-    ("tiered", ("package", "flat", "volume", "tier_flats", "dimensional")),
+    ("tiered", ("package", "flat", "volume", "tier_flats", "dimensional", "discount")),
     ("finalize", ("postpaid",)),
     ("regenerate", ("drop", "ends", "rollover")),
     ("payer", ("composite", "rollover")),
-    ("overwrite", ("commit_price",)),
+    ("overwrite", ("commit_price", "flat", "package")),
+    ("partial", ("carry",)),
     ("alias", ("balance_alert", "spend_alert", "usage_alert", "total_alert", "repeat_alert")),
-    ("shared", ("arrears", "composite", "minimum", "time_weighted")),
+    ("shared", ("arrears", "composite", "minimum", "time_weighted", "discount")),
     ("rollover", ("carry",)),
     ("usage_alert", ("carry",)),
 )
@@ -132,7 +133,7 @@ def event(dice: Dice, catalogue: Document, name: str, customer: str) -> Document
     kind = catalogue["metrics"][f"m-{name}"]["aggregation"]
     when = START + timedelta(days=dice.rng.randint(0, dice.span_days), hours=dice.rng.randint(0, 23), minutes=dice.rng.choice([0, 0, 15, 30, 45]))
     value = f"u{dice.rng.randint(1, 4)}" if kind == "unique" else dice.number(0, 30)
-    if kind == "sum" and not dice.on("rejects") and not dice.on("discount") and dice.maybe(0.05):
+    if kind == "sum" and not dice.on("rejects") and not dice.on("discount") and not dice.on("tiered") and dice.maybe(0.05):
         value = "-" + value if value != "0" else value
     properties = {"v": value}
     if dice.on("expression"):
