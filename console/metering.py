@@ -63,7 +63,7 @@ def _statement(meter: Meter, window_ms: int, keys: Sequence[str]) -> tuple[str, 
     if meter.invalid is not None:
         conditions.append(f"NOT ({_sql(meter.invalid)})")
     return (
-        f"SELECT {window} AS window, [{group}]::Array(String) AS group, {AGGREGATES[meter.aggregation].format(value=value)}"  # noqa: S608 - trees of our own
+        f"SELECT {window} AS window, [{group}]::Array(String) AS group, {AGGREGATES[meter.aggregation].format(value=value)}"
         f" FROM ({EVENTS}) WHERE {' AND '.join(f'({each})' for each in conditions)} GROUP BY window, group ORDER BY window, group"
     ), names
 

@@ -33,7 +33,7 @@ def fill(contract: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, 
     merged.pop("package", None)
     start = merged.get("starting_at")
     if not isinstance(start, str) or isinstance(start, FloatText):
-        raise ValueError("a contract that fills a package needs its own starting_at, from which the package counts")
+        raise ValueError("a contract that fills a package needs its own starting_at, from which the package counts")  # noqa: TRY004 - the document is wrong, not the program
     billing = merged.get("billing")
     zone = billing.get("timezone", "UTC") if isinstance(billing, Mapping) else "UTC"
     instant_ms(start, zone)

@@ -131,7 +131,7 @@ def _boolean(value: Any, path: Path, problems: list[Problem]) -> bool:
     return _refuse(path, f"must be true or false, not {_kind(value)}{hint}", problems)  # type: ignore[no-any-return]
 
 
-def _anything(value: Any, path: Path, problems: list[Problem]) -> Any:
+def _anything(value: Any, _path: Path, _problems: list[Problem]) -> Any:
     return value
 
 
@@ -217,7 +217,7 @@ def _union(kinds: tuple[Any, ...]) -> Reader:
     def read(value: Any, path: Path, problems: list[Problem]) -> Any:
         if isinstance(value, list) and lists:
             return lists[0](value, path, problems)
-        if isinstance(value, dict) and mappings or not (scalar or lists):
+        if (isinstance(value, dict) and mappings) or not (scalar or lists):
             return mappings[0](value, path, problems)
         if scalar is None:
             return (mappings or lists)[0](value, path, problems)

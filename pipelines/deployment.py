@@ -26,7 +26,7 @@ class Deployment:
 
     def warehouse(self) -> "Client":
         """A client of ClickHouse. Raises WarehouseAddressError, clickhouse-connect's errors."""
-        from pipelines.warehouse.client import connect
+        from pipelines.warehouse.client import connect  # noqa: PLC0415 - a slow import that few need
 
         return connect(self.settings)
 

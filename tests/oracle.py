@@ -37,9 +37,10 @@ def numberless(event: dict[str, Any], catalogue: Catalogue) -> bool:
     """Some product that the event concerns needs a number and finds none."""
     for product in catalogue.products.values():
         metric = catalogue.metrics.get(product.metric or "")
-        if product.type == "usage" and metric is not None and metric.aggregation not in {"count", "unique"} and concerns(event, product, metric):
-            if NUMBER.fullmatch(event["properties"].get(metric.value, "")) is None:
-                return True
+        if product.type != "usage" or metric is None or metric.aggregation in {"count", "unique"}:
+            continue
+        if concerns(event, product, metric) and NUMBER.fullmatch(event["properties"].get(metric.value, "")) is None:
+            return True
     return False
 
 

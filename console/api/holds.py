@@ -79,7 +79,7 @@ def routers() -> list[APIRouter]:
     return [_router("/api/v1", _Units(cents=False)), _router("/v1", _Units(cents=True))]
 
 
-def _router(prefix: str, units: _Units) -> APIRouter:  # noqa: C901 - five routes, each simple
+def _router(prefix: str, units: _Units) -> APIRouter:
     router = APIRouter(prefix=f"{prefix}/holds", tags=["holds"], default_response_class=Answer, route_class=Exact)
 
     @router.post("", summary="Reserve an amount of a customer's balance")

@@ -13,6 +13,7 @@ fences stand one behind the other; the first is for everybody, because nobody ne
 import hmac
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from pipelines.local.warehouse_engine import Connection
@@ -154,7 +155,7 @@ class Guard:
             if kind != "Function" and ("/" in name or name.lower() in FORBIDDEN_FUNCTIONS):
                 raise _denied(user, f"{name} reaches out of the database")
         words = list(tokens(sql))
-        for word, after in zip(words, words[1:], strict=False):
+        for word, after in pairwise(words):
             if word.kind in ("word", "quoted") and word.text.strip('`"').lower() in ("disk", "infile", "outfile") and after.text in ("(", "="):
                 raise _denied(user, f"{word.text} reaches out of the database")
             if word.text.upper() == "OUTFILE" and after.kind == "string":
@@ -174,7 +175,7 @@ class Guard:
 
     def _check_table(self, user: User, kind: str, name: str) -> None:
         database, _, table = name.partition(".")
-        if database.lower() in ("system",) and table.partition(".")[0] not in SYSTEM_TABLES:
+        if database.lower() == "system" and table.partition(".")[0] not in SYSTEM_TABLES:
             raise _denied(user, f"the table {name} is not on the list for those who only read")
         known = (self._database, "system", PUBLIC_TABLES)
         if kind == "TableIdentifier" and database not in known and database.lower() != "information_schema":

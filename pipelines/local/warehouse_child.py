@@ -39,7 +39,7 @@ class WarehouseChild:
         health = self._data / "run" / "health-warehouse.json"
         health.unlink(missing_ok=True)
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "pipelines.local.warehouse", "--data", str(self._data), "--port", str(self._port)],
                 stdout=log,
                 stderr=subprocess.STDOUT,

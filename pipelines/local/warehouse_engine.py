@@ -36,7 +36,7 @@ class Connection:
     """One conversation with the engine. Not for two threads at once."""
 
     def __init__(self, path: str) -> None:
-        self._chdb: Any = _chdb.connect(path)
+        self._chdb: Any = _chdb.connect(path)  # type: ignore[attr-defined]  # a compiled module without declarations
         self._temporary: set[str] = set()
 
     def use(self, database: str) -> None:

@@ -75,7 +75,7 @@ DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
     "zstd": _unzstd,
 }
 ENCODERS: dict[str, Callable[[bytes], bytes]] = {
-    "lz4": lambda body: lz4.frame.compress(body),
+    "lz4": lz4.frame.compress,
     "zstd": lambda body: zstd.compress(body, 1),
     "gzip": lambda body: gzip.compress(body, 1),
     "deflate": lambda body: zlib.compress(body, 1),
@@ -139,7 +139,7 @@ def blocks_encoded(body: bytes) -> bytes:
 def _block_data(method: int, packed: bytes, raw_size: int) -> bytes:
     try:
         if method == LZ4:
-            return lz4.block.decompress(packed, uncompressed_size=raw_size)
+            return bytes(lz4.block.decompress(packed, uncompressed_size=raw_size))
         if method == ZSTD:
             return zstd.decompress(packed)
     except (RuntimeError, zstd.ZstdError, lz4.block.LZ4BlockError) as error:

@@ -80,10 +80,10 @@ class Warehouse:
         application.router.add_post("/query", self.query)
         return application
 
-    async def ping(self, request: web.Request) -> web.Response:
+    async def ping(self, _request: web.Request) -> web.Response:
         return web.Response(text="Ok.\n", content_type="text/html", charset="UTF-8")
 
-    async def options(self, request: web.Request) -> web.Response:
+    async def options(self, _request: web.Request) -> web.Response:
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def query(self, http: web.Request) -> web.Response:

@@ -64,10 +64,9 @@ def parsed(method: str, headers: Mapping[str, str], query: Mapping[str, str], fo
     statement = fields.get("query", "").encode()
     if body:
         statement = statement + b"\n" + body if statement else body
-    settings = {}
-    for name, value in fields.items():
-        if name not in RESERVED and not name.startswith("param_") and not EXTERNAL.match(name):
-            settings[name] = value
+    settings = {
+        name: value for name, value in fields.items() if name not in RESERVED and not name.startswith("param_") and not EXTERNAL.match(name)
+    }
     try:
         session_timeout = int(fields.get("session_timeout", "60"))
     except ValueError:

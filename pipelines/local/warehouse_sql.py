@@ -67,6 +67,7 @@ def split_insert(statement: bytes) -> Insert | None:
     text = statement[:HEAD_BYTES].decode("latin-1")
     depth = 0
     previous = ""
+    format_from: int | None = None
     for index, token in enumerate(tokens(text)):
         word = token.text.upper() if token.kind == "word" else token.text
         if index == 0 and word != "INSERT":
@@ -78,7 +79,7 @@ def split_insert(statement: bytes) -> Insert | None:
         elif depth == 0 and token.kind == "word":
             if word in ("SELECT", "WITH", "WATCH", "INFILE", "EXPLAIN") and previous not in ("INTO", "TABLE", "."):
                 return None
-            if previous == "FORMAT":
+            if previous == "FORMAT" and format_from is not None:
                 data_from = _after_format(text, token.end)
                 return Insert(_utf8(text[:format_from]), token.text, data_from)
             if word == "FORMAT" and previous not in ("INTO", "TABLE", "."):

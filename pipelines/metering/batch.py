@@ -135,7 +135,7 @@ class Metering:
         """Whether the batch in the table has events of whose products the plan did not know; now it does."""
         if self._plan.types == self._types:
             return False
-        found = self._engine.lines(f"SELECT DISTINCT event_type FROM {TABLE} WHERE n != {SENTINEL} AND isValidUTF8(event_type)")  # noqa: S608
+        found = self._engine.lines(f"SELECT DISTINCT event_type FROM {TABLE} WHERE n != {SENTINEL} AND isValidUTF8(event_type)")
         fresh = self._types.intersection(msgspec.json.decode(row, type=tuple[str])[0] for row in found) - self._plan.types
         if fresh:
             self._plan = self._planned(self._plan.types | fresh)
@@ -240,7 +240,7 @@ class Metering:
         if excluded:
             self._engine.run(f"TRUNCATE TABLE {sql.EXCLUDED}")
             self._engine.scratch.write_bytes(np.array(excluded, "<u8").tobytes())
-            self._engine.run(f"INSERT INTO {sql.EXCLUDED} SELECT n FROM file('{self._engine.scratch}', 'RowBinary', 'n UInt64')")  # noqa: S608
+            self._engine.run(f"INSERT INTO {sql.EXCLUDED} SELECT n FROM file('{self._engine.scratch}', 'RowBinary', 'n UInt64')")
         answer = self._engine.query(statement, "Avro")
         # The file ends with the marker of its only block, and nobody who writes events knows the mark.
         rows = answer[: -len(_SYNC)].split(mark)[1:]

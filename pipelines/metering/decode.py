@@ -138,11 +138,11 @@ class Decoder:
         engine.scratch.write_bytes(splice(part, positions, key))
         try:
             engine.run(
-                f"INSERT INTO {TABLE} SELECT bitXor(reinterpretAsUInt64(place), {key}), reinterpretAsInt64(arrival), "  # noqa: S608
+                f"INSERT INTO {TABLE} SELECT bitXor(reinterpretAsUInt64(place), {key}), reinterpretAsInt64(arrival), "
                 "reinterpretAsUInt16(source), transaction_id, customer, event_type, timestamp, properties "
                 f"FROM file('{engine.scratch}', 'Avro', '{_STRUCTURE}') SETTINGS max_block_size = 65536"
             )
-            last = engine.query(f"SELECT count() = {len(positions) + 1} AND max(n) = {SENTINEL} FROM {TABLE}", "TSV")  # noqa: S608
+            last = engine.query(f"SELECT count() = {len(positions) + 1} AND max(n) = {SENTINEL} FROM {TABLE}", "TSV")
             answer = engine.query(statement, "RowBinary")
         except EngineError:
             return None

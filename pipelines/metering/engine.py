@@ -51,7 +51,7 @@ class Engine:
         text = "\n".join(json.dumps(row) for row in rows)
         if text:
             self.scratch.write_text(text, encoding="utf-8")
-            self.run(f"INSERT INTO {table} SELECT * FROM file('{self.scratch}', 'JSONEachRow', '{structure}')")  # noqa: S608
+            self.run(f"INSERT INTO {table} SELECT * FROM file('{self.scratch}', 'JSONEachRow', '{structure}')")
 
     def close(self) -> None:
         self._session.close()

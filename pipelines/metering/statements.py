@@ -58,7 +58,7 @@ def identity(meters: Sequence[Meter]) -> str:
     if lacking := _lacking(meters):
         flags.append(f"{NO_VALUE} * ({lacking})")
     return (
-        "SELECT n, sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapSort(properties)), timestamp, "  # noqa: S608
+        "SELECT n, sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapSort(properties)), timestamp, "
         f"toUInt8({' + '.join(flags)}) FROM {TABLE} WHERE n != {SENTINEL}"
     )
 
@@ -145,7 +145,7 @@ def _family(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single,
         events = "if(part = 0, events, 0)"
         parts = f" ARRAY JOIN range(toUInt64(intDiv(length(aggregate) + {PART - 1}, {PART}))) AS part"
     fields = f"customer, window_start, recorded, place, product, first, {events} AS events, {value} AS value, {points} AS points, {members} AS members"
-    return f"SELECT {fields}, {_group(keys)} AS `group` FROM ({_grouped(family, window_ms, single, keys, counted)}) AS grouped{parts}"  # noqa: S608
+    return f"SELECT {fields}, {_group(keys)} AS `group` FROM ({_grouped(family, window_ms, single, keys, counted)}) AS grouped{parts}"
 
 
 def _grouped(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single, keys: Sequence[str], counted: str) -> str:
@@ -186,7 +186,7 @@ def _grouped(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single
         columns.append(f"if({present}, toNullable({sql(property_of(key))}), NULL) AS group_{position}")
         by.append(f"group_{position}")
     kinds = " OR ".join(dict.fromkeys(sql(each.conditions[0]) for _, each in family)) if len(family) > 1 else holds[0]
-    return f"SELECT {', '.join(columns)} FROM {TABLE} WHERE ({kinds}) AND {counted} GROUP BY {', '.join(by)}"  # noqa: S608
+    return f"SELECT {', '.join(columns)} FROM {TABLE} WHERE ({kinds}) AND {counted} GROUP BY {', '.join(by)}"
 
 
 def _texts(values: Sequence[str]) -> str:

@@ -106,8 +106,8 @@ def _statements(text: str) -> tuple[str, ...]:
 
 def main(arguments: list[str]) -> int:
     """Migrate the ClickHouse that the settings name."""
-    from pipelines.settings import Settings
-    from pipelines.warehouse.client import connect
+    from pipelines.settings import Settings  # noqa: PLC0415 - the settings are this program's alone
+    from pipelines.warehouse.client import connect  # noqa: PLC0415 - the settings are this program's alone
 
     client = connect(Settings())
     try:

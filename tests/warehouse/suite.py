@@ -3,9 +3,10 @@
 Fixtures of whoever runs it: `address` (url of `default`, with the migrations applied) and `client` (clickhouse-connect, on it).
 """
 
-import datetime
+import datetime as dt
 import ipaddress
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ COLUMNS = {
     "a": ("Int64", -(2**63)),
     "b": ("String", "it's\tä\n\\ \x00"),
     "c": ("Decimal(38, 6)", Decimal("-12345678901234567890.123456")),
-    "d": ("DateTime64(3, 'UTC')", datetime.datetime(2025, 10, 1, 12, 0, 0, 123000)),  # noqa: DTZ001 - the client gives UTC as naive
+    "d": ("DateTime64(3, 'UTC')", dt.datetime(2025, 10, 1, 12, 0, 0, 123000)),  # noqa: DTZ001 - the client gives UTC as naive
     "e": ("Array(String)", ["x", "y'", ""]),
     "f": ("Map(LowCardinality(String), String)", {"k": "v", "region": "eu"}),
     "g": ("Nullable(String)", None),
@@ -27,7 +28,7 @@ COLUMNS = {
     "j": ("LowCardinality(Nullable(String))", "low"),
     "k": ("Float64", 1.5),
     "l": ("Array(Tuple(at Int64, id String, value String))", [{"at": 1, "id": "z", "value": "2"}]),
-    "m": ("Date", datetime.date(2025, 1, 1)),
+    "m": ("Date", dt.date(2025, 1, 1)),
     "n": ("IPv4", ipaddress.IPv4Address("1.2.3.4")),
     "o": ("FixedString(4)", b"abcd"),
     "p": ("Enum8('x' = 1, 'y' = 2)", "y"),
@@ -37,7 +38,7 @@ COLUMNS = {
 
 
 @pytest.fixture
-def table(client: Client):  # noqa: ANN201
+def table(client: Client) -> Iterator[str]:
     """A fresh table's name; dropped afterwards."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     yield name
@@ -162,7 +163,7 @@ def test_migrations_are_applied_once(client: Client) -> None:
 
 def test_views_show_the_highest_revision_and_hide_what_is_deleted(client: Client) -> None:
     customer = f"c-{uuid.uuid4()}"
-    at = datetime.datetime(2025, 10, 1, tzinfo=datetime.UTC)
+    at = dt.datetime(2025, 10, 1, tzinfo=dt.UTC)
     names = ["customer", "contract", "id", "kind", "status", "starting_at", "ending_before", "issue_at", "currency", "total", "revision", "recorded_at", "as_of"]
 
     def revise(identity: str, status: str, total: str, revision: int) -> None:
