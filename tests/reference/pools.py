@@ -93,6 +93,8 @@ def _merged(lines: Sequence[Item], items: Sequence[Item], decimals: int) -> list
                 # Of a line that is paid in part, the quantity is the amount over the price, and the rest the exact difference.
                 quantity = whole.quantity - paid if same[0].segment is None else amount / whole.unit_price
                 paid += quantity
+                if same[0].segment is None and len({lines[0].unit_price for lines in together.values()}) == 1:
+                    amount = whole.amount - sum((line.amount for lines in together.values() for line in lines if line.segment is not None), Fraction(0))
                 found.append(replace(same[0], quantity=quantity, amount=amount))
                 continue
             quantities = [line.quantity for line in same if line.quantity is not None]
