@@ -51,7 +51,7 @@ class Life:
         self._schedules: dict[str, Iterator[Item]] = {}
         self._next_items: dict[str, Item] = {}
         self.printed_facts: dict[int, tuple[InvoiceFact, Invoice]] = {}
-        self.printed_drafts: dict[Place, tuple[list[Printed], tuple[int, Span], Invoice]] = {}
+        self.printed_drafts: dict[Place, tuple[list[Printed], tuple[object, ...], Invoice]] = {}
         self.printed_true_ups: dict[tuple[str, str], tuple[InvoiceFact, Invoice]] = {}
         self.family = Family({}, {})
         self.book = UsageBook(self.family, self.windows)
@@ -391,9 +391,9 @@ class Life:
             if statement is not None:
                 terms = owner.card.products[delta.product]
                 statement.add(owner, terms, terms.group(group_key(delta.group)), delta.window_ms, aggregate)
-            for place, later in self.open.items():
-                if place[1] > delta.window_ms:
-                    later.carried(owner.customer, delta.product)
+        for later in self.open.values() if metric.carry else ():
+            if later.span.end > delta.window_ms:
+                later.carried(owner.customer, delta.product, delta.window_ms)
 
 
 def true_up_fact(terms: ContractTerms, grant: str, amount: int) -> InvoiceFact:

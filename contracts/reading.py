@@ -41,17 +41,17 @@ def _drafts(life: "Life") -> Iterator[Invoice]:
     known, life.printed_drafts = life.printed_drafts, {}
     for place, statement in life.open.items():
         printed = statement.printed()
-        generation = life.generation(place)
+        payer, span, generation = statement.payer, statement.span, life.generation(place)
+        head = (generation, span, payer.customer, payer.currency, payer.places, statement.correction)
         before = known.get(place)
-        if before is not None and before[0] == printed and before[1] == (generation, statement.span):
+        if before is not None and before[0] == printed and before[1] == head:
             shown = before[2]
         else:
-            payer, span = statement.payer, statement.span
             shown = invoice(
                 customer=payer.customer, contract=payer.id, kind="correction" if statement.correction else "usage", status="draft", start=span.start,
                 end=span.end, issue=span.end, currency=payer.currency, places=payer.places, generation=generation, lines=printed,
             )  # fmt: skip
-        life.printed_drafts[place] = (printed, (generation, statement.span), shown)
+        life.printed_drafts[place] = (printed, head, shown)
         yield shown
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from contracts.adjustments import adjust, adjusted
 from contracts.family import Family
-from contracts.lines import Context, Counted, Printed
+from contracts.lines import Context, Counted, Printed, UsageLine
 from contracts.offers import Window
 from contracts.series import Series
 from contracts.terms import ContractTerms, ProductTerms
@@ -96,7 +96,9 @@ class Statement:
         self._dirty: set[GroupOf] = set()
         """Groups to price again."""
         self._counted: dict[str, Counted] = {}
-        self._tiered = any(section.terms.tiered for section in self.sections)
+        self._counts: list[tuple[Counted, Counted]] = []
+        """Counts of tiered overrides, with what pricing counted: draws count on from there."""
+        self._tiered = any(terms.tiered for terms in family.paid_by[payer.id])
         self._adjusted = any(adjusted(section.terms) for section in self.sections)
         self._gauges = [(s.terms.id, p.id) for s in self.sections for p in s.terms.card.metered if p.kind == "time_weighted"]
 
@@ -112,12 +114,16 @@ class Statement:
             group.series.add(window, aggregate)
             self._dirty.add(name)
 
-    def carried(self, customer: str, product: str) -> None:
-        """Earlier usage of a product came: what it carries into this period may be other now."""
-        for section in self.sections:
-            terms = section.terms
-            if terms.customer == customer and product in terms.card.products and terms.card.products[product].carry:
+    def carried(self, customer: str, product: str, window: int) -> None:
+        """Usage of a product came in a window, in time or late: what it carries into this period, or into one whose late usage this bills, may be other now."""
+        for terms in self.family.paid_by[self.payer.id]:
+            if terms.customer != customer or product not in terms.card.products or not terms.card.products[product].carry:
+                continue
+            # A contract may start within the period: what its customer used under the one before carries into it.
+            if any(section.terms is terms and section.span.start > window for section in self.sections):
                 self._series.pop((terms.id, product), None)
+                self.forget()
+            if self.late:
                 self.forget()
 
     @property
@@ -153,7 +159,8 @@ class Statement:
             groups = self._groups or {}
             for name in self._dirty:
                 groups[name].refresh(now, self._counted.setdefault(name[0], {}), changed)
-            whole = any(line.amount < 0 for line in changed)
+            # A fall stays one when others change: what it takes off lines beside it depends on all of them.
+            whole = any(line.amount < 0 for line in changed) or (bool(changed) and any(line.amount < 0 for line in self.lines))
         self._dirty.clear()
         if not whole and not changed and not self._adjusted:
             return len(self.lines)
@@ -177,9 +184,12 @@ class Statement:
         return next((number for number, line in enumerate(self.lines) if line.order >= first), len(self.lines))
 
     def undraw(self) -> None:
-        """Give back what grants paid."""
+        """Give back what grants paid, and what tiered overrides counted for it."""
         for line in self.lines:
             line.undraw()
+        for counted, before in self._counts:
+            counted.clear()
+            counted.update(before)
 
     def printed(self) -> list[Printed]:
         """The lines of the invoice after the draws."""
@@ -237,6 +247,8 @@ class Statement:
             group.lines[number] = list(priced(group.context, group.windows[number], run, total, counted))
         self._groups = groups
         self._late_lines = list(self._corrections())
+        counts = {id(line.counted): line.counted for line in self._priced() if isinstance(line, UsageLine)} if self._tiered else {}
+        self._counts = [(counted, dict(counted)) for counted in counts.values()]
 
     def _priced(self) -> list[Line]:
         groups = self._groups or {}
