@@ -286,6 +286,8 @@ class Life:
         for name, terms in self.family.terms.items():
             period = terms.period_of(now)
             found.append(terms.start if now < terms.start else period[0].end if period and period[0].end < terms.end else FOREVER)
+            # Late usage of a contract's last period, when that was finalized before its end: what corrects it begins behind the end.
+            found += [start for start in self.facts.late.get(name, {}) if start >= terms.end and start > now]
             for grant in self.family.own[name]:
                 found += [edge for segment in grant.segments(now) for edge in segment[:2] if edge > now]
         found += [item.at for item in self._next_items.values()]
