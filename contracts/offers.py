@@ -182,10 +182,9 @@ def _drawing(
     """The price while drawing a grant; none: the list price. A product without a commit rate draws at its list price and list overrides."""
     names = grant.name
     if grant.rate == "commit":
-        chain = candidates(active, "commit", names, terms.explicit)
         base = rate.commit_price if rate else None
-        if base is not None or (chain and chain[0].price is not None):
-            return Tariff(product, group, base, factor, chain, explicit=terms.explicit)
+        if base is not None:
+            return Tariff(product, group, base, factor, candidates(active, "commit", names, terms.explicit), explicit=terms.explicit)
     if not any(o.commits for o in active):
         return None
     chain = candidates(active, "list", names, terms.explicit)
