@@ -107,7 +107,8 @@ def take_back_late(life: "Life", place: "Place") -> None:
             for customer in life.family.ids_of(owner.customer):
                 for product in owner.card.metered:
                     for key, window, tag, _ in list(life.windows.each((customer, catalogue, product.id), *period[0])):
-                        if tag == start:
+                        # Another contract of the customer may bill its own late usage in a period that starts then, too.
+                        if tag == start and life.family.owner(customer, dict(key), catalogue, window) is owner:
                             life.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), IN_TIME)
         statement = life.open.get((place[0], start))
         if statement is not None:
