@@ -33,6 +33,7 @@ JVM: Final = (
     "-Xms64m",
     "-Xmx512m",
     "-XX:+UseSerialGC",  # the smallest and, with such a heap on few cores, the quickest
+    "-XX:TieredStopAtLevel=1",  # a broker of one machine copies more than it computes: the second compiler costs more than it gives
     "-XX:-UsePerfData",
     "-XX:+ExitOnOutOfMemoryError",  # a broker that limps is worse than one that is started again
     "-Djava.awt.headless=true",
