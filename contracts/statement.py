@@ -8,7 +8,7 @@ from contracts.adjustments import adjust, adjusted
 from contracts.family import Family
 from contracts.lines import Context, Counted, Printed, UsageLine
 from contracts.offers import Window
-from contracts.series import Series
+from contracts.series import Carry, Series
 from contracts.terms import ContractTerms, ProductTerms
 from contracts.timeline import Span
 from contracts.usage_book import SeriesBook, UsageBook
@@ -281,9 +281,11 @@ class Statement:
                         edges = [billed + scale.billed(late.after.at(w.end, w.end)) - scale.billed(late.before.at(w.end, w.end)) for w in windows]
                         used = [edge != before for edge, before in zip(edges, [billed, *edges], strict=False)]
                         context = Context(terms, product, key, "correction", mark)
-                        found = runs(windows, edges, used, start=billed, flats=not late.before.starts)
-                        for window, run in zip(windows, found, strict=True):
-                            if run is not None and run.shown:
+                        fresh = not late.before.starts
+                        # A final invoice has the first tier's flat of each product without group keys, and of each group that was carried into it.
+                        first = fresh and bool(product.keys) and late.before.carry == Carry()
+                        for window, run in zip(windows, runs(windows, edges, used, start=billed, first=first, fresh=fresh), strict=True):
+                            if run is not None:
                                 yield from priced(context, window, run, edges[-1], counted)
 
     def _net_negatives(self) -> None:

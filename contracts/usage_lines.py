@@ -41,14 +41,15 @@ class Stretch(NamedTuple):
 
 
 def runs(
-    windows: Sequence[Window], edges: Sequence[int], used: Sequence[bool], *, start: int = 0, always: bool = False, flats: bool = True
+    windows: Sequence[Window], edges: Sequence[int], used: Sequence[bool], *, start: int = 0, always: bool = False, first: bool = True, fresh: bool = True
 ) -> list[Run | None]:
     """One for each window with an offer in which something is shown or due; none for the others.
 
-    `edges`: running quantity behind each window. `always`: show one line when there was no usage at all. `flats`: the first ones are still due.
+    `edges`: running quantity behind each window. `always`: show one line when there was no usage at all. `first`: the first tier's flat
+    is still due; `fresh`: what is due with the first usage is.
     """
     found: list[Run | None] = []
-    before, high, first, fresh = start, max(start, 0), flats, flats
+    before, high = start, max(start, 0)
     unused = always and edges[-1] == before and not any(u and w.offer is not None for u, w in zip(used, windows, strict=True))
     for window, edge, events in zip(windows, edges, used, strict=True):
         top = max(high, edge)
