@@ -100,6 +100,8 @@ class Facts(msgspec.Struct, array_like=True):
     """Alarms by customer and threshold."""
     alerts: list[AlertFact] = []
     """Those that were not handed out yet."""
+    appeared: dict[str, int] = {}
+    """When each contract was recorded first. What was recorded by then is in time in all its periods."""
 
     def spent(self) -> dict[tuple[str, str, int], int]:
         """Draws of final invoices by segment."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from contracts.statement import Statement
 from contracts.terms import ContractTerms
-from contracts.timeline import Span
+from contracts.timeline import FOREVER, Span
 from contracts.windows import DROPPED, IN_TIME
 
 if TYPE_CHECKING:
@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 __all__ = ["attribute", "hand_late", "late_came", "late_tag", "take_back_late"]
 
 
-def late_tag(life: "Life", payer: ContractTerms, period: Span) -> int:
+def late_tag(life: "Life", payer: ContractTerms, period: Span, recorded_ms: int = FOREVER) -> int:
     """What becomes of usage of a closed period."""
     policy = payer.document.late_usage
     held = life.facts.closed[payer.id][period.start]
     if held[-1].status == "void":
+        return IN_TIME
+    appeared = life.facts.appeared.get(payer.id, -FOREVER)
+    if recorded_ms <= appeared and period.end + payer.grace <= appeared:
+        bill_again(life, payer, period.start, appeared)
         return IN_TIME
     if policy == "drop":
         return DROPPED
@@ -33,6 +37,24 @@ def late_tag(life: "Life", payer: ContractTerms, period: Span) -> int:
     if period.start not in periods:
         periods.append(period.start)
     return start
+
+
+def bill_again(life: "Life", payer: ContractTerms, start: int, appeared: int) -> None:
+    """Take back the invoices, from a period on, that became final when their contract appeared: usage that was there by then is handed over behind it.
+
+    Who hands it over closes them again at once. True-ups that rest on them are taken back too.
+    """
+    closed = life.facts.closed[payer.id]
+    for each in [each for each in closed if each >= start]:
+        fact = closed[each][-1]
+        if fact.kind == "usage" and fact.status == "final" and fact.end + payer.grace <= appeared:
+            closed[each].pop()
+            if not closed[each]:
+                del closed[each]
+                life.facts.reopened.get(payer.id, {}).pop(each, None)
+            else:
+                life.facts.reopened.setdefault(payer.id, {})[each] = fact.end + payer.grace
+    life.bill_again()
 
 
 def next_open(life: "Life", payer: ContractTerms, period: Span) -> int:

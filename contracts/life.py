@@ -47,6 +47,8 @@ class Life:
         """What renewals took over, by (contract, grant) that it was taken from."""
         self._stale = True
         """Everything must be drawn again."""
+        self._again = False
+        """Invoices were taken back that must be made again at once."""
         self._spent: dict[Key, int] | None = None
         self._schedules: dict[str, Iterator[Item]] = {}
         self._next_items: dict[str, Item] = {}
@@ -74,6 +76,7 @@ class Life:
         """A new version of a contract."""
         self.advance(recorded_ms)
         self.contracts[contract.id] = contract
+        self.facts.appeared.setdefault(contract.id, self.now)
         self._compile()
         attribute(self)
         self._catch_up()
@@ -84,13 +87,17 @@ class Life:
         pending = False
         # A batch of METER may span days of recorded time (history that is played again), and groups events as it likes.
         for delta in sorted(deltas, key=_arrival):
-            if pending and (delta.sequence is None or delta.sequence != sequence):
+            if pending and not self._again and (delta.sequence is None or delta.sequence != sequence):
                 read_alerts(self)
                 pending = False
-            self.advance(delta.recorded_ms)
+            # Invoices that were taken back stay open until all is here that comes at one time.
+            if not self._again or delta.recorded_ms > self.now:
+                self.advance(delta.recorded_ms)
             self._take(delta)
             sequence, pending = delta.sequence, True
-        if pending:
+        if self._again:
+            self._catch_up()
+        elif pending:
             read_alerts(self)
         self.windows.flush()
 
@@ -173,6 +180,19 @@ class Life:
                 first = statement.refresh(self.now) if statement.stale else 0
                 redraw(statement, first if number == 0 else 0)
 
+    def bill_again(self) -> None:
+        """Invoices were taken back: so are the true-ups that rest on them, and all that is late is priced again."""
+        self._again = True
+        self.changed()
+        for name, terms in self.family.terms.items():
+            for grant in terms.grants:
+                if self._trued_up(name, grant.id) and not self._access_closed(grant):
+                    self.facts.true_ups.remove(TrueUpFact(name, grant.id))
+                    self.facts.issued = [fact for fact in self.facts.issued if (fact.kind, fact.contract, fact.ids) != ("true_up", name, [grant.id])]
+        for statement in self.open.values():
+            hand_late(self, statement)
+        self.changed()
+
     def refold(self) -> None:
         """Make everything that can be computed again stale."""
         self._stale = True
@@ -220,6 +240,7 @@ class Life:
 
     def _happen(self) -> None:
         """Everything that is due at the clock's time."""
+        self._again = False
         self._sync()
         while ripe := sorted((self.final_ms(place), place[1], place[0]) for place in self.open if self.final_ms(place) <= self.now):
             _, start, contract = ripe[0]
@@ -382,7 +403,7 @@ class Life:
             payer = self.family.terms[self.family.payer[owner.id]]
             period = payer.period_of(delta.window_ms)
             if period is not None and self.is_closed(payer.id, period[0].start):
-                tag = late_tag(self, payer, period[0])
+                tag = late_tag(self, payer, period[0], delta.recorded_ms)
         aggregate = self.windows.add(metric.aggregation, delta, tag)
         if owner is None or tag == DROPPED:
             return
