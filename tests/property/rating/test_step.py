@@ -194,3 +194,23 @@ def test_time_makes_invoices_final_once(uses: list[tuple[str, str, int, int]], s
     assert {each["status"] for each in october} == {"final"}
     assert not [line for line in world.seen()["lines"].values() if line["kind"] == "discount"]
     assert quantities(world) == sums([each for each in uses if each[0] != "ann-old"])
+
+
+@settings(deadline=None)
+@given(partitions=st.integers(1, 5), seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.3)), values=st.lists(st.integers(1, 90), min_size=1, max_size=5))
+def test_a_contract_that_appears_bills_closed_periods_with_its_aliases_at_once(partitions: int, seed: int, crash: float, values: list[int]) -> None:
+    # given: usage of October under a customer's id and under two others that nobody knows, on whichever partitions
+    world = World(partitions, seed)
+    world.publish(CATALOGUE.format(price="0.01"), contract("bob"))
+    for hour, value in enumerate(values):
+        world.meter(*(delta(customer, "calls", str(value), hour=hour) for customer in ("ann", "ann-old", "ann-older")))
+    world.run(crash=crash)
+
+    # when: the customer's contract is recorded in December, when October and November are closed
+    world.publish(contract("ann", "  aliases: [ann-old, ann-older]"), at_ms=OCTOBER_MS + 70 * DAY_MS)
+    world.run(crash=crash)
+
+    # then: October's invoice has all of it, and nothing is a correction
+    lines = [line for line in world.seen()["lines"].values() if line["customer"] == "ann" and Decimal(line["quantity"] or 0)]
+    assert {line["kind"] for line in lines} == {"usage"}
+    assert sum(Decimal(line["quantity"]) for line in lines) == 3 * sum(values)
