@@ -15,7 +15,9 @@ from pipelines.documents import load_case
 from tests.expectation import differences
 
 FILES = Path(__file__).parent / "files"
-CASES = sorted(FILES.glob("*.yaml"))
+FOUND = Path(__file__).parent / "found"
+"""What comparisons with the reference, and of the fold's forms, have brought up."""
+CASES = [*sorted(FILES.glob("*.yaml")), *sorted(FOUND.glob("*.yaml"))]
 
 
 @dataclasses.dataclass
