@@ -291,7 +291,7 @@ class Statement:
     def _net_negatives(self) -> None:
         """A grant pays at most the net charge of a product and group: what a falling quantity takes back is taken off the lines beside it.
 
-        Those before it pay for it first, the latest of them first; then those behind it.
+        Those that the same grants could pay go first; of these the ones before it, the latest first, then those behind it.
         """
         if not any(line.amount < 0 for line in self.lines):
             return
@@ -304,7 +304,9 @@ class Statement:
                 back = -negative.amount
                 before = [line for line in lines if line.span <= negative.span]
                 after = [line for line in lines if line.span > negative.span]
-                for line in [*sorted(before, key=_start)[::-1], *sorted(after, key=_start)]:
+                purses = {pay.purse.key for pay in negative.pays}
+                beside = [*sorted(before, key=_start)[::-1], *sorted(after, key=_start)]
+                for line in sorted(beside, key=lambda line: purses.isdisjoint(pay.purse.key for pay in line.pays)):
                     taken = min(back, max(0, line.net))
                     line.reduced += taken
                     back -= taken
