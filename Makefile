@@ -27,7 +27,7 @@ demo: setup  ## the October story on real Kafka, from nothing
 
 test: setup  ## every test
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py
-	$(BIN)/python -m pytest tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers
 
 lint: setup  ## ruff and the import contracts
 	$(BIN)/ruff check .
