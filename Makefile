@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test lint types bench chaos docs clean
+.PHONY: help setup lock demo test test-core test-stack lint types bench chaos docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -25,9 +25,13 @@ lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 demo: setup  ## the October story on real Kafka, from nothing
 	$(BIN)/taximeter demo
 
-test: setup  ## every test
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py
-	$(BIN)/python -m pytest -n 3 --dist loadfile tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers
+test: test-core test-stack  ## every test; what fails beside others is tried once more alone, and said to be
+
+test-core: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+
+test-stack: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 lint: setup  ## ruff and the import contracts
 	$(BIN)/ruff check .
