@@ -172,6 +172,22 @@ def _time_of_move(edit: Edit, families: set[str], new: Mapping[str, str]) -> int
     return max(edit.recorded_ms[contract.clock] for contract in edit.contracts)
 
 
+def overtaking(bootstrap: str, transactional_id: str) -> Producer:
+    """A transactional producer that has ended whatever another one of that id had under way. Raises KafkaException."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": 30_000,
+            "linger.ms": 0,
+            "partitioner": PARTITIONER,
+        },
+        logger=_SILENT,
+    )
+    producer.init_transactions(TIMEOUT_S)
+    return producer
+
+
 class Publisher:
     """Publishes edits, one Kafka transaction each. Not thread safe; one for each thread, in as many processes as one likes."""
 
@@ -264,17 +280,7 @@ class Publisher:
 
     def _begin(self) -> Producer:
         """A producer that has ended whatever another publisher had under way."""
-        producer = Producer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "transactional.id": TRANSACTIONAL_ID,
-                "transaction.timeout.ms": 30_000,
-                "linger.ms": 0,
-                "partitioner": PARTITIONER,
-            },
-            logger=_SILENT,
-        )
-        producer.init_transactions(TIMEOUT_S)
+        producer = overtaking(self._bootstrap, TRANSACTIONAL_ID)
         self._producer = producer
         return producer
 

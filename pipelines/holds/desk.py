@@ -20,8 +20,8 @@ from contracts.contract import Contract
 from pipelines.holds.ledger import BalanceLog, HoldLog, encode
 from pipelines.holds.passage import Ends, Passage
 from pipelines.holds.step import Balance, Hold, HoldError, StateError
-from pipelines.publishing import overtaken
-from pipelines.topology import HOLDS, PARTITIONER
+from pipelines.publishing import overtaken, overtaking
+from pipelines.topology import HOLDS
 from schemas.codec import Codec
 
 TRANSACTIONAL_ID: Final = "taximeter-holds"
@@ -35,9 +35,6 @@ FORGOTTEN: Final = 20
 """So many old ones are forgotten with each transaction at most."""
 
 LOG: Final = logging.getLogger("taximeter.holds")
-_SILENT: Final = logging.getLogger("taximeter.holds.client")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
 
 
 class Book(NamedTuple):
@@ -195,17 +192,7 @@ class Desk:
 
     def _begin(self) -> Producer:
         """A producer that has ended whatever another desk had under way; everything that was decided is read."""
-        producer = Producer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "transactional.id": TRANSACTIONAL_ID,
-                "transaction.timeout.ms": 30_000,
-                "linger.ms": 0,
-                "partitioner": PARTITIONER,
-            },
-            logger=_SILENT,
-        )
-        producer.init_transactions(TIMEOUT_S)
+        producer = overtaking(self._bootstrap, TRANSACTIONAL_ID)
         self._holds.catch_up()
         self._producer = producer
         return producer
