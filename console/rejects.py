@@ -6,6 +6,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, Message, Producer
 
 from console.errors import UnavailableError, Wrong, invalid
+from pipelines.reach import reach
 from pipelines.topology import PARTITIONER, USAGE_EVENTS
 from pipelines.warehouse.reads import RejectedEvent
 from schemas.codec import Codec, CodecError
@@ -34,7 +35,7 @@ def resend(kafka: str, codec: Codec, events: Sequence[RejectedEvent], mended: Ma
                 raise invalid("event", f"of partition {event.partition}, offset {event.offset} does not fit the schema: {error}") from error
             key = str(mend["transaction_id"]).encode()
         records.append((key, value, event.recorded_ms))
-    producer = Producer({"bootstrap.servers": kafka, "partitioner": PARTITIONER, "enable.idempotence": True})
+    producer = Producer({**reach(kafka), "partitioner": PARTITIONER, "enable.idempotence": True})
     failed: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, _: Message) -> None:

@@ -7,6 +7,7 @@ from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
 from pipelines import offsets
+from pipelines.reach import reach
 from pipelines.topology import CLOCK
 from schemas.codec import Codec
 
@@ -22,10 +23,10 @@ def standings(bootstrap: str, codec: Codec) -> dict[str, int]:
     """Every clock that has ticked within the topic's retention, and its latest time (UTC, epoch milliseconds)."""
     # Every partition has every tick, so one is enough.
     where = TopicPartition(CLOCK.name, 0, OFFSET_BEGINNING)
-    (end,) = offsets.ends(AdminClient({"bootstrap.servers": bootstrap, "log_level": 2}), [(CLOCK.name, 0)]).values()
+    (end,) = offsets.ends(AdminClient({**reach(bootstrap), "log_level": 2}), [(CLOCK.name, 0)]).values()
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **reach(bootstrap),
             "group.id": "taximeter-clock-reader",
             "log_level": 2,
             "enable.auto.commit": False,

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from pipelines.clock import WALL
 from pipelines.health import Health
+from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.topology import CLOCK
 from schemas.codec import Codec
@@ -45,7 +46,7 @@ class Ticker:
         self._trouble: str | None = None
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka,
+                **reach(settings.kafka),
                 "client.id": "clock",
                 "enable.idempotence": True,
                 "message.timeout.ms": TICK_LIVES_MS,

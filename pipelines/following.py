@@ -7,6 +7,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
+from pipelines.reach import reach
 
 TIMEOUT_S: Final = 30.0
 
@@ -19,10 +20,10 @@ class Follower:
         self._topic = topic
         self._take = take
         # log_level 2: what a client complains about is told once, by whoever waits for it
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+        self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **reach(bootstrap),
                 "group.id": f"taximeter-follower-{topic}",
                 "log_level": 2,
                 "enable.auto.commit": False,

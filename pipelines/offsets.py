@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from pipelines.reach import reach
+
 Place = tuple[str, int]
 """Topic and partition."""
 Offsets = dict[Place, int]
@@ -73,7 +75,7 @@ class Committed:
 
     def _consumer(self, group: str) -> Consumer:
         # With read_committed the broker answers when transactions under way have ended, so that no offset of theirs is missed.
-        settings = {"bootstrap.servers": self._bootstrap, "group.id": group, "enable.auto.commit": False, "isolation.level": "read_committed", "log_level": 2}
+        settings = {**reach(self._bootstrap), "group.id": group, "enable.auto.commit": False, "isolation.level": "read_committed", "log_level": 2}
         consumer = self._consumers[group] = Consumer(settings)
         return consumer
 

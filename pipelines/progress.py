@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from contracts.errors import TaximeterError
 from pipelines import offsets
 from pipelines.offsets import Offsets
+from pipelines.reach import reach
 from pipelines.topology import (
     BALANCE_THRESHOLDS,
     BALANCES,
@@ -47,11 +48,11 @@ class Progress:
     """Follows the topics between the stages from the moment it is made. Not thread safe."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+        self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
         self._committed = offsets.Committed(bootstrap)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **reach(bootstrap),
                 "group.id": "taximeter-progress",
                 "log_level": 2,
                 "enable.auto.commit": False,

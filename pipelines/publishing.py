@@ -25,6 +25,7 @@ from contracts.errors import DocumentError, TaximeterError
 from contracts.families import conflicts, roots
 from pipelines.document_log import DocumentLog, Documents
 from pipelines.partitioning import partition_of
+from pipelines.reach import reach
 from pipelines.topology import CONTRACT_CHANGES, PARTITIONER
 from schemas.codec import Codec
 
@@ -176,7 +177,7 @@ def overtaking(bootstrap: str, transactional_id: str) -> Producer:
     """A transactional producer that has ended whatever another one of that id had under way. Raises KafkaException."""
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap,
+            **reach(bootstrap),
             "transactional.id": transactional_id,
             "transaction.timeout.ms": 30_000,
             "linger.ms": 0,

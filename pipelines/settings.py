@@ -1,6 +1,7 @@
 """Settings of every process, from arguments and `TAXIMETER_…` environment variables; nothing else reads the environment."""
 
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from pydantic import Field
@@ -18,14 +19,32 @@ class Settings(BaseSettings):
     """Folder of what is fetched once and can be fetched again: Kafka's jars."""
     kafka: str | None = None
     """Bootstrap servers (`host:port,…`) of a Kafka that runs elsewhere; none: the embedded one."""
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    """How that Kafka is spoken to: in the clear, encrypted (`ssl`), with a user and a password (`sasl_…`). The embedded one listens on loopback, in the clear."""
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How user and password are shown to Kafka, with `sasl_…`."""
+    kafka_user: str = ""
+    kafka_password: str = ""
+    kafka_ca: Path | None = None
+    """PEM file of the authorities that vouch for Kafka; none: those of the system."""
+    kafka_certificate: Path | None = None
+    """PEM file of our own certificate, where Kafka asks for one."""
+    kafka_key: Path | None = None
+    """PEM file of its key."""
     clickhouse: str | None = None
-    """`http://user:password@host:port/database` of a ClickHouse that runs elsewhere; none: the embedded one."""
+    """`http://user:password@host:port/database` of a ClickHouse that runs elsewhere; none: the embedded one. `https` encrypts."""
     clickhouse_password: str = ""
-    """Password of `default` in the embedded warehouse, which listens on loopback only."""
+    """Password of the address's user where the address names none, and of `default` in the embedded warehouse, which listens on loopback only."""
+    clickhouse_ca: Path | None = None
+    """PEM file of the authorities that vouch for ClickHouse; none: those of the system."""
+    clickhouse_certificate: Path | None = None
+    """PEM file of our own certificate, where ClickHouse asks for one."""
+    clickhouse_key: Path | None = None
+    """PEM file of its key."""
     analyst_password: str = ""
     """Password of the read-only `analyst` in the embedded warehouse."""
     schema_registry: str | None = None
-    """URL of a schema registry: values are then in the Confluent wire format; none: single-object encoding."""
+    """`https://user:password@host:port` of a schema registry (user and password where it asks for them): values are then in the Confluent wire format; none: single-object encoding."""
     port_base: int | None = None
     """First of the embedded stack's ports; none: free ones are found."""
     partitions: int = 12

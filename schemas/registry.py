@@ -7,10 +7,12 @@ Errors
 RegistryError                `transient`: the registry did not answer; later it may. Else it said no.
 """
 
+import base64
 import json
 import urllib.error
 import urllib.request
 from typing import Any, Final, cast
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 TIMEOUT_S: Final = 10.0
 _JSON: Final = "application/vnd.schemaregistry.v1+json"
@@ -28,7 +30,7 @@ class Registry:
     """Client of one registry; remembers what it was told, as ids never change their meaning."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self._url, self._headers = _addressed(url)
         self._schemas: dict[int, str] = {}
         self._refused: dict[int, RegistryError] = {}
 
@@ -54,7 +56,7 @@ class Registry:
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310 - the operator names the registry
-            self._url + path, data, {"Content-Type": _JSON, "Accept": _JSON}, method=method
+            self._url + path, data, self._headers, method=method
         )
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
@@ -66,3 +68,14 @@ class Registry:
             ) from error
         except OSError as error:
             raise RegistryError(f"schema registry at {self._url} does not answer ({error}); is TAXIMETER_SCHEMA_REGISTRY right?", transient=True) from error
+
+
+def _addressed(url: str) -> tuple[str, dict[str, str]]:
+    """The address without user and password, and the headers that show them."""
+    headers = {"Content-Type": _JSON, "Accept": _JSON}
+    parts = urlsplit(url.rstrip("/"))
+    who, at, where = parts.netloc.rpartition("@")
+    if at:
+        user, _, password = who.partition(":")
+        headers["Authorization"] = "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return urlunsplit(parts._replace(netloc=where)), headers

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from pipelines.reach import reach
 from pipelines.topology import PARTITIONER, USAGE_EVENTS
 from schemas.codec import Codec
 
@@ -20,7 +21,7 @@ class Outbox:
         self._offsets: dict[int, int] = {}
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **reach(bootstrap),
                 "partitioner": PARTITIONER,
                 "enable.idempotence": True,
                 "linger.ms": 5,

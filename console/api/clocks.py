@@ -11,6 +11,7 @@ from console.requests import Held, Json
 from console.wire import Answer, Exact
 from contracts.timeline import iso
 from pipelines.clock import ClockError, move, standings
+from pipelines.reach import reach
 from pipelines.topology import PARTITIONER
 
 router = APIRouter(prefix="/api/v1", tags=["clocks"], default_response_class=Answer, route_class=Exact)
@@ -30,7 +31,7 @@ def moved(held: Held, _: Writing, name: str, body: Json) -> dict[str, Any]:
     """`{"now": "2025-10-31T23:00:00Z"}`. Contracts that name this clock live in its time; the wall clock cannot be moved."""
     now_ms = body.fields.instant_ms("now")
     body.fields.done()
-    producer = Producer({"bootstrap.servers": held.deployment.kafka, "enable.idempotence": True, "partitioner": PARTITIONER})
+    producer = Producer({**reach(held.deployment.kafka), "enable.idempotence": True, "partitioner": PARTITIONER})
     try:
         move(producer, held.deployment.codec, name, now_ms, held.deployment.settings.partitions)
     except ClockError as error:

@@ -20,6 +20,7 @@ from pipelines.alerting.deliveries import encode
 from pipelines.alerting.step import Delivery, again
 from pipelines.alerting.webhooks import KIND, Webhook, described
 from pipelines.objects import Object
+from pipelines.reach import reach
 from pipelines.secret import webhook_secret
 from pipelines.topology import DELIVERIES
 
@@ -122,7 +123,7 @@ def _change(held: Services, body: Json, make: Any) -> dict[str, Any]:
         if found.state == "pending":
             raise invalid(fields.path, "is still being delivered")
         changed.append(make(found))
-    producer = Producer({"bootstrap.servers": held.deployment.kafka, "enable.idempotence": True})
+    producer = Producer({**reach(held.deployment.kafka), "enable.idempotence": True})
     for each in changed:
         producer.produce(DELIVERIES.name, encode(held.deployment.codec, each), each.key, held.deliveries.partition[each.key])
     if producer.flush(FLUSH_S):

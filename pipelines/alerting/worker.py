@@ -29,6 +29,7 @@ from pipelines.deployment import Deployment
 from pipelines.health import Health
 from pipelines.local.addresses import located
 from pipelines.objects import ObjectLog
+from pipelines.reach import reach
 from pipelines.secret import secret_of
 from pipelines.settings import Settings
 from pipelines.topology import ALERTS_GROUP, BALANCE_THRESHOLDS, DELIVERIES
@@ -58,7 +59,7 @@ class Alerts:
         self._log: DeliveryLog | None = None
         self._consumer = Consumer(
             {
-                "bootstrap.servers": deployment.kafka,
+                **reach(deployment.kafka),
                 "group.id": ALERTS_GROUP,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
@@ -99,9 +100,9 @@ class Alerts:
 
     def _begin(self) -> Producer:
         """Attempts are written outside of the transactions of crossings, so each has a producer of its own kind."""
-        self._plain = Producer({"bootstrap.servers": self._deployment.kafka, "enable.idempotence": True, "linger.ms": 0})
+        self._plain = Producer({**reach(self._deployment.kafka), "enable.idempotence": True, "linger.ms": 0})
         producer = Producer(
-            {"bootstrap.servers": self._deployment.kafka, "transactional.id": f"taximeter-alerts-{random.getrandbits(48):012x}", "linger.ms": 0}
+            {**reach(self._deployment.kafka), "transactional.id": f"taximeter-alerts-{random.getrandbits(48):012x}", "linger.ms": 0}
         )
         producer.init_transactions(TIMEOUT_S)
         return producer

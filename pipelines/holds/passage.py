@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.offsets import Committed, Offsets
+from pipelines.reach import reach
 from pipelines.topology import BALANCES, METER_GROUP, METERED_USAGE, RATE_GROUP, USAGE_EVENTS
 
 PROBE_S: Final = 2.0
@@ -40,12 +41,12 @@ class Ends:
     """Questions about ends and groups. Not thread safe."""
 
     def __init__(self, bootstrap: str, partitions: int) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient(reach(bootstrap))
         self._committed = Committed(bootstrap)
         self._partitions = partitions
         self._probe = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **reach(bootstrap),
                 "group.id": "taximeter-passage",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from pipelines.reach import reach
 from pipelines.topology import PARTITIONER, USAGE_EVENTS
 from schemas.codec import EVENT_BYTES, ID_BYTES, Codec
 
@@ -53,7 +54,7 @@ class UsageProducer:
         self._trouble = ""
         self._producer = Producer(
             {
-                "bootstrap.servers": kafka,
+                **reach(kafka),
                 "client.id": "taximeter-usage",
                 "enable.idempotence": True,
                 "partitioner": PARTITIONER,

@@ -25,6 +25,7 @@ from confluent_kafka.admin import AdminClient
 from contracts.errors import TaximeterError
 from pipelines.local import kafka_aot, kafka_jars, ports
 from pipelines.local.ports import HOST
+from pipelines.reach import reach
 
 FORMAT_S: Final = 60.0
 TRAINING_LOOK_S: Final = 0.2
@@ -114,7 +115,7 @@ def _training(cache: Path, jars: list[Path], folder: Path, options: Sequence[str
 
 def answers(bootstrap: str, timeout_s: float) -> bool:
     """Whether a broker answers there within the time."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 50}, logger=_SILENT)
+    admin = AdminClient({**reach(bootstrap), "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 50}, logger=_SILENT)
     try:
         admin.list_topics(timeout=timeout_s)
     except KafkaException:

@@ -105,6 +105,8 @@ class Supervisor:
     def _start_servers(self) -> None:
         """Kafka and the warehouse, side by side; each only when the settings name no other."""
         settings = self._settings
+        if settings.kafka is None and settings.kafka_security != "plaintext":
+            raise StartError("up: TAXIMETER_KAFKA_SECURITY is for a Kafka of yours, the embedded one has none: name yours in TAXIMETER_KAFKA, or unset it")
         self._ports = ports.chosen(settings)
         if settings.kafka is None:
             self._keep_kafka()

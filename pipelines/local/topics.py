@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from contracts.errors import TaximeterError
+from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE, TOPICS, USAGE_EVENTS, Topic
 
@@ -46,7 +47,7 @@ def ensure(settings: Settings) -> list[str]:
 
     Raises TopicsError, KafkaException.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=_SILENT)
+    admin = AdminClient(reach(settings.kafka), logger=_SILENT)
     there = admin.list_topics(timeout=REQUEST_S).topics
     missing = [topic for topic in TOPICS if topic.name not in there]
     made = _make(admin, missing, settings.partitions)
@@ -59,7 +60,7 @@ def ensure(settings: Settings) -> list[str]:
 
 def problems(settings: Settings) -> list[str]:
     """What is wrong with the topics that are there or missing, with how to mend it; empty when all fits. Raises KafkaException."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=_SILENT)
+    admin = AdminClient(reach(settings.kafka), logger=_SILENT)
     there = admin.list_topics(timeout=REQUEST_S).topics
     known = [topic for topic in TOPICS if topic.name in there]
     asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic.name) for topic in known], request_timeout=REQUEST_S)

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from pipelines import offsets
 from pipelines.local.stages import Group
 from pipelines.offsets import Offsets, Place
+from pipelines.reach import reach
 from pipelines.topology import CLOCK
 
 LOOK_S: Final = 1.0
@@ -77,7 +78,7 @@ class Watch:
         return Standing(sum(each.lag for each in found), max(moved, default=None), min(stuck, default=None))
 
     def _run(self) -> None:
-        admin = AdminClient({"bootstrap.servers": self._bootstrap}, logger=_SILENT)
+        admin = AdminClient(reach(self._bootstrap), logger=_SILENT)
         asked = offsets.Committed(self._bootstrap)
         while not self._stop.wait(LOOK_S):
             try:
@@ -129,7 +130,7 @@ class Watch:
     def _peek(self, place: Place, offset: int) -> bool:
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **reach(self._bootstrap),
                 "group.id": "taximeter-watch",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from pipelines.metering.batch import Outcome
 from pipelines.metering.patience import Patience
+from pipelines.reach import reach
 from pipelines.topology import METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
 
 log = logging.getLogger("taximeter.meter")
@@ -22,7 +23,7 @@ class Output:
 
     def __init__(self, bootstrap: str, name: str, patience: Patience) -> None:
         self._config: dict[str, Any] = {
-            "bootstrap.servers": bootstrap,
+            **reach(bootstrap),
             "client.id": name,
             "transactional.id": f"taximeter-{name}",
             "transaction.timeout.ms": TRANSACTION_S * 1000,

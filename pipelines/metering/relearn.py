@@ -17,6 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from pipelines.metering.batch import Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.source import columns
+from pipelines.reach import reach
 from pipelines.topology import REJECTED_EVENTS, USAGE_EVENTS
 from schemas.codec import Codec
 
@@ -64,7 +65,7 @@ def _read(bootstrap: str, topic: str, ranges: Mapping[int, tuple[int, int | None
     """Batches of partitions, each from an offset to another one, or to where it ends now."""
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **reach(bootstrap),
             "group.id": "taximeter-meter-relearn",
             "enable.auto.commit": False,
             "enable.partition.eof": True,

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipelines.fatal import DONE_FOR, ClientLog
 from pipelines.metering.batch import Messages
+from pipelines.reach import reach
 from pipelines.topology import METER_GROUP, USAGE_EVENTS
 
 IDLE_S: Final = 0.5
@@ -32,7 +33,7 @@ class Source:
         """Partitions that were assigned and not yet made ready: they are paused."""
         self.consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **reach(bootstrap),
                 "group.id": METER_GROUP,
                 "group.instance.id": name,
                 "client.id": name,

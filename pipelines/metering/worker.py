@@ -32,6 +32,7 @@ from pipelines.metering.output import Output
 from pipelines.metering.patience import Patience, StoppedError
 from pipelines.metering.relearn import relearn
 from pipelines.metering.source import Source, columns
+from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
@@ -212,7 +213,7 @@ class Worker:
 
 def _topic_id(bootstrap: str) -> str:
     """Kafka's own id of usage-events: another one after the topic was made anew."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(reach(bootstrap))
     asked = admin.describe_topics(TopicCollection([USAGE_EVENTS.name]), request_timeout=10)
     return str(asked[USAGE_EVENTS.name].result().topic_id)
 

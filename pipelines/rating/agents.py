@@ -21,6 +21,7 @@ from pipelines.rating.step import Input, Partition, Write
 from pipelines.rating.tables import TABLE, Claim, PartitionRows, StateTable
 from pipelines.rating.transport import FIRST, Consumer, Transport
 from pipelines.rating.watermark import Watermark
+from pipelines.reach import credentials
 from pipelines.settings import Settings
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP
 from schemas.codec import Codec, CodecError
@@ -194,6 +195,7 @@ class Shell:
         self._app = app = RateApp(
             RATE_GROUP,
             broker=[f"kafka://{server}" for server in (settings.kafka or "").split(",")],
+            broker_credentials=credentials(settings),
             datadir=str(folder),
             store="rocksdb://",
             version=1,

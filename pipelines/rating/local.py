@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from contracts.errors import TaximeterError
 from pipelines.rating.tables import CHANGELOG, TABLE
+from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP
 
@@ -32,7 +33,7 @@ class SourcesError(TaximeterError):
 
 def prepare(settings: Settings, folder: Path, waiting: Callable[[str], None]) -> None:
     """Returns when RATE can start on `folder`. Raises SourcesError, KafkaException."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=_SILENT)
+    admin = AdminClient(reach(settings.kafka), logger=_SILENT)
     described = _when_it_answers(admin, settings, waiting)
     for topic in (METERED_USAGE, CONTRACT_CHANGES, CLOCK):
         found = len(described[topic.name].partitions)

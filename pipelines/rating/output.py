@@ -13,6 +13,7 @@ from contracts.errors import TaximeterError
 from pipelines.partitioning import partition_of
 from pipelines.rating.step import Write
 from pipelines.rating.tables import MESSAGE_BYTES, Claim
+from pipelines.reach import reach_async
 from pipelines.topology import BALANCE_THRESHOLDS, BALANCES, METERED_USAGE, RATED_LINE_ITEMS
 from schemas.codec import Codec
 
@@ -35,7 +36,7 @@ class Output:
         self._partitions = partitions
         self._changelog = changelog
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+            **reach_async(bootstrap),
             client_id="taximeter-rate",
             acks="all",
             enable_idempotence=True,

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.offsets import Offsets
+from pipelines.reach import reach
 from pipelines.topology import METER_GROUP, METERED_USAGE, USAGE_EVENTS
 
 PAUSE_S: Final = 0.03
@@ -30,7 +31,7 @@ class Watermark:
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap}, logger=_SILENT)
+        self._admin = AdminClient(reach(bootstrap), logger=_SILENT)
         self._committed = offsets.Committed(bootstrap)
         self._events: list[offsets.Place] = []
 
@@ -64,7 +65,7 @@ class Watermark:
         """There is a record in [start, end)."""
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **reach(self._bootstrap),
                 "group.id": "taximeter-rate-watermark",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipelines.fatal import DONE_FOR, ClientLog
+from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.sink.records import Record
 from pipelines.topology import USAGE_EVENTS
@@ -29,7 +30,7 @@ class BatchConsumer:
         self._client = ClientLog()
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.kafka,
+                **reach(settings.kafka),
                 "group.id": group,
                 "client.id": f"{group}-{member}",
                 "group.instance.id": f"{group}-{member}",  # static: after a crash the same member goes on at once, without a rebalance

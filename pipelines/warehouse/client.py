@@ -3,6 +3,7 @@
 WarehouseAddressError        the address in the settings is not one; the message says what it should look like
 """
 
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -61,9 +62,12 @@ def connect(settings: Settings, *, user: str | None = None, password: str = "") 
         host=at.host,
         port=at.port,
         username=user or at.user,
-        password=password if user else at.password,
+        password=password if user else at.password or settings.clickhouse_password,
         database=at.database,
         secure=at.secure,
+        ca_cert=_path(settings.clickhouse_ca),
+        client_cert=_path(settings.clickhouse_certificate),
+        client_cert_key=_path(settings.clickhouse_key),
         connect_timeout=CONNECT_SECONDS,
         send_receive_timeout=ANSWER_SECONDS,
         autogenerate_session_id=False,  # a session is for one request at a time; nothing of ours needs one
@@ -71,3 +75,7 @@ def connect(settings: Settings, *, user: str | None = None, password: str = "") 
         query_retries=0,
         client_name="taximeter",
     )
+
+
+def _path(given: Path | None) -> str | None:
+    return None if given is None else str(given)

@@ -60,6 +60,7 @@ def _move(stack: "Deployment", name: str, target: str, *, wait: bool) -> int:
     from contracts.timeline import iso
     from pipelines.clock import WALL, ClockError, move, standings
     from pipelines.progress import Progress
+    from pipelines.reach import reach
     from pipelines.topology import CLOCK
     from taximeter.commands.reading import instant_ms
 
@@ -67,7 +68,7 @@ def _move(stack: "Deployment", name: str, target: str, *, wait: bool) -> int:
     now_ms = standings(stack.kafka, stack.codec).get(name)
     if name != WALL and now_ms is not None and to_ms < now_ms:
         raise click.UsageError(f"clock {name} stands at {iso(now_ms)} and never goes back; give a later time, or make contracts with another clock")
-    producer = Producer({"bootstrap.servers": stack.kafka})
+    producer = Producer(reach(stack.kafka))
     partitions = len(producer.list_topics(CLOCK.name, timeout=30).topics[CLOCK.name].partitions)
     progress = Progress(stack.kafka) if wait else None
     try:

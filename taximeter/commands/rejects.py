@@ -100,9 +100,10 @@ def _replayed(events: Iterable["RejectedEvent"], mended: dict[tuple[int, int], d
     from confluent_kafka import KafkaError, Message, Producer
 
     from pipelines.local.addresses import kafka_of
+    from pipelines.reach import reach
     from pipelines.topology import PARTITIONER, USAGE_EVENTS
 
-    producer = Producer({"bootstrap.servers": kafka_of(settings_of()), "partitioner": PARTITIONER, "enable.idempotence": True})
+    producer = Producer({**reach(kafka_of(settings_of())), "partitioner": PARTITIONER, "enable.idempotence": True})
     failed: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, _: Message) -> None:

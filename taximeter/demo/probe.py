@@ -15,6 +15,7 @@ from contracts.catalogue import Catalogue, Metric, Price, Product, Rate, RateCar
 from contracts.contract import Contract, Threshold
 from contracts.errors import TaximeterError
 from pipelines.partitioning import partition_of
+from pipelines.reach import reach
 from pipelines.topology import BALANCE_THRESHOLDS, USAGE_EVENTS
 from schemas.codec import Codec
 
@@ -53,10 +54,10 @@ class Probe:
         self._codec = codec
         self._name = name
         self._source = partition_of(name, partitions)
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "enable.idempotence": True, "log_level": 2})
+        self._producer = Producer({**reach(bootstrap), "linger.ms": 0, "enable.idempotence": True, "log_level": 2})
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **reach(bootstrap),
                 "group.id": "taximeter-probe",
                 "log_level": 2,
                 "enable.auto.commit": False,

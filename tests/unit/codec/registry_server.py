@@ -1,5 +1,6 @@
 """A schema registry for tests: as much of Confluent's REST interface as a client needs, over real HTTP on loopback."""
 
+import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,8 @@ class RegistryServer:
         self.subjects: dict[str, list[int]] = {}
         self.requests: list[str] = []
         self.down = False
+        self.user: str | None = None
+        """`user:password` that it asks for."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -52,7 +55,9 @@ class RegistryServer:
             def _do(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else {}
-                status, found = registry.answer(self.command, self.path, body)
+                expected = registry.user and f"Basic {base64.b64encode(registry.user.encode()).decode()}"
+                allowed = not expected or self.headers.get("Authorization") == expected
+                status, found = registry.answer(self.command, self.path, body) if allowed else (401, {"error_code": 401, "message": "Unauthorized"})
                 data = json.dumps(found).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")

@@ -110,3 +110,16 @@ def test_nobody_at_the_address_is_transient_and_says_what_to_look_at() -> None:
         Codec.at(url).encode("usage_event", VALUES["usage_event"])
 
     assert caught.value.transient
+
+
+def test_user_and_password_of_the_address_are_shown_to_the_registry_and_to_nobody_else() -> None:
+    with RegistryServer() as server:
+        server.user = "codec:p w"
+        codec = Codec.at(server.url.replace("//", "//codec:p%20w@"))
+
+        assert codec.encode("usage_event", VALUES["usage_event"])[0] == 0
+
+        with pytest.raises(RegistryError) as refused:
+            Codec.at(server.url.replace("//", "//codec:wrong@")).encode("usage_event", VALUES["usage_event"])
+    assert "401" in str(refused.value)
+    assert "wrong" not in str(refused.value)
