@@ -29,6 +29,7 @@ REPEATED = 0.05
 START_MS = 1_759_276_800_000
 """2025-10-01T00:00:00Z."""
 MONTH_MS = 31 * 86_400_000
+GRACE_MS = 5 * 86_400_000
 PATIENCE_S = 420.0
 
 
@@ -48,13 +49,14 @@ class Flow:
     def __init__(self, stack: Stack, seed: int) -> None:
         print(f"seed {seed}")
         self._dice = random.Random(seed)
-        self._name = f"flow-{seed}"
+        self.name = f"flow-{seed}"
         self._settings = stack.settings
         self._kafka = str(self._settings.kafka)
         self._codec = Codec.at(None)
-        self.customers = [f"{self._name}-{number}" for number in range(CUSTOMERS)]
+        self.customers = [f"{self.name}-{number}" for number in range(CUSTOMERS)]
         self.sent: list[Sent] = []
         """With repeats, in the order of sending."""
+        self._again: list[Sent] = []
         self._outbox = Outbox(self._kafka, self._codec)
         self._progress = Progress(self._kafka)
         self._stop = threading.Event()
@@ -63,14 +65,12 @@ class Flow:
     def start(self) -> None:
         """Publish the documents of all customers and begin to send."""
         story = papers()
-        contracts = [
-            msgspec.structs.replace(story.contract, id=f"{name}-2025", customer=name, catalogue=self._name, clock=self._name) for name in self.customers
-        ]
+        contracts = [msgspec.structs.replace(story.contract, id=f"{name}-2025", customer=name, catalogue=self.name, clock=self.name) for name in self.customers]
         publisher = Publisher(self._kafka, self._codec)
-        moved = clock.move(self._outbox.producer, self._codec, self._name, START_MS, publisher.partitions)
+        moved = clock.move(self._outbox.producer, self._codec, self.name, START_MS, publisher.partitions)
         self._progress.sent(CLOCK.name, moved)
-        times = {clock.WALL: time.time_ns() // 1_000_000, self._name: START_MS}
-        published = publisher.publish(Edit([msgspec.structs.replace(story.catalogue, id=self._name)], contracts, "test", times))
+        times = {clock.WALL: time.time_ns() // 1_000_000, self.name: START_MS}
+        published = publisher.publish(Edit([msgspec.structs.replace(story.catalogue, id=self.name)], contracts, "test", times))
         publisher.close()
         self._progress.sent(CONTRACT_CHANGES.name, published.offsets)
         self._thread.start()
@@ -83,12 +83,34 @@ class Flow:
         self._progress.shown(PATIENCE_S)
         self._progress.close()
 
+    def repeat(self, events: list[Sent]) -> None:
+        """Send these once more, in this order, with the next ones."""
+        self._again = events
+
+    def move_clock(self, now_ms: int) -> None:
+        """Tick the customers' clock; an earlier time than it has changes nothing. Not beside another call of it. Raises KafkaException."""
+        outbox = Outbox(self._kafka, self._codec)
+        self._progress.sent(CLOCK.name, clock.move(outbox.producer, self._codec, self.name, now_ms, self._settings.partitions))
+
+    def finish(self) -> None:
+        """After `stop`: let the month and its grace pass, and return when the warehouse shows it. Raises StalledError, KafkaException."""
+        self._progress = Progress(self._kafka)
+        self.move_clock(START_MS + MONTH_MS + GRACE_MS)
+        self._progress.shown(PATIENCE_S)
+        self._progress.close()
+
     def _run(self) -> None:
         while not self._stop.wait(SLICE_S):
+            again, self._again = self._again, []
+            for event in again:
+                self._send(event)
             for _ in range(int(A_SECOND * SLICE_S)):
                 event = self._dice.choice(self.sent) if self.sent and self._dice.random() < REPEATED else self._fresh()
-                self.sent.append(event)
-                self._outbox.send(*event[:4], event.timestamp_ms + 50, event.properties)
+                self._send(event)
+
+    def _send(self, event: Sent) -> None:
+        self.sent.append(event)
+        self._outbox.send(*event[:4], event.timestamp_ms + 50, event.properties)
 
     def _fresh(self) -> Sent:
         dice = self._dice
@@ -100,13 +122,21 @@ class Flow:
                 ("nobody-counts-this", {"calls": "7"}),
             )
         )
-        return Sent(f"{self._name}-{len(self.sent):06d}", dice.choice(self.customers), event_type, START_MS + dice.randrange(MONTH_MS), properties)
+        return Sent(f"{self.name}-{len(self.sent):06d}", dice.choice(self.customers), event_type, START_MS + dice.randrange(MONTH_MS), properties)
 
     # What must be, and what is
 
     def expected(self) -> dict[str, Decimal]:
         """Total by customer, worked out without our code."""
         return bills((event.transaction_id, event.customer, event.event_type, event.properties) for event in self.sent)
+
+    def statuses(self) -> set[str]:
+        """Of all usage invoices."""
+        client = connect(self._settings)
+        try:
+            return {invoice.status for name in self.customers for invoice in reads.invoices_of(client, name) if invoice.kind == "usage"}
+        finally:
+            client.close()
 
     def billed(self) -> dict[str, Decimal]:
         """Total by customer as the warehouse has it."""
@@ -132,6 +162,6 @@ class Flow:
     def _ask(self, sql: str) -> Any:
         client = connect(self._settings)
         try:
-            return client.query(sql, parameters={"name": self._name}).result_rows[0][0]
+            return client.query(sql, parameters={"name": self.name}).result_rows[0][0]
         finally:
             client.close()
