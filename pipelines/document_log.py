@@ -91,3 +91,4 @@ class DocumentLog:
 
     def _take(self, message: Any) -> None:
         self.documents.record(self._codec.decode("contract_change", message.value()))
+        self.documents.behind[message.partition()] = message.offset() + 1
