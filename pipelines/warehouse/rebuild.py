@@ -116,7 +116,7 @@ def root_of(client: Client, customer: str) -> str:
 
 def family_inputs(client: Client, root: str, until_ms: int = FOREVER_MS, *, more: Iterable[str] = ()) -> FamilyInputs:
     """The documents of the family of `root`, the catalogues they name, and the usage under all its ids and `more`, as recorded by `until_ms`."""
-    documents = [each for each in _documents(client, root) if each.at_ms <= until_ms]
+    documents = [each for each in documents_of(client, root) if each.at_ms <= until_ms]
     contracts = [each.contract() for each in documents if each.kind == "contract"]
     ids = {root, *more} | {name for contract in contracts for name in (contract.customer, *contract.aliases)}
     return FamilyInputs(root, tuple(documents), _deltas(client, sorted(ids), until_ms))
@@ -127,12 +127,12 @@ def merged_inputs(client: Client, root: str, window_minutes: int, until_ms: int 
 
     Where somebody has finalized an invoice early, or a product has changed the way it aggregates, the usage is told one by one: then its order may matter.
     """
-    documents = tuple(each for each in _documents(client, root) if each.at_ms <= until_ms)
+    documents = tuple(each for each in documents_of(client, root) if each.at_ms <= until_ms)
     contracts = [each.contract() for each in documents if each.kind == "contract"]
     ids = sorted({root, *more} | {name for contract in contracts for name in (contract.customer, *contract.aliases)})
     kinds = _aggregations(each.catalogue() for each in documents if each.kind == "catalogue")
     exact = kinds is None or any(each.kind == "action" for each in documents)
-    deltas = _deltas(client, ids, until_ms) if kinds is None or exact else _merged(client, ids, until_ms, kinds, window_minutes * 60_000)
+    deltas = _deltas(client, ids, until_ms) if kinds is None or exact else merged_deltas(client, ids, until_ms, kinds, window_minutes * 60_000)
     return FamilyInputs(root, documents, deltas).quiet()
 
 
@@ -141,7 +141,7 @@ def result_as_of(client: Client, customer: str, as_of_ms: int) -> Result:
     return family_inputs(client, root_of(client, customer), as_of_ms).replay().result(as_of_ms)
 
 
-def _documents(client: Client, root: str) -> list[RecordedDocument]:
+def documents_of(client: Client, root: str) -> list[RecordedDocument]:
     """In the order in which they hold. As in RATE, a version that is overtaken before its time comes never holds."""
     rows = client.query(DOCUMENTS, parameters={"root": root}).result_rows
     contracts = [msgspec.json.decode(body, type=Contract, strict=False) for kind, *_, body in rows if kind == "contract"]
@@ -214,7 +214,7 @@ def _aggregations(catalogues: Iterable[Catalogue]) -> dict[tuple[str, str], str]
     return found
 
 
-def _merged(client: Client, customers: list[str], until_ms: int, kinds: Mapping[tuple[str, str], str], window_ms: int) -> tuple[Delta, ...]:
+def merged_deltas(client: Client, customers: list[str], until_ms: int, kinds: Mapping[tuple[str, str], str], window_ms: int) -> tuple[Delta, ...]:
     rows = client.query(MERGED, parameters={"customers": customers, "until_ms": until_ms, "window_ms": window_ms}).result_rows
     found = []
     for catalogue, product, customer, group, window, at_ms, first_ms, events, total, highest, lowest, points, members in rows:
