@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "down": "Stop the embedded stack in order.",
     "stage": "One stage in the foreground, on servers that run elsewhere.",
     "migrate": "Topics and tables as this version needs them.",
+    "stage": "One stage in the foreground, on servers that run elsewhere.",
+    "migrate": "Topics and tables as this version needs them.",
     "doctor": "What is wrong on this machine, and how to mend it.",
     "apply": "Validate documents and publish them, or show what they would change.",
     "rate": "The result of a case, offline.",

@@ -51,7 +51,7 @@ def address(url: str) -> Address:
     )
 
 
-def connect(settings: Settings, *, user: str | None = None, password: str = "") -> Client:
+def connect(settings: Settings, *, user: str | None = None, password: str = "", database: str | None = None) -> Client:
     """A client of the warehouse that the settings name; safe for several threads. Raise clickhouse-connect's OperationalError when it is gone."""
     if settings.clickhouse is None:
         raise WarehouseAddressError(
@@ -63,7 +63,7 @@ def connect(settings: Settings, *, user: str | None = None, password: str = "") 
         port=at.port,
         username=user or at.user,
         password=password if user else at.password or settings.clickhouse_password,
-        database=at.database,
+        database=database or at.database,
         secure=at.secure,
         ca_cert=_path(settings.clickhouse_ca),
         client_cert=_path(settings.clickhouse_certificate),
