@@ -15,12 +15,14 @@ import uvicorn
 from confluent_kafka import KafkaException
 
 from console.app import create
+from console.observed import Observed
 from console.pages import attach
 from console.services import Services, start
 from contracts.errors import TaximeterError
 from pipelines.deployment import Deployment
 from pipelines.health import Health
 from pipelines.local.addresses import located
+from pipelines.monitoring.logs import log_to_stderr
 from pipelines.settings import Settings
 
 LOG = logging.getLogger("taximeter.console")
@@ -42,7 +44,7 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
     host, port = bound.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     config = uvicorn.Config(
-        attach(create(services), services), log_config=None, access_log=False, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=65_536, server_header=False
+        Observed(attach(create(services), services)), log_config=None, access_log=False, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=65_536, server_header=False
     )
     server = uvicorn.Server(config)
     ended = threading.Event()
@@ -62,9 +64,9 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = located(Settings())
-    with Health(settings.data, "console") as health:
+    log_to_stderr(settings, "console")
+    with Health(settings, "console") as health:
         health.report("starting")
         try:
             deployment = Deployment(settings)

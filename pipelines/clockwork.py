@@ -15,6 +15,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from pipelines.clock import WALL
 from pipelines.health import Health
+from pipelines.monitoring import metrics
+from pipelines.monitoring.logs import log_to_stderr
 from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.topology import CLOCK
@@ -40,7 +42,7 @@ class Ticker:
         if settings.kafka is None:
             raise ValueError("the clock needs the address of Kafka: set TAXIMETER_KAFKA to host:port (`taximeter up` does)")
         self._codec = Codec.at(settings.schema_registry)
-        self._health = Health(settings.data, "clock")
+        self._health = Health(settings, "clock")
         self._stop = threading.Event()
         self._last = time.time()
         self._trouble: str | None = None
@@ -91,6 +93,7 @@ class Ticker:
             if sent_at > self._last:  # an older one that is given up tells nothing new
                 self._troubled(error.str())
             return
+        metrics.TICKS.inc()
         self._last = max(self._last, sent_at)
         if self._trouble is not None:
             log.warning("Kafka answers again: ticking")
@@ -103,8 +106,9 @@ class Ticker:
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s clock %(levelname)s %(message)s")
-    ticker = Ticker(Settings())
+    settings = Settings()
+    log_to_stderr(settings, "clock")
+    ticker = Ticker(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ticker.stop())
     ticker.run()

@@ -24,6 +24,7 @@ from contracts.contract import Contract
 from contracts.errors import DocumentError, TaximeterError
 from contracts.families import conflicts, roots
 from pipelines.document_log import DocumentLog, Documents
+from pipelines.monitoring import metrics
 from pipelines.partitioning import partition_of
 from pipelines.reach import reach
 from pipelines.topology import CONTRACT_CHANGES, PARTITIONER
@@ -225,6 +226,7 @@ class Publisher:
 
         return self.update(draft)
 
+    @metrics.PUBLISH.time()
     def update(self, draft: Callable[[Documents], Draft]) -> Published:
         """Publish what `draft` makes of the present documents, all of it or nothing, and return when every reader of documents sees it.
 

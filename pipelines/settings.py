@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     workers: int = 1
     hung_s: float = 120.0
     """The supervisor starts a process again that has not said for so long how it does."""
+    stuck_s: float = 60.0
+    """`/healthz` calls unhealthy who has records to do and has committed nothing for so long, or nothing in one of the partitions where they wait."""
+    metrics_host: str = "127.0.0.1"
+    """Address on which every process serves `/metrics` and `/healthz`."""
+    metrics_port: int = 0
+    """Their port; 0: a free one, which the health file names. In a supervised stack it is the supervisor's, and the stages take free ones."""
+    logs: Literal["text", "json"] = "text"
+    """Form of what the processes log."""
     dedup_days: int = 34
     late_days: int = 34
     """Accepted event times reach back this many days from arrival."""

@@ -9,6 +9,9 @@ from typing import Literal, NamedTuple
 PARTITIONER = "murmur2_random"
 """librdkafka's name of the Java client's default partitioner, which Faust uses as well."""
 
+ARRIVED = "arrived"
+"""Header of metered-usage: when the oldest event of the record's batch arrived (UTC, epoch milliseconds, decimal text). For latencies alone."""
+
 
 class Topic(NamedTuple):
     name: str

@@ -28,6 +28,8 @@ from pipelines.alerting.webhooks import described, message_body, message_id, pos
 from pipelines.deployment import Deployment
 from pipelines.health import Health
 from pipelines.local.addresses import located
+from pipelines.monitoring import metrics
+from pipelines.monitoring.logs import log_to_stderr
 from pipelines.objects import ObjectLog
 from pipelines.reach import reach
 from pipelines.secret import secret_of
@@ -144,6 +146,7 @@ class Alerts:
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
         self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TIMEOUT_S)
         self._producer.commit_transaction(TIMEOUT_S)
+        metrics.ALERTS_TAKEN.inc(len(messages))
         for delivery, partition in made:
             if self._log is not None:
                 self._log.record(delivery, partition)
@@ -184,6 +187,7 @@ class Alerts:
             if delivery is None or delivery.state != "pending" or attempt.cancelled():
                 continue
             changed = after(delivery, attempt.result(), now_ms, random.uniform(-1, 1))  # noqa: S311 - so that many do not come at once
+            metrics.ATTEMPTS.labels(changed.state).inc()
             if changed.state == "dead":
                 LOG.warning("message %s to webhook %s is a dead letter after %d attempts: %s", changed.message, changed.webhook, changed.attempts, changed.result)
             self._write(changed)
@@ -199,8 +203,8 @@ class Alerts:
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = located(Settings())
+    log_to_stderr(settings, "alerts")
     stopped = threading.Event()
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -208,7 +212,7 @@ def main() -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with Health(settings.data, "alerts") as health:
+    with Health(settings, "alerts") as health:
         health.report("starting")
         try:
             _run(settings, health, stopped)
@@ -226,6 +230,7 @@ def _run(settings: Settings, health: Health, stopped: threading.Event) -> None:
             waiting = alerts.turn()
             if time.monotonic() - reported > REPORT_S:
                 reported = time.monotonic()
+                metrics.WAITING.set(waiting)
                 health.report("running", waiting=waiting)
     finally:
         alerts.close()

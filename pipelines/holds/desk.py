@@ -20,6 +20,7 @@ from contracts.contract import Contract
 from pipelines.holds.ledger import BalanceLog, HoldLog, encode
 from pipelines.holds.passage import Ends, Passage
 from pipelines.holds.step import Balance, Hold, HoldError, StateError
+from pipelines.monitoring import metrics
 from pipelines.publishing import overtaken, overtaking
 from pipelines.topology import HOLDS
 from schemas.codec import Codec
@@ -128,6 +129,7 @@ class Desk:
             if None in turn:
                 return
 
+    @metrics.HOLD.time()
     def _turn(self, turn: Sequence[_Request]) -> None:
         try:
             if any(each.fresh for each in turn):
@@ -140,6 +142,7 @@ class Desk:
                 request.done.set_exception(error)
             return
         for request, answer in told:
+            metrics.HOLDS.labels("refused" if isinstance(answer, HoldError) else "granted").inc()
             if isinstance(answer, HoldError):
                 request.done.set_exception(answer)
             else:

@@ -34,6 +34,8 @@ from pipelines.local.ownership import FolderHeldError, owned
 from pipelines.local.ports import PortError
 from pipelines.local.topics import TopicsError
 from pipelines.local.watch import Watch
+from pipelines.monitoring import targets
+from pipelines.monitoring.exporter import Exporter
 from pipelines.settings import Settings
 
 DATABASE: Final = "taximeter"
@@ -70,6 +72,9 @@ class Supervisor:
         self._ports: dict[str, int] = {}
         self._addresses: dict[str, str] = {}
         self._watch: Watch | None = None
+        self._exporter: Exporter | None = None
+        self._rows: list[dict[str, Any]] = []
+        """The stages as they were written to the book last."""
         self._state = "starting"
         self._began = 0.0
         self._written = 0.0
@@ -88,6 +93,7 @@ class Supervisor:
         self._began = time.monotonic()
         with owned(self._data / "run", "up"):
             self._write()
+            self._exporter = Exporter(self._settings, lambda: self._rows)
             try:
                 leftovers.end(self._data, self._say)
                 self._start_servers()
@@ -98,6 +104,7 @@ class Supervisor:
                 self._state = "stopping"
                 self._write()
                 self._stop_all()
+                self._exporter.close()
                 addresses.book_path(self._data).unlink(missing_ok=True)
 
     # Starting
@@ -123,7 +130,8 @@ class Supervisor:
 
     def _keep_warehouse(self) -> None:
         stage = stages.warehouse(self._settings, self._ports["clickhouse"])
-        self._keep(Child(stage.name, stage.command, stages.environment(self._settings, {}), self._data / "logs" / "warehouse.log"))
+        told = stages.environment(self._settings.model_copy(update={"metrics_port": 0}), {})
+        self._keep(Child(stage.name, stage.command, told, self._data / "logs" / "warehouse.log"))
 
     def _keep(self, child: Child, words: Callable[[], str] | None = None) -> None:
         kept = Kept(child, words)
@@ -134,11 +142,14 @@ class Supervisor:
     def _start_stages(self) -> None:
         """When Kafka answers and the warehouse is there."""
         console_port = self._settings.console_port or self._ports.get("console")
-        told = stages.environment(self._settings.model_copy(update={"console_port": console_port}), self._addresses)
+        told = stages.environment(self._settings.model_copy(update={"console_port": console_port, "metrics_port": 0}), self._addresses)
         for stage in self._stages:
             self._keep(Child(stage.name, stage.command, told, self._data / "logs" / f"{stage.name}.log"))
-        self._watch = Watch(self._addresses["kafka"], {group: None for stage in self._stages for group in stage.reads})
+        groups = list({group: None for stage in self._stages for group in stage.reads})
+        self._watch = Watch(self._addresses["kafka"], groups)
         self._watch.start()
+        if self._exporter is not None:
+            self._exporter.follow(self._watch, groups)
 
     # Running
 
@@ -257,7 +268,9 @@ class Supervisor:
     def _write(self) -> None:
         self._written = time.monotonic()
         reads = {stage.name: stage.reads for stage in self._stages}
-        shown = [self._row(name, kept, reads.get(name, ())) for name, kept in self._kept.items()]
+        self._rows = [self._row(name, kept, reads.get(name, ())) for name, kept in self._kept.items()]
+        served = {"exporter": self._exporter.address} if self._exporter and self._exporter.address else {}
+        served |= {name: address for name in self._kept if (address := self._health(name).get("metrics"))}
         book = {
             "pid": os.getpid(),
             "state": self._state,
@@ -266,11 +279,13 @@ class Supervisor:
             **self._addresses,
             "console": self._health("console").get("address") if "console" in self._kept else None,
             "updated_at": time.time(),
-            "stages": shown,
+            "metrics": served,
+            "stages": self._rows,
         }
         # On a full disk the old book stays.
         with contextlib.suppress(OSError):
             addresses.write(self._data, book)
+            targets.write(self._data, served)
 
     def _row(self, name: str, kept: Kept, reads: tuple[stages.Group, ...]) -> dict[str, Any]:
         health = self._health(name)

@@ -22,6 +22,7 @@ from pipelines.local.warehouse_access import PUBLIC_TABLES, User, Users
 from pipelines.local.warehouse_engine import Engine
 from pipelines.local.warehouse_http import Warehouse
 from pipelines.local.warehouse_run import Runner
+from pipelines.monitoring import metrics
 from pipelines.settings import Settings
 from pipelines.warehouse.migrations import MigrationError, migrate
 
@@ -64,8 +65,9 @@ async def serve(settings: Settings, port: int, host: str = "127.0.0.1") -> None:
             raise TaximeterError(f"warehouse: port {port} of {host} can not be used ({error.strerror}): name a free one with --port") from error
         address = f"http://{host}:{runner.addresses[0][1]}"
         print(f"warehouse: {address}, ClickHouse {engine.version} embedded, data in {folder}", flush=True)  # noqa: T201
-        with Health(settings.data, "warehouse", address=address) as health:
+        with Health(settings, "warehouse", address=address) as health:
             while not stop.is_set():
+                metrics.QUERIES.set(warehouse.queries)
                 health.report("running", queries=warehouse.queries)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), timeout=1.0)

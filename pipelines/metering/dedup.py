@@ -117,6 +117,10 @@ class Dedup:
             batch.put(_POSITION.pack(partition), _POSITION.pack(offset))
         self._db.write(batch)
 
+    def count(self) -> int:
+        """Ids that are known, about: RocksDB's estimate."""
+        return sum(int(family.property_int_value("rocksdb.estimate-num-keys") or 0) for family in self._families.values())
+
     def size(self) -> int:
         """Bytes on disk and in memory, about."""
         total = 0

@@ -8,8 +8,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from pipelines.metering.batch import Outcome
 from pipelines.metering.patience import Patience
+from pipelines.monitoring import metrics
 from pipelines.reach import reach
-from pipelines.topology import METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
+from pipelines.topology import ARRIVED, METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
 
 log = logging.getLogger("taximeter.meter")
 
@@ -35,12 +36,15 @@ class Output:
         }
         self._patience = patience
         self._producer = self._start()
+        self.arrived_ms: int | None = None
+        """Arrival of the oldest event of the next outcome; it goes along (`ARRIVED`), so that whoever comes later can tell how long it took."""
 
     def _start(self) -> Producer:
         producer = Producer(self._config)
         self._patience(lambda: producer.init_transactions(10))
         return producer
 
+    @metrics.TRANSACTION.time()
     def commit(self, outcome: Outcome, ends: Mapping[int, int], group: Any) -> bool:
         """True when the transaction is committed; false when it is not, nothing of it counts, and its events must be read again.
 
@@ -76,11 +80,12 @@ class Output:
 
     def _produce(self, topic: str, records: Sequence[tuple[int, bytes]]) -> None:
         producer = self._producer
+        headers = [] if self.arrived_ms is None or topic != METERED_USAGE.name else [(ARRIVED, b"%d" % self.arrived_ms)]
         for partition, value in records:
             key = b"p%d" % partition
             while True:
                 try:
-                    producer.produce(topic, value, key, partition)
+                    producer.produce(topic, value, key, partition, headers=headers)
                 except BufferError:
                     producer.poll(0.1)
                 else:

@@ -20,6 +20,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
@@ -32,6 +34,8 @@ from pipelines.metering.output import Output
 from pipelines.metering.patience import Patience, StoppedError
 from pipelines.metering.relearn import relearn
 from pipelines.metering.source import Source, columns
+from pipelines.monitoring import metrics
+from pipelines.monitoring.logs import log_to_stderr
 from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.topology import USAGE_EVENTS
@@ -69,11 +73,13 @@ class Worker:
         self._commits = ThreadPoolExecutor(1, "meter-commit")
         self._ending: Ending | None = None
         self._failed = False
-        self._health = Health(settings.data, "meter" if settings.workers == 1 else self._name)
+        self._health = Health(settings, "meter" if settings.workers == 1 else self._name)
         self._reported = 0.0
         self._rotated = time.monotonic()
         self._changes = -1
         self._progress = time.time()
+        self._arrived_ms: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        """Of the events whose transaction is being committed."""
         self.counts: Counter[str] = Counter()
         """Events read, accepted, duplicate, and rejected by reason, since the start."""
 
@@ -147,6 +153,7 @@ class Worker:
         if self._failed:
             return  # its transaction would leave out the events of the one before
         self._dedup.put(outcome.fresh)
+        self._arrived_ms, self._output.arrived_ms = messages.recorded_ms, int(messages.recorded_ms.min())
         group = self._source.consumer.consumer_group_metadata()
         self._ending = Ending(self._commits.submit(self._output.commit, outcome, ends, group), outcome, ends)
 
@@ -158,7 +165,9 @@ class Worker:
         while not ending.answer.done():
             wait([ending.answer], REPORT_S)
             self._end_if_hung()
+        arrived_ms, self._arrived_ms, self._output.arrived_ms = self._arrived_ms, np.empty(0, np.int64), None
         if not ending.answer.result():
+            metrics.TRANSACTIONS_FAILED.inc()
             self._failed = True
             return
         self._dedup.know(ending.ends)
@@ -167,6 +176,12 @@ class Worker:
         self.counts.update(read=outcome.read, accepted=outcome.accepted, duplicate=outcome.duplicates, rejected=rejected)
         self.counts.update(outcome.reasons)
         self._progress = time.time()
+        for name, count in (("accepted", outcome.accepted), ("duplicate", outcome.duplicates), ("rejected", rejected)):
+            metrics.EVENTS.labels(name).inc(count)
+        for reason, count in outcome.reasons.items():
+            metrics.REJECTS.labels(reason).inc(count)
+        metrics.BATCH_EVENTS.observe(outcome.read)
+        metrics.EVENT_TO_METERED.since(arrived_ms, _now_ms())
 
     def _end_if_hung(self) -> None:
         """librdkafka's `send_offsets_to_transaction` may never return when the transaction has timed out while its coordinator moved (2.16 does not).
@@ -208,6 +223,9 @@ class Worker:
         lag = self._source.lag() if state == "running" else None
         if lag == 0:
             self._progress = time.time()
+        if state == "running":
+            metrics.DEDUP_IDS.set(self._dedup.count())
+            metrics.DEDUP_BYTES.set(self._dedup.size())
         self._health.report(state, lag=lag, last_progress_at=self._progress, **self.counts, **more)
 
 
@@ -223,8 +241,9 @@ def _now_ms() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s meter %(levelname)s %(message)s")
-    worker = Worker(Settings(), int(arguments[0]) if arguments else 0)
+    settings = Settings()
+    log_to_stderr(settings, "meter")
+    worker = Worker(settings, int(arguments[0]) if arguments else 0)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         worker.stop()

@@ -16,6 +16,7 @@ import faust
 from mode import CrashingSupervisor
 
 from contracts.errors import TaximeterError
+from pipelines.monitoring import metrics
 from pipelines.rating.output import ForeignWriteError, Output
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.rating.tables import TABLE, Claim, PartitionRows, StateTable
@@ -23,12 +24,13 @@ from pipelines.rating.transport import FIRST, Consumer, Transport
 from pipelines.rating.watermark import Watermark
 from pipelines.reach import credentials
 from pipelines.settings import Settings
-from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP
+from pipelines.topology import ARRIVED, CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP
 from schemas.codec import Codec, CodecError
 
 log = logging.getLogger("taximeter.rate")
 
 SOURCES: Final = {topic.name: topic for topic in (CONTRACT_CHANGES, METERED_USAGE, CLOCK)}
+APPLIED: Final = {name: metrics.APPLIED.labels(name) for name in SOURCES}
 LINE: Final = 200
 """Records of a partition that may stand in line before the agent waits."""
 TIDY_S: Final = 0.2
@@ -157,7 +159,8 @@ class Runner:
     async def _store(self, rows: dict[bytes, bytes | None]) -> None:
         # Before anything else our claim: the step begins with a write.
         rows = self._disputed | rows
-        first, last = await self._shell.output.write(self._number, rows, self._claim)
+        with metrics.WRITE.time():
+            first, last = await self._shell.output.write(self._number, rows, self._claim)
         if self._behind is not None and first != self._behind:
             raise ForeignWriteError(
                 f"partition {self._number}: the changelog goes on at {first}, not at {self._behind}: another worker has written to it; starting again"
@@ -168,12 +171,16 @@ class Runner:
         if self._disputed:
             store.settle_disputes(self._number)
             self._disputed = {}
+        metrics.ROWS.inc(len(rows))
         self._shell.counts["rows"] += len(rows)
         self._shell.counts["writes"] += 1
 
     async def _publish(self, write: Write) -> None:
         await self._shell.output.publish(self._number, write)
         self._shell.counts["crossings"] += len(write.crossings)
+        if write.crossings:
+            metrics.CROSSINGS.inc(len(write.crossings))
+            metrics.EVENT_TO_THRESHOLD.since([each["at"] for each in write.crossings], time.time_ns() // 1_000_000)
         if write.outbox is not None:
             self.partition.published(write.outbox)
         for topic, offset in write.settled.items():
@@ -314,6 +321,7 @@ class Shell:
         record = self._decoded(message)
         if record is not None:
             self.counts[message.topic] += 1
+            APPLIED[message.topic].inc()
             await runner.put(record)
 
     def _decoded(self, message: Any) -> Input | None:
@@ -322,6 +330,13 @@ class Shell:
             value = self.codec.decode(topic.schema or "", message.value or b"")
         except CodecError as error:
             self.counts["unreadable"] += 1
+            metrics.UNREADABLE.inc()
             log.warning("%s[%d] offset %d is passed over: %s", message.topic, message.partition, message.offset, error)
             return None
-        return Input(message.topic, message.offset, round(message.timestamp * 1000), value)
+        return Input(message.topic, message.offset, _arrived_ms(message), value)
+
+
+def _arrived_ms(message: Any) -> int:
+    """When what the record tells of arrived: of usage its oldest event, as METER says."""
+    told = dict(message.headers or ()).get(ARRIVED)
+    return int(told) if told is not None else round(message.timestamp * 1000)

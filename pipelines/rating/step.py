@@ -48,7 +48,7 @@ class Input(NamedTuple):
     topic: str
     offset: int
     recorded_ms: int
-    """Timestamp of the record."""
+    """Arrival of what it tells of (epoch milliseconds)."""
     value: dict[str, Any]
 
     @property

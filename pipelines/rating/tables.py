@@ -103,6 +103,11 @@ class Store(rocksdb.Store):
         prefix = self.disputed_key
         return {key[len(prefix) :]: self.get_row(partition, key[len(prefix) :]) for key, _ in self.scan(partition, prefix, b"")}
 
+    def size(self) -> int:
+        """Bytes on disk and in memory, about, of all partitions."""
+        names = ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables")
+        return sum(int(db.property_int_value(name) or 0) for db in self._dbs.values() for name in names)
+
     def write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int, claim: Claim, disputed: Iterable[bytes] = ()) -> None:
         """Rows that the changelog has, the offset of the last of them there, and who wrote them; none deletes."""
         batch = rocksdict.WriteBatch(raw_mode=True)

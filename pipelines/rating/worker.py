@@ -12,6 +12,8 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
 from pipelines.health import Health
+from pipelines.monitoring import metrics
+from pipelines.monitoring.logs import log_to_stderr
 from pipelines.rating import local
 from pipelines.rating.agents import SOURCES, Shell
 from pipelines.settings import Settings
@@ -30,7 +32,7 @@ class Worker:
             raise ValueError("RATE needs the address of Kafka: set TAXIMETER_KAFKA to host:port (`taximeter up` does)")
         self._settings = settings
         self._number = number
-        self._health = Health(settings.data, "rate" if settings.workers == 1 else f"rate-{number}")
+        self._health = Health(settings, "rate" if settings.workers == 1 else f"rate-{number}")
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -85,6 +87,10 @@ class Worker:
         ready = not shell.app.rebalancing and bool(shell.partitions)
         shell.table.store.stamp()
         lag = _lag(shell)
+        refused = sum(runner.partition.refused for runner in shell.partitions.values())
+        metrics.REFUSED.set(refused)
+        metrics.PARTITIONS.set(len(shell.partitions))
+        metrics.STATE_BYTES.set(shell.table.store.size())
         self._health.report(
             "running" if ready else "recovering",
             lag=lag,
@@ -92,7 +98,7 @@ class Worker:
             last_progress_at=shell.last_settled if lag or not ready else time.time(),
             partitions=sorted(shell.partitions),
             last_settled_at=shell.last_settled,
-            refused=sum(runner.partition.refused for runner in shell.partitions.values()),
+            refused=refused,
             **{name.replace("-", "_"): count for name, count in shell.counts.items()},
         )
 
@@ -105,12 +111,13 @@ def _lag(shell: Shell) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s rate %(levelname)s %(name)s %(message)s")
+    settings = Settings()
+    log_to_stderr(settings, "rate")
     for name in ("faust", "mode", "aiokafka", "pipelines.rating"):
         logging.getLogger(name).setLevel(logging.WARNING)
     number = int(arguments[0]) if arguments else 0
     try:
-        asyncio.run(Worker(Settings(), number).run())
+        asyncio.run(Worker(settings, number).run())
     except (KafkaError, KafkaException) as error:
         log.warning("Kafka: %r; nothing is lost, starting again", error)
         time.sleep(1)

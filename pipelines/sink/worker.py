@@ -16,10 +16,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from pipelines.health import Health
+from pipelines.monitoring import metrics
+from pipelines.monitoring.logs import log_to_stderr
 from pipelines.settings import Settings
 from pipelines.sink import blocks
 from pipelines.sink.consumer import BatchConsumer
-from pipelines.sink.mappers import REJECTED_EVENT_RECORDS, TABLES, Table, unreadable
+from pipelines.sink.mappers import LINE_REVISIONS, REJECTED_EVENT_RECORDS, TABLES, Table, unreadable
 from pipelines.sink.records import Record
 from pipelines.sink.step import MAPPED, rows_of
 from pipelines.sink.store import BadBlockError, StoppedError, Store
@@ -38,6 +40,7 @@ EVENT_RECORDS = 100_000
 EVENT_BYTES = 32_000_000
 EVENT_LINGER_S = 0.2
 REGISTRY_S = 1.0
+RECORDED_AT = LINE_REVISIONS.columns.index("recorded_at")
 STOP_S = 20.0
 
 
@@ -77,6 +80,11 @@ class Lane:
             raise self._failed
         return self._thread.is_alive()
 
+    def passed_over(self, count: int) -> None:
+        """So many records are none that can be stored."""
+        self.unreadable += count
+        metrics.SINK_UNREADABLE.labels(self.name).inc(count)
+
     @property
     def waiting_for(self) -> str | None:
         return self._registry or self.store.waiting_for or self._consumer.trouble
@@ -111,13 +119,16 @@ class Lane:
             while not self._stop.is_set():
                 records = self._consumer.batch()
                 if records:
-                    self._stored(records)
+                    with metrics.INSERT.labels(self.name).time():
+                        self._stored(records)
                     self._consumer.commit(records)
                     self.records += len(records)
+                    metrics.STORED.labels(self.name).inc(len(records))
                     self.last_progress_at = time.time()
                 if time.monotonic() - looked_at > 1.0:
                     looked_at = time.monotonic()
                     self.lag = self._consumer.lag()
+                    metrics.LANE_LAG.labels(self.name).set(self.lag)
         except StoppedError:
             log.warning("%s: stopped while waiting; what was not stored comes again from the topics", self.name)
         except BaseException as error:  # noqa: BLE001 - the main thread ends the process with it
@@ -130,9 +141,11 @@ class Lane:
 def write_results(lane: Lane, records: list[Record]) -> None:
     """Rows of the records, table by table."""
     rows = rows_of(records, lane.codec.decode)
-    lane.unreadable += rows.unreadable
+    lane.passed_over(rows.unreadable)
     for table, part in rows.tables.items():
         lane.store.rows(table, part)
+        if table is LINE_REVISIONS:
+            metrics.EVENT_TO_LINE.since([row[RECORDED_AT] for row in part], time.time_ns() // 1_000_000)
 
 
 def write_events(lane: Lane, records: list[Record]) -> None:
@@ -142,7 +155,7 @@ def write_events(lane: Lane, records: list[Record]) -> None:
             lane.store.block(block)
     except BadBlockError:
         whole = blocks.whole_events(records, lane.codec.decode)
-        lane.unreadable += len(records) - len(whole)
+        lane.passed_over(len(records) - len(whole))
         _write_apart(lane, whole)
 
 
@@ -157,7 +170,7 @@ def _write_apart(lane: Lane, records: list[Record]) -> None:
             _write_apart(lane, records[:middle])
             _write_apart(lane, records[middle:])
             return
-        lane.unreadable += 1
+        lane.passed_over(1)
         lane.store.rows(REJECTED_EVENT_RECORDS, [unreadable(records[0], "refused", f"the warehouse does not take it: {str(error)[:500]}")])
 
 
@@ -178,7 +191,7 @@ def run(settings: Settings, member: str) -> int:
     working = lanes(settings, member)
     for lane in working:
         lane.start()
-    with Health(settings.data, "sink") as health:
+    with Health(settings, "sink") as health:
         try:
             while not stop.wait(1.0):
                 if not all([lane.alive() for lane in working]):  # noqa: C419 - every lane is asked, so the one that failed raises
@@ -203,10 +216,11 @@ def run(settings: Settings, member: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.sink.worker", description="SINK: topics to ClickHouse.")
     parser.add_argument("--member", default=socket.gethostname(), help="name of this process in the group: another for each SINK on one machine")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s sink %(levelname)s %(message)s")
+    settings = Settings()
+    log_to_stderr(settings, "sink")
     for chatty in ("urllib3", "clickhouse_connect"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what they complain about is said once, by `Store`
-    return run(Settings(), parser.parse_args().member)
+    return run(settings, parser.parse_args().member)
 
 
 if __name__ == "__main__":

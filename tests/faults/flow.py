@@ -131,10 +131,15 @@ class Flow:
         return bills((event.transaction_id, event.customer, event.event_type, event.properties) for event in self.sent)
 
     def statuses(self) -> set[str]:
-        """Of all usage invoices."""
+        """Of the usage invoices of the month."""
         client = connect(self._settings)
         try:
-            return {invoice.status for name in self.customers for invoice in reads.invoices_of(client, name) if invoice.kind == "usage"}
+            return {
+                invoice.status
+                for name in self.customers
+                for invoice in reads.invoices_of(client, name)
+                if invoice.kind == "usage" and invoice.starting_ms == START_MS
+            }
         finally:
             client.close()
 

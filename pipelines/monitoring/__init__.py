@@ -1,0 +1,1 @@
+"""What runs, seen from outside: metrics, health over HTTP, logs as JSON."""
