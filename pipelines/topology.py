@@ -25,6 +25,10 @@ class Topic(NamedTuple):
 
 USAGE_EVENTS = Topic("usage-events", "usage_event", "delete", False, None)
 REJECTED_EVENTS = Topic("rejected-events", "rejected_event", "delete", False, None)
+ACCEPTED_IDS = Topic("accepted-ids", "accepted_ids", "delete", False, None)
+"""By partition of usage-events; kept as long as that."""
+BACKFILLS = Topic("backfills", "backfill", "compact", False, None)
+"""Likewise."""
 METERED_USAGE = Topic("metered-usage", "metered_usage", "delete", True, None)
 CONTRACT_CHANGES = Topic("contract-changes", "contract_change", "delete", True, None)
 CLOCK = Topic("clock", "clock_tick", "delete", True, 86_400_000)
@@ -38,6 +42,8 @@ HOLDS = Topic("holds", "hold", "compact", False, None)
 TOPICS = (
     USAGE_EVENTS,
     REJECTED_EVENTS,
+    ACCEPTED_IDS,
+    BACKFILLS,
     METERED_USAGE,
     CONTRACT_CHANGES,
     CLOCK,

@@ -1,7 +1,8 @@
 """One batch through METER: decode, reject, dedup, aggregate, pack. No Kafka here: messages in, records out."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
@@ -11,15 +12,18 @@ import numpy.typing as npt
 from pipelines.document_log import Documents, RecordedCatalogue
 from pipelines.metering import compile as products
 from pipelines.metering import statements as sql
+from pipelines.metering import trees
 from pipelines.metering.decode import SENTINEL, TABLE, Bad, Batch, Decoder
 from pipelines.metering.dedup import VALUE, Dedup, Entries
-from pipelines.metering.engine import Engine
+from pipelines.metering.engine import Engine, EngineError
+from pipelines.metering.ids import packed, stretches
 from pipelines.metering.routing import Routing, routing
 from pipelines.metering.step import IDENTITY, MARK_BYTES, in_order, judge, packs, untimely
 from schemas.codec import ID_BYTES, Codec
 from schemas.packed import metered_usage
 
 SINGLES: Final = "meter.singles"
+KNOWN: Final = "meter.known"
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 MANY: Final = 50
@@ -39,6 +43,12 @@ class Messages(NamedTuple):
     partitions: npt.NDArray[np.uint16]
     offsets: npt.NDArray[np.int64]
     recorded_ms: npt.NDArray[np.int64]
+
+    def spans(self) -> list[tuple[int, int, int]]:
+        """By partition: first offset, and offset behind the last one."""
+        firsts: dict[int, int] = dict(zip(self.partitions[::-1].tolist(), self.offsets[::-1].tolist(), strict=True))
+        ends: dict[int, int] = dict(zip(self.partitions.tolist(), self.offsets.tolist(), strict=True))
+        return [(partition, firsts[partition], end + 1) for partition, end in sorted(ends.items())]
 
     def part(self, positions: npt.NDArray[np.int64]) -> "Messages":
         """The messages at `positions`."""
@@ -72,6 +82,12 @@ class Outcome(NamedTuple):
     accepted: int
     duplicates: int
     reasons: dict[str, int]
+    ids: Sequence[tuple[int, bytes]] = ()
+    """(partition, value) of accepted-ids records."""
+    coverage: Sequence[tuple[int, bytes, bytes]] = ()
+    """(partition, key, value) of backfills records."""
+    backfilled: int = 0
+    """Accepted events of the past that were metered for products that are new."""
 
 
 class Plan(NamedTuple):
@@ -115,7 +131,9 @@ class Metering:
             name = f"meter.filtered_{position}"
             self._set_table(name, customers)
             filters.append((key, name))
-        self._single = sql.Single(singles, tuple(filters))
+        if filters:
+            self._set_table(KNOWN, frozenset(routes.roots))
+        self._single = sql.Single(singles, tuple(filters), KNOWN if filters else "")
         meters = [each for _, found in self._known.values() for each in found]
         self._types = frozenset(kind for each in meters for kind in each.event_types)
         self._plan = self._planned(self._types if len(meters) <= MANY else frozenset())
@@ -179,8 +197,34 @@ class Metering:
         reasons: dict[str, int] = {}
         for each in bad:
             reasons[each.reason] = reasons.get(each.reason, 0) + 1
-        accepted = len(places) - len(verdicts.duplicates) - len(verdicts.conflicts)
-        return Outcome(metered, self._rejects(messages, bad), verdicts.fresh, len(messages.values), accepted, len(verdicts.duplicates), reasons)
+        uncounted = [*verdicts.duplicates, *(place for place, _ in verdicts.conflicts)]
+        if uncounted:
+            identities, places = np.delete(identities, uncounted), np.delete(places, uncounted)
+        found = stretches(identities, messages.partitions[places], messages.spans())
+        ids = [(partition, packed(self._codec, stretch)) for partition, stretch in found]
+        rejected = self._rejects(messages, bad)
+        return Outcome(metered, rejected, verdicts.fresh, len(messages.values), len(places), len(verdicts.duplicates), reasons, ids)
+
+    def meters(self) -> Mapping[str, tuple[int, frozenset[str]]]:
+        """What following batches are metered for: by catalogue its version and its products."""
+        return {name: (version, frozenset(each.product for each in found)) for name, (version, found) in self._known.items()}
+
+    def fill(self, messages: Messages, wanted: AbstractSet[tuple[str, str]]) -> list[tuple[int, bytes]]:
+        """Records of metered-usage for the products `wanted` (catalogue, product) alone, from events that were all accepted once.
+
+        An event without the value that such a product needs counts for the others as it did, and not for this one. Nothing is metered event by
+        event: thresholds see a backfill as a whole, as they see every change of a document.
+        """
+        meters = [each for _, found in self._known.values() for each in found if (each.catalogue, each.product) in wanted]
+        positions, bad, _ = self._load(messages, sql.identity(()))
+        if bad:
+            raise EngineError(f"an event that was accepted can not be read again: {bad[0].reason}, {bad[0].detail}")
+        if not len(positions) or not meters:
+            return []
+        able = [each if each.invalid is None else each._replace(conditions=(*each.conditions, trees.call("not", each.invalid))) for each in meters]
+        statements = sql.deltas(able, self._limits.window_ms, self._limits.partitions, self._single._replace(singles=None))
+        mark = secrets.token_bytes(MARK_BYTES)
+        return self._packed(self._engine.query(statements.of(mark, excluding=False), "Avro"), mark, backfill=True)
 
     def identify(self, messages: Messages, rejected: npt.NDArray[np.bool_], dedup: Dedup) -> Entries:
         """Entries for the store of events of which it is known whether they were rejected; all others counted, or are duplicates of such."""
@@ -242,11 +286,15 @@ class Metering:
             self._engine.scratch.write_bytes(np.array(excluded, "<u8").tobytes())
             self._engine.run(f"INSERT INTO {sql.EXCLUDED} SELECT n FROM file('{self._engine.scratch}', 'RowBinary', 'n UInt64')")
         answer = self._engine.query(statement, "Avro")
+        return self._packed(answer, mark)
+
+    def _packed(self, answer: bytes, mark: bytes, *, backfill: bool = False) -> list[tuple[int, bytes]]:
+        """Records of metered-usage from the rows of `Deltas`."""
         # The file ends with the marker of its only block, and nobody who writes events knows the mark.
         rows = answer[: -len(_SYNC)].split(mark)[1:]
         header = self._codec.header("metered_usage")
         behind = self._documents.behind
-        return [(target, header + metered_usage(bodies, behind.get(target, -1))) for target, bodies in packs(rows)]
+        return [(target, header + metered_usage(bodies, behind.get(target, -1), backfill=backfill)) for target, bodies in packs(rows)]
 
     def _rejects(self, messages: Messages, bad: Sequence[Bad]) -> list[tuple[int, bytes]]:
         records = []

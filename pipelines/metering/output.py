@@ -1,7 +1,7 @@
 """The writing end of METER: one Kafka transaction a batch."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -10,7 +10,7 @@ from pipelines.metering.batch import Outcome
 from pipelines.metering.patience import Patience
 from pipelines.monitoring import metrics
 from pipelines.reach import reach
-from pipelines.topology import ARRIVED, METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
+from pipelines.topology import ACCEPTED_IDS, ARRIVED, BACKFILLS, METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
 
 log = logging.getLogger("taximeter.meter")
 
@@ -54,8 +54,10 @@ class Output:
         offsets = [TopicPartition(USAGE_EVENTS.name, partition, end) for partition, end in ends.items()]
         try:
             producer.begin_transaction()
-            self._produce(METERED_USAGE.name, outcome.metered)
-            self._produce(REJECTED_EVENTS.name, outcome.rejected)
+            self._produce(METERED_USAGE.name, _keyed(outcome.metered))
+            self._produce(REJECTED_EVENTS.name, _keyed(outcome.rejected))
+            self._produce(ACCEPTED_IDS.name, _keyed(outcome.ids))
+            self._produce(BACKFILLS.name, outcome.coverage)
             self._patience(lambda: producer.send_offsets_to_transaction(offsets, group, 10))
             self._patience(lambda: producer.commit_transaction(10))
         except KafkaException as error:
@@ -78,11 +80,10 @@ class Output:
                 return
         self._producer = self._start()
 
-    def _produce(self, topic: str, records: Sequence[tuple[int, bytes]]) -> None:
+    def _produce(self, topic: str, records: Iterable[tuple[int, bytes, bytes]]) -> None:
         producer = self._producer
         headers = [] if self.arrived_ms is None or topic != METERED_USAGE.name else [(ARRIVED, b"%d" % self.arrived_ms)]
-        for partition, value in records:
-            key = b"p%d" % partition
+        for partition, key, value in records:
             while True:
                 try:
                     producer.produce(topic, value, key, partition, headers=headers)
@@ -90,3 +91,7 @@ class Output:
                     producer.poll(0.1)
                 else:
                     break
+
+
+def _keyed(records: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes, bytes]]:
+    return ((partition, b"p%d" % partition, value) for partition, value in records)

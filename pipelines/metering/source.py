@@ -56,10 +56,10 @@ class Source:
         )
         self.consumer.subscribe([USAGE_EVENTS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
-    def fetch(self, most: int, linger_s: float) -> list[Any]:
-        """Messages in order of offset for each partition: all that are there, or what comes within the linger; empty when nothing is."""
+    def fetch(self, most: int, linger_s: float, idle_s: float = IDLE_S) -> list[Any]:
+        """Messages in order of offset for each partition: all that are there, or what comes within the linger; empty when nothing is in the idle time."""
         self._gone.clear()
-        first = self.consumer.consume(1, IDLE_S)
+        first = self.consumer.consume(1, idle_s)
         self._client.check()
         if not first or self.new:
             return self._usable(first)

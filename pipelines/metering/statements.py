@@ -41,6 +41,8 @@ class Single(NamedTuple):
     """Customers with thresholds: one delta an event."""
     filters: tuple[tuple[str, str], ...] = ()
     """(property, table): customers whose contracts filter usage by that property."""
+    known: str = ""
+    """All customers and aliases that are known: usage of others keeps every property by which some contract filters. Empty: there are no filters."""
 
 
 def identity(meters: Sequence[Meter]) -> str:
@@ -182,7 +184,7 @@ def _grouped(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single
     for position, key in enumerate(keys):
         present = sql(has(key))
         if key not in first.group_keys:
-            present += f" AND customer IN {dict(single.filters)[key]}"
+            present += f" AND (customer IN {dict(single.filters)[key]} OR customer NOT IN {single.known})"
         columns.append(f"if({present}, toNullable({sql(property_of(key))}), NULL) AS group_{position}")
         by.append(f"group_{position}")
     kinds = " OR ".join(dict.fromkeys(sql(each.conditions[0]) for _, each in family)) if len(family) > 1 else holds[0]

@@ -15,7 +15,6 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
 from typing import Any, Final, NamedTuple
@@ -27,13 +26,14 @@ from confluent_kafka.admin import AdminClient
 
 from pipelines.document_log import DocumentLog
 from pipelines.health import Health
-from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Metering, Outcome
+from pipelines.metering.backfill import BUSY, Backfill, Task
+from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
 from pipelines.metering.output import Output
 from pipelines.metering.patience import Patience, StoppedError
 from pipelines.metering.relearn import relearn
-from pipelines.metering.source import Source, columns
+from pipelines.metering.source import IDLE_S, Source, columns
 from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.reach import reach
@@ -45,6 +45,8 @@ log = logging.getLogger("taximeter.meter")
 
 REPORT_S: Final = 1.0
 ROTATE_S: Final = 3600.0
+BACKFILL_S: Final = 0.001
+"""What a backfill leaves to live events before it takes its turn."""
 HUNG_S: Final = 60.0
 """A call of the committing half takes 10 s at most by its own word."""
 
@@ -53,8 +55,7 @@ class Ending(NamedTuple):
     """A transaction that is being committed."""
 
     answer: Future[bool]
-    outcome: Outcome
-    ends: Mapping[int, int]
+    task: Task
 
 
 class Worker:
@@ -107,6 +108,7 @@ class Worker:
     def _work(self) -> None:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
         self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec))
+        self._backfill = Backfill(self._bootstrap, self._codec, self._metering)
         self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing)
         self._source = Source(self._bootstrap, self._name, self._patience.wait, self._settle)
@@ -121,10 +123,12 @@ class Worker:
         finally:
             self._commits.shutdown()
             self._source.consumer.close()
+            self._backfill.close()
             self._log.close()
 
     def _turn(self) -> None:
-        found = self._source.fetch(self._settings.batch_events, self._settings.linger_ms / 1000)
+        found = self._source.fetch(self._settings.batch_events, self._settings.linger_ms / 1000, BACKFILL_S if self._backfill.waits else IDLE_S)
+        self._backfill.keep(set(self._source.assigned()) - self._source.new)
         if self._ending is not None and (not found or self._ending.answer.done()):
             self._settle()
         if self._failed:
@@ -136,6 +140,10 @@ class Worker:
             self._patience.over()
             self._follow_documents()
             self._batch(found)
+        else:
+            self._follow_documents()
+        if self._backfill.waits:
+            self._fill(min(BUSY, self._settings.batch_events) if found else self._settings.batch_events)
         if self._source.new:
             self._welcome(sorted(self._source.new))
         now = time.monotonic()
@@ -154,8 +162,18 @@ class Worker:
             return  # its transaction would leave out the events of the one before
         self._dedup.put(outcome.fresh)
         self._arrived_ms, self._output.arrived_ms = messages.recorded_ms, int(messages.recorded_ms.min())
+        self._commit(self._backfill.beside(outcome, ends))
+
+    def _fill(self, most: int) -> None:
+        """A portion of what is missing for products that are new."""
+        self._settle()
+        task = None if self._failed else self._patience(lambda: self._backfill.turn(most))
+        if task is not None:
+            self._commit(task)
+
+    def _commit(self, task: Task) -> None:
         group = self._source.consumer.consumer_group_metadata()
-        self._ending = Ending(self._commits.submit(self._output.commit, outcome, ends, group), outcome, ends)
+        self._ending = Ending(self._commits.submit(self._output.commit, task.outcome, task.ends, group), task)
 
     def _settle(self) -> None:
         """Wait for the transaction that is being committed. `_failed` when it was not: all that was read since is read again."""
@@ -170,10 +188,11 @@ class Worker:
             metrics.TRANSACTIONS_FAILED.inc()
             self._failed = True
             return
-        self._dedup.know(ending.ends)
-        outcome = ending.outcome
+        self._dedup.know(ending.task.ends)
+        self._backfill.committed(ending.task)
+        outcome = ending.task.outcome
         rejected = sum(outcome.reasons.values())
-        self.counts.update(read=outcome.read, accepted=outcome.accepted, duplicate=outcome.duplicates, rejected=rejected)
+        self.counts.update(read=outcome.read, accepted=outcome.accepted, duplicate=outcome.duplicates, rejected=rejected, backfilled=outcome.backfilled)
         self.counts.update(outcome.reasons)
         self._progress = time.time()
         for name, count in (("accepted", outcome.accepted), ("duplicate", outcome.duplicates), ("rejected", rejected)):
@@ -204,7 +223,8 @@ class Worker:
                 gaps[partition] = (known, offset)
         if gaps:
             self._report("learning", partitions=sorted(gaps))
-            self._patience(lambda: relearn(self._bootstrap, self._codec, self._metering, self._dedup, gaps))
+            self._patience(lambda: relearn(self._bootstrap, self._codec, self._metering, self._dedup, gaps, _now_ms() - self._settings.dedup_days * DAY_MS))
+        self._patience(lambda: self._backfill.load(committed))
         self._source.ready(partitions)
 
     def _follow_documents(self) -> None:
@@ -213,6 +233,7 @@ class Worker:
         if documents.changes != self._changes:
             self._changes = documents.changes
             self._metering.prepare(documents)
+            self._backfill.follow()
 
     def _waiting(self, reason: str | None) -> None:
         if time.monotonic() - self._reported > REPORT_S:
@@ -223,10 +244,11 @@ class Worker:
         lag = self._source.lag() if state == "running" else None
         if lag == 0:
             self._progress = time.time()
+        missing = self._backfill.missing if state == "running" else None
         if state == "running":
             metrics.DEDUP_IDS.set(self._dedup.count())
             metrics.DEDUP_BYTES.set(self._dedup.size())
-        self._health.report(state, lag=lag, last_progress_at=self._progress, **self.counts, **more)
+        self._health.report(state, lag=lag, backfill=missing, last_progress_at=self._progress, **self.counts, **more)
 
 
 def _topic_id(bootstrap: str) -> str:

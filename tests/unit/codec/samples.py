@@ -55,6 +55,8 @@ LINE: dict[str, Any] = {
 }
 BALANCE = {name: Decimal(value) for name, value in {"granted": "100000", "applied": "39100.25", "expired": "0", "remaining": "60899.75"}.items()}
 VALUES: dict[str, dict[str, Any]] = {
+    "accepted_ids": {"first": 1 << 33, "end": (1 << 33) + 2, "ids": bytes(range(56))},
+    "backfill": {"catalogue": "default", "version": 2, "products": [{"product": "tokens", "left_at": -1, "gaps": [{"start": 0, "end": 1 << 33}]}]},
     "balance": {"id": "annual", "customer": "acme", "contract": "c", "type": "postpaid", "currency": "USD", **BALANCE, "revision": 1 << 40, "as_of": 1, "deleted": False},
     "clock_tick": {"clock": "wall", "now": 1_759_276_800_000},
     "contract_change": {

@@ -1,0 +1,164 @@
+"""Products that appear are metered over what had arrived before: portion by portion between the batches, while live events go on.
+
+Where a product begins to be metered is decided for each partition by the batch that first is, and written to the topic `backfills` in the
+transaction of that batch; so is every portion that is filled, together with its usage. Whoever reads a partition next, after a crash or on another
+worker, goes on from there: the boundary is the same, and no portion counts twice.
+
+The definition that fills a gap is that of the moment: a changed definition of a product that is metered already is for a replay, not for a backfill.
+"""
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+from pipelines.metering import coverage
+from pipelines.metering.batch import Metering, Outcome
+from pipelines.metering.coverage import Coverage, Span, Work
+from pipelines.metering.dedup import Entries
+from pipelines.metering.past import Past
+from pipelines.metering.reading import read, visible
+from pipelines.topology import ACCEPTED_IDS, BACKFILLS
+from schemas.codec import Codec
+
+log = logging.getLogger("taximeter.meter")
+
+BUSY: Final = 10_000
+"""Events of a portion while live ones wait: what these are late by."""
+
+Changes = Mapping[tuple[int, str], Coverage]
+"""Coverage by partition and catalogue, as it will be when a transaction is committed."""
+
+
+class Task(NamedTuple):
+    """What is to be committed: the outcome, the offsets to commit with it, and what is covered then."""
+
+    outcome: Outcome
+    ends: Mapping[int, int]
+    changes: Changes
+    asked: int = 0
+    """The newest question that it answers."""
+
+
+class Backfill:
+    """What the partitions of this worker are metered for. Not thread safe."""
+
+    def __init__(self, bootstrap: str, codec: Codec, metering: Metering) -> None:
+        self._bootstrap = bootstrap
+        self._codec = codec
+        self._metering = metering
+        self._past = Past(bootstrap, codec)
+        self._known: dict[int, dict[str, Coverage]] = {}
+        self._positions: dict[int, int] = {}
+        """Offset behind what is metered and committed."""
+        self._asked = 1
+        """Grows when documents or partitions change and may ask for what is not covered."""
+        self._answered = 0
+        self._filling: float | None = None
+
+    def load(self, committed: Mapping[int, int | None]) -> None:
+        """Partitions come, with the group's offsets of them: what is covered is as their last owner has left it. Raises KafkaException."""
+        marks = visible(self._bootstrap, BACKFILLS.name, committed)
+        known: dict[int, dict[str, Coverage]] = {partition: {} for partition in committed}
+        written = {partition: mark for partition, mark in marks.items() if mark[1] > mark[0]}
+        for batch in read(self._bootstrap, BACKFILLS.name, {partition: (start, None) for partition, (start, _) in written.items()}):
+            for message in batch:
+                value = self._codec.decode("backfill", message.value())
+                known[message.partition()][value["catalogue"]] = coverage.from_wire(value)
+        positions = {partition: offset or 0 for partition, offset in committed.items()}
+        older = [partition for partition, offset in positions.items() if offset and not known[partition]]
+        for partition, (start, end) in visible(self._bootstrap, ACCEPTED_IDS.name, older).items():
+            if start == end:
+                log.warning("partition %d was metered before coverage was written: what is metered now counts as metered from the beginning", partition)
+                # Version 0 is none, so the next batch writes it.
+                known[partition] = {name: coverage.follow(None, 0, products, 0) for name, (_, products) in self._metering.meters().items()}
+        self._known |= known
+        self._positions |= positions
+        self._asked += 1
+
+    def keep(self, partitions: Collection[int]) -> None:
+        """Only these are still ours."""
+        for gone in self._known.keys() - set(partitions):
+            del self._known[gone], self._positions[gone]
+
+    def follow(self) -> None:
+        """The documents have changed."""
+        self._asked += 1
+
+    @property
+    def waits(self) -> bool:
+        """There is something to do, whether events come or not."""
+        return self._asked > self._answered or self._next() is not None
+
+    @property
+    def missing(self) -> int:
+        """Offsets that are still to be read."""
+        return sum(coverage.missing(known) for known in self._known.values())
+
+    def beside(self, outcome: Outcome, ends: Mapping[int, int]) -> Task:
+        """The same with what must be in its transaction: from where on the products that are new are metered. Nothing may be under way."""
+        changes = self._begun() if self._asked > self._answered else {}
+        if not changes:
+            self._answered = self._asked
+            return Task(outcome, ends, {})
+        outcome = outcome._replace(coverage=self._records(changes))
+        return Task(outcome, {partition: self._positions[partition] for partition, _ in changes} | dict(ends), changes, self._asked)
+
+    def turn(self, most: int) -> Task | None:
+        """The next portion; none: nothing is missing. Nothing may be under way. Raises KafkaException."""
+        nothing = Outcome([], [], Entries([], []), 0, 0, 0, {})
+        task = self.beside(nothing, {})
+        if task.changes:
+            return task
+        found = self._next()
+        if found is None:
+            return None
+        partition, work = found
+        if self._filling is None:
+            self._filling = time.monotonic()
+            log.info("backfill: %d offsets are to be read for products that are new", self.missing)
+        portion = self._past.read(partition, work.span, most)
+        count = len(portion.messages.values)
+        metered = self._metering.fill(portion.messages, work.wanted) if count else []
+        done = coverage.filled(self._known[partition], Work(Span(work.span.start, portion.end), work.wanted))
+        changes = {(partition, name): each for name, each in done.items()}
+        outcome = nothing._replace(metered=metered, coverage=self._records(changes), backfilled=count)
+        return Task(outcome, {partition: self._positions[partition]}, changes)
+
+    def committed(self, task: Task) -> None:
+        """Its transaction is on the log."""
+        for partition, end in task.ends.items():
+            if partition in self._positions:
+                self._positions[partition] = end
+        self._answered = max(self._answered, task.asked)
+        for (partition, name), each in task.changes.items():
+            if partition in self._known:
+                self._known[partition][name] = each
+        if self._filling is not None and self._next() is None:
+            log.info("backfill: nothing is missing any more, after %.1f s", time.monotonic() - self._filling)
+            self._filling = None
+
+    def close(self) -> None:
+        self._past.close()
+
+    def _begun(self) -> Changes:
+        meters = self._metering.meters()
+        changes = {}
+        for partition, position in self._positions.items():
+            known = self._known[partition]
+            for name, (version, products) in meters.items():
+                each = coverage.follow(known.get(name), version, products, position)
+                if each != known.get(name):
+                    changes[partition, name] = each
+        return changes
+
+    def _next(self) -> tuple[int, Work] | None:
+        for partition, known in sorted(self._known.items()):
+            work = coverage.work(known)
+            if work is not None:
+                return partition, work
+        return None
+
+    def _records(self, changes: Changes) -> list[tuple[int, bytes, bytes]]:
+        encode = self._codec.encode
+        return [(partition, name.encode(), encode("backfill", coverage.to_wire(name, each))) for (partition, name), each in changes.items()]

@@ -1,0 +1,68 @@
+"""Usage events that were accepted before: read from usage-events again, and told from the others by accepted-ids."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from confluent_kafka import Consumer, TopicPartition
+
+from pipelines.metering.batch import Messages
+from pipelines.metering.coverage import Span
+from pipelines.metering.reading import Stretches, at_end, reader
+from pipelines.metering.source import columns
+from pipelines.topology import USAGE_EVENTS
+from schemas.codec import Codec
+
+WAIT_S: Final = 0.5
+
+
+class Portion(NamedTuple):
+    """What was accepted among the offsets [start of the span, `end`)."""
+
+    messages: Messages
+    end: int
+
+
+class Past:
+    """Reads one partition after the other, each from the front to the back without starting anew. Not thread safe."""
+
+    def __init__(self, bootstrap: str, codec: Codec) -> None:
+        self._bootstrap = bootstrap
+        self._codec = codec
+        self._at: tuple[int, int] | None = None
+        """Partition and offset at which the readers stand."""
+        self._events: Consumer | None = None
+        self._stretches: Stretches | None = None
+
+    def read(self, partition: int, span: Span, most: int) -> Portion:
+        """A beginning of `span`, of about `most` records. Raises KafkaException."""
+        at, self._at = self._at, None  # unless all goes well, the next call starts anew
+        if at != (partition, span.start) or self._events is None or self._stretches is None:
+            self.close()
+            self._stretches = Stretches(self._bootstrap, self._codec, partition, span.start)
+            self._events = reader(self._bootstrap)
+            self._events.assign([TopicPartition(USAGE_EVENTS.name, partition, span.start)])
+        found: list[Any] = []
+        end: int | None = None
+        while end is None:
+            for message in self._events.consume(most, WAIT_S):
+                if end is not None:
+                    continue
+                if at_end(message) or message.offset() >= span.end:
+                    end = span.end
+                else:
+                    found.append(message)
+            if end is None and len(found) >= most:
+                end = found[-1].offset() + 1
+        accepted = [stretch.offsets for stretch in self._stretches.until(end)]
+        if end < span.end:
+            self._at = (partition, end)
+        messages = columns(found)
+        counted = np.isin(messages.offsets, np.concatenate(accepted)) if accepted else np.zeros(len(found), np.bool_)
+        return Portion(messages if counted.all() else messages.part(np.flatnonzero(counted)), end)
+
+    def close(self) -> None:
+        if self._events is not None:
+            self._events.close()
+        if self._stretches is not None:
+            self._stretches.close()
+        self._events = self._stretches = None
