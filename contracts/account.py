@@ -95,6 +95,15 @@ class Account:
             self._life.refold()
         self._life.fold()
 
+    def reread(self, recorded_ms: int) -> None:
+        """The store's windows were changed behind the account's back: what is not final is folded from what they are now."""
+        self._life.advance(recorded_ms)
+        self._life.reread()
+
+    def is_fixed(self, customer: str, catalogue: str, group: Mapping[str, str], window_ms: int) -> bool:
+        """Whether the usage of a window is on an invoice that is final and not void. Usage of nobody's contract is on none."""
+        return self._life.is_fixed(customer, catalogue, group, window_ms)
+
     def explain(self, line: str) -> Explanation | None:
         """Where a line comes from, by its id; none: there is no such line."""
         return explain(self._life, line)

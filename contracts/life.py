@@ -1,6 +1,6 @@
 """The life of an account: documents, usage and time come in; invoices open, close, are voided; what is final becomes a fact."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from contracts.alarms import read_alerts
 from contracts.balances import Ledger, access_end, shortfall
@@ -228,6 +228,23 @@ class Life:
     def is_closed(self, contract: str, start: int) -> bool:
         """Whether the period's invoice is final, or void and not made again."""
         return start in self.facts.closed.get(contract, {}) and start not in self.facts.reopened.get(contract, {})
+
+    def is_fixed(self, customer: str, catalogue: str, group: Mapping[str, str], window: int) -> bool:
+        """Whether a window is on an invoice that is final and not void."""
+        owner = self.family.owner(customer, group, catalogue, window)
+        if owner is None:
+            return False
+        payer = self.family.payer[owner.id]
+        period = self.family.terms[payer].period_of(window)
+        if period is None or not self.is_closed(payer, period[0].start):
+            return False
+        return self.facts.closed[payer][period[0].start][-1].status != "void"
+
+    def reread(self) -> None:
+        """Forget what was read of the windows."""
+        self.windows = Windows(self.windows.store)
+        self._compile()
+        self._catch_up()
 
     # Time
 

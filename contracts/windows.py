@@ -160,6 +160,19 @@ class Windows:
         moved = self.cell(address, slot[0] // DAY)[key].pop(slot)
         self.put(kind, address, key, (slot[0], tag), moved)
 
+    def replace(self, address: Address, day: int, cell: Cell) -> None:
+        """Let a day be this instead. Without windows it is no day any more."""
+        days = self.days(address)
+        if cell and day not in days:
+            days.append(day)
+            days.sort()
+            self._dirty.add((*address, -1))
+        elif not cell and day in days:
+            days.remove(day)
+            self._dirty.add((*address, -1))
+        self._cells[*address, day] = cell
+        self._dirty.add((*address, day))
+
     def each(self, address: Address, start: int, end: int) -> Iterator[tuple[GroupKey, int, int, Aggregate]]:
         """(group, window start, tag, aggregate) of the windows that start in [start, end), by day."""
         first, last = start // DAY, (end - 1) // DAY
