@@ -1,5 +1,6 @@
 """The contracts of an account, compiled together: who bills whom, whose grants pay whom, whose usage is whose."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -53,6 +54,9 @@ class Family:
         self.own = {name: [*terms.grants, *(g for g in rolled if g.contract == name)] for name, terms in self.terms.items()}
         self.grants = {name: self._reach(name) for name in self.terms}
         """All grants that may pay a contract's usage."""
+        counts = Counter(id(grant) for reach in self.grants.values() for grant in reach)
+        for grant in [grant for grants in self.own.values() for grant in grants]:
+            grant.contracts = counts[id(grant)]
         drawing = {name for name in self.terms if any(g.contract != name for g in self.grants[name])}
         self.shared = drawing | {g.contract for name in drawing for g in self.grants[name]}
         """Contracts that draw what others draw too, and those whose grants they draw."""
@@ -117,8 +121,6 @@ class Family:
                     found.append(Renewal(terms.start, name, pairs))
         found.sort(key=lambda renewal: (renewal.at, renewal.contract))
         return found
-
-
 
 
 def _compiled(contracts: Mapping[str, Contract], catalogues: Mapping[str, Catalogue], known: Mapping[str, ContractTerms]) -> dict[str, ContractTerms]:

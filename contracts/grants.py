@@ -83,6 +83,8 @@ class Grant:
         """Where further segments come from."""
         self.purses: dict[int, Purse] = {}
         """By start of the segment."""
+        self.contracts = 1
+        """How many contracts it may pay for; the family counts them."""
 
     def purse(self, start: int) -> Purse:
         found = self.purses.get(start)
@@ -112,7 +114,6 @@ class Grant:
 
     def order(self, segment: Segment) -> tuple[object, ...]:
         """Place in the draw order (rating rules, 4.1)."""
-        contracts = EVERYTHING if self.shared == "all" else 1 + len(self.shared) if isinstance(self.shared, list) else 2 if self.shared else 1
         return (
             0 if self.rolled_from is not None else 2 if self.type == "postpaid" else 1,
             self.priority,
@@ -121,7 +122,7 @@ class Grant:
             values_named(self.where) if self.where else EVERYTHING,
             segment.end,
             segment.start,
-            contracts,
+            self.contracts,
             self.id,
             self.contract,
         )

@@ -324,7 +324,7 @@ class FixedLine:
         most = 1 - covered - Fraction(self.reduced, self.amount)
         need = half_up((most * full).numerator, (most * full).denominator)
         taken = min(need, balance)
-        share = most if taken == need else min(most, taken / full)
+        share = most if taken == need and not self.reduced else min(1 - covered, taken / full)
         self.covers.append(FixedCover(pay, price, override, taken, share))
         rest = (1 - covered - share) * self.exact
         self.left = half_up(rest.numerator, rest.denominator)

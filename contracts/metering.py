@@ -66,6 +66,7 @@ class Metering:
         self._meters: list[_Meter] = []
         self._singles: frozenset[str] = frozenset()
         self._filters: dict[str, set[str]] = {}
+        self._ids: frozenset[str] = frozenset()
         self._known: dict[str, tuple[object, ...]] = {}
         self._sequence = 0
 
@@ -75,6 +76,7 @@ class Metering:
         tops = roots(contracts)
         watched = {tops[contract.customer] for contract in contracts.values() if contract.thresholds}
         self._singles = frozenset(each for each, top in tops.items() if top in watched)
+        self._ids = frozenset(tops)
         self._filters = {}
         for contract in contracts.values():
             for key in contract.usage_filter.where if contract.usage_filter else ():
@@ -134,7 +136,9 @@ class Metering:
     def _delta(self, event: UsageEvent, use: _Use) -> Delta:
         meter = use.meter
         alone = event.customer in self._singles
-        keys = [*meter.keys, *(key for key, owners in self._filters.items() if event.customer in owners)]
+        # Nobody knows yet whose an unknown id is: its usage keeps all that some filter may ask for.
+        unknown = event.customer not in self._ids
+        keys = [*meter.keys, *(key for key, owners in self._filters.items() if unknown or event.customer in owners)]
         gauge = meter.metric.aggregation in {"latest", "time_weighted"}
         return Delta(
             meter.catalogue,

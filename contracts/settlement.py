@@ -9,6 +9,7 @@ from fractions import Fraction
 from contracts.family import Family, Renewal
 from contracts.grants import Grant
 from contracts.money import minor
+from contracts.nets import Nets
 from contracts.offers import Pay
 from contracts.statement import Statement
 from contracts.usage_lines import Line
@@ -46,9 +47,12 @@ def redraw(statement: Statement, first: int) -> None:
     """Draw lines from a number on: one line after the other takes from its grants in order.
 
     That is the same as one grant after the other paying its lines in order: what a grant pays of a line depends only on the grants before it
-    and the lines before it.
+    and the lines before it. Not so where a quantity falls: there a grant pays the net charge of all lines at most.
     """
     lines = statement.lines
+    if first < len(lines) and any(line.amount < 0 for line in lines):
+        _in_grant_order([statement])
+        return
     for line in lines[first:] if first else lines:
         wanted = line.left - line.reduced
         if wanted > 0:
@@ -131,29 +135,30 @@ def _in_grant_order(cluster: Sequence[Statement]) -> None:
                 for pay in line.pays:
                     wanted.setdefault(pay.purse.key, []).append((statement, line, pay))
                     first.setdefault(pay.purse.key, pay)
+    nets = {id(statement): Nets(statement.lines) for statement in cluster}
     for key in sorted(wanted, key=lambda key: first[key].order):
         takers = wanted[key]
         several = len({line.terms.id for _, line, _ in takers}) > 1
-        for line, pay, until in _events(takers) if several else [(line, pay, None) for _, line, pay in takers]:
+        for statement, line, pay, until in _events(takers) if several else [(*taker, None) for taker in takers]:
             if pay.purse.left <= 0:
                 break
-            pay.purse.left -= line.draw(pay, pay.purse.left, until)
+            pay.purse.left -= nets[id(statement)].draw(line, pay, until)
 
 
-def _events(takers: Sequence[tuple[Statement, Line, Pay]]) -> list[tuple[Line, Pay, int | None]]:
+def _events(takers: Sequence[tuple[Statement, Line, Pay]]) -> list[tuple[Statement, Line, Pay, int | None]]:
     """Usage in the parts in which it was used, by the time of the first event of a part, then by customer, then in line order.
 
     What is no usage comes behind the usage of its period, in line order.
     """
-    found: list[tuple[tuple[int, int, str, int], Line, Pay, int | None]] = []
+    found: list[tuple[tuple[int, int, str, int], Statement, Line, Pay, int | None]] = []
     for place, (statement, line, pay) in enumerate(takers):
         customer = line.terms.customer
         if line.kind not in ("usage", "correction"):
-            found.append(((statement.span.end, line.order[0], customer, place), line, pay, None))
+            found.append(((statement.span.end, line.order[0], customer, place), statement, line, pay, None))
             continue
         parts = statement.chunks(line)
         for first_ms, until in parts:
-            found.append(((first_ms, 0, customer, place), line, pay, until))
-        found.append(((max((first for first, _ in parts), default=line.span[0]), 0, customer, place), line, pay, None))
+            found.append(((first_ms, 0, customer, place), statement, line, pay, until))
+        found.append(((max((first for first, _ in parts), default=line.span[0]), 0, customer, place), statement, line, pay, None))
     found.sort(key=lambda each: each[0])
-    return [(line, pay, until) for _, line, pay, until in found]
+    return [each[1:] for each in found]

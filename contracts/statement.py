@@ -159,7 +159,7 @@ class Statement:
             groups = self._groups or {}
             for name in self._dirty:
                 groups[name].refresh(now, self._counted.setdefault(name[0], {}), changed)
-            # A fall stays one when others change: what it takes off lines beside it depends on all of them.
+            # A fall stays one when others change: what grants may pay beside it depends on all of them.
             whole = any(line.amount < 0 for line in changed) or (bool(changed) and any(line.amount < 0 for line in self.lines))
         self._dirty.clear()
         if not whole and not changed and not self._adjusted:
@@ -172,7 +172,6 @@ class Statement:
                 line.undraw()
                 line.reduced = 0
             self.cuts = adjust(self, now)
-            self._net_negatives()
             self.lines.sort(key=_order)
             return 0
         first = min(line.order for line in changed)
@@ -288,36 +287,9 @@ class Statement:
                             if run is not None:
                                 yield from priced(context, window, run, edges[-1], counted)
 
-    def _net_negatives(self) -> None:
-        """A grant pays at most the net charge of a product and group: what a falling quantity takes back is taken off the lines beside it.
-
-        Those that the same grants could pay go first; of these the ones before it, the latest first, then those behind it.
-        """
-        if not any(line.amount < 0 for line in self.lines):
-            return
-        groups: dict[object, list[Line]] = {}
-        for line in self.lines:
-            if line.product is not None:
-                groups.setdefault((line.terms.id, line.product.id, line.key, line.kind), []).append(line)
-        for lines in groups.values():
-            for negative in (line for line in lines if line.amount < 0):
-                back = -negative.amount
-                before = [line for line in lines if line.span <= negative.span]
-                after = [line for line in lines if line.span > negative.span]
-                purses = {pay.purse.key for pay in negative.pays}
-                beside = [*sorted(before, key=_start)[::-1], *sorted(after, key=_start)]
-                for line in sorted(beside, key=lambda line: purses.isdisjoint(pay.purse.key for pay in line.pays)):
-                    taken = min(back, max(0, line.net))
-                    line.reduced += taken
-                    back -= taken
-
 
 def _order(line: Line) -> Order:
     return line.order
-
-
-def _start(line: Line) -> int:
-    return line.span[0]
 
 
 def _list_price(window: Window, run: Run, total: int) -> Fraction:

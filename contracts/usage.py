@@ -31,7 +31,7 @@ class Delta(NamedTuple):
     """The id under which the usage arrived: a customer's own, an alias, or one nobody knows yet."""
     group: Mapping[str, str]
     """Values of the product's pricing and presentation keys, and of the keys by which contracts of this customer
-    filter usage. A key whose property the event lacks is left out."""
+    filter usage (of an id that nobody knows yet: by which any contract does). A key whose property the event lacks is left out."""
     window_ms: int
     """Start of the metering window (UTC epoch milliseconds)."""
     recorded_ms: int

@@ -24,7 +24,7 @@ class Run(NamedTuple):
     high: int
     top: int
     first: bool
-    """The period's first window with an offer: a first tier's flat is due in it."""
+    """The period's first window with an offer, of a group the first with usage too: a first tier's flat is due in it."""
     used: bool
     """The period's first window with usage and an offer."""
     shown: bool
@@ -45,8 +45,8 @@ def runs(
 ) -> list[Run | None]:
     """One for each window with an offer in which something is shown or due; none for the others.
 
-    `edges`: running quantity behind each window. `always`: show one line when there was no usage at all. `first`: the first tier's flat
-    is still due; `fresh`: what is due with the first usage is.
+    `edges`: running quantity behind each window. `always`: it is there without usage too (a product without group keys): one line is shown then, and
+    the first tier's flat is due. `first`: that flat is still due; `fresh`: what is due with the first usage is.
     """
     found: list[Run | None] = []
     before, high = start, max(start, 0)
@@ -56,9 +56,9 @@ def runs(
         run = None
         if window.offer is not None:
             something = events or edge != before
-            if something or first:
+            if something or (first and always):
                 run = Run(before, edge, high, top, first, fresh and something, something or (unused and first))
-            first, fresh = False, fresh and not something
+                first, fresh = False, fresh and not something
         found.append(run)
         before, high = edge, top
     return found

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.catalogue import Catalogue, Condition, Metric, Product
+from contracts.money import EXACT
 
 NUMBER = re.compile(r"[+-]?[0-9]{1,38}(\.[0-9]{1,18})?", re.ASCII)
 
@@ -75,7 +76,7 @@ def _merge(metric: Metric, value: Any, event: dict[str, Any]) -> Any:
         return tuple(sorted((*(value or ()), point)))
     if value is None:
         return number
-    return {"sum": value + number, "max": max(value, number), "min": min(value, number)}[kind]
+    return {"sum": EXACT.add(value, number), "max": max(value, number), "min": min(value, number)}[kind]
 
 
 def merged(deltas: Sequence[dict[str, Any]], catalogue: Catalogue) -> dict[Any, Any]:
@@ -94,6 +95,6 @@ def merged(deltas: Sequence[dict[str, Any]], catalogue: Catalogue) -> dict[Any, 
             value = tuple(sorted([*(value or ()), *points]))
         elif kind != "count":
             number = Decimal(delta["value"])
-            value = number if value is None else {"sum": value + number, "max": max(value, number), "min": min(value, number)}[kind]
+            value = number if value is None else {"sum": EXACT.add(value, number), "max": max(value, number), "min": min(value, number)}[kind]
         found[key] = (count + delta["events"], value)
     return found

@@ -21,8 +21,6 @@ from tests.reference.result import evaluate
 CASES: Final = {"quick": 40, "long": 20_000}.get(os.environ.get("HYPOTHESIS_PROFILE", "usual"), 500)
 FIRST: Final = int(os.environ.get("TAXIMETER_TEST_SEED", "0"))
 BLOCK: Final = 20 if CASES <= 500 else 250
-OPEN: Final = {414: "a fall that is priced at the list price, in the time of a credit that draws at the commit rate"}
-"""Cases that the rules leave open (docs/decisions/0122). Each must still differ: one that agrees is taken off this list."""
 
 
 def test_features_alone() -> None:
@@ -37,12 +35,7 @@ def test_features_mixed(block: int) -> None:
     # given random mixtures of features
     # when both evaluate them
     # then they agree
-    assert [each for seed in range(block, block + BLOCK) if seed not in OPEN for each in disagreements(seed, None)] == []
-
-
-@pytest.mark.parametrize("seed", OPEN)
-def test_what_is_open_is_still_open(seed: int) -> None:
-    assert disagreements(seed, None)
+    assert [each for seed in range(block, block + BLOCK) for each in disagreements(seed, None)] == []
 
 
 def disagreements(seed: int, features: set[str] | None) -> list[str]:

@@ -65,19 +65,17 @@ def drawn(
     items: Sequence[Item],
     segments: Sequence[Segment],
     balance: dict[Key, Fraction],
-    children: Mapping[str, int],
+    children: Mapping[str, frozenset[str]],
     counted: dict[str, Fraction],
     paid: Paid,
 ) -> list[Item]:
     """The lines after draws. `balance` is what each segment has left, and is lowered; a segment without an entry pays nothing."""
     decimals = places(catalogue.currency)
     lines = list(items)
-    for segment in sorted(segments, key=lambda each: draw_order(each, catalogue, children.get(each.grant.contract, 0))):
+    for segment in sorted(segments, key=lambda each: draw_order(each, catalogue, children.get(each.grant.contract, frozenset()))):
         for item in sorted((line for line in lines if line.kind in PAYABLE), key=line_order):
             assert item.owner is not None
-            if item.segment is not None or item.amount <= 0 or not segment.start <= item.start < segment.end:
-                continue
-            if not pays_for(segment.grant, item.owner) or not may_pay(segment.grant, item.product, dict(item.group), catalogue):
+            if item.segment is not None or item.amount <= 0 or not payable(item, segment, catalogue):
                 continue
             left = balance.get(segment.key, Fraction(0))
             net = paid.net(item, segment)
@@ -90,6 +88,13 @@ def drawn(
             where = next(number for number, line in enumerate(lines) if line is item)
             lines[where : where + 1] = [*covered, *rest]
     return lines
+
+
+def payable(item: Item, segment: Segment, catalogue: Catalogue) -> bool:
+    """The segment may pay the line, as to its time, its kind, whose it is and what it is for."""
+    if item.kind not in PAYABLE or item.owner is None or not segment.start <= item.start < segment.end:
+        return False
+    return pays_for(segment.grant, item.owner) and may_pay(segment.grant, item.product, dict(item.group), catalogue)
 
 
 def cover(

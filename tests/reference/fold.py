@@ -53,6 +53,8 @@ class Facts:
     invoices: list[Invoice] = field(default_factory=list)
     issued: set[tuple[str, ...]] = field(default_factory=set)
     true_ups: set[tuple[str, str]] = field(default_factory=set)
+    dropped: set[int] = field(default_factory=set)
+    """Places of late events that count nowhere."""
     reopened: dict[tuple[str, int], int] = field(default_factory=dict)
     """When a reopened invoice (contract, start) is final again: one grace after it was reopened."""
     closing: tuple[str, int] | None = None
@@ -162,7 +164,7 @@ def fold(known: Known, facts: Facts, clock: int) -> Folded:
         if contract.id in done:
             continue
         family = [each for each in contracts if top(each, known) == top(contract, known)]
-        pools = any(home(each, known).id != s.grant.contract and pays_for(s.grant, each) for each in family for s in segments)
+        pools = any(each.id != s.grant.contract and pays_for(s.grant, each) for each in family for s in segments)
         if not pools:
             family = [each for each in family if each.id == home(contract, known).id]
             if not family or family[0].id in done:
@@ -187,11 +189,11 @@ def top(contract: Contract, known: Known) -> str:
     return contract.id
 
 
-def children(known: Known) -> dict[str, int]:
-    found: dict[str, int] = {}
+def children(known: Known) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
     for contract in known.contracts.values():
         if contract.parent is not None:
-            found[contract.parent] = found.get(contract.parent, 0) + 1
+            found[contract.parent] = found.get(contract.parent, frozenset()) | {contract.id}
     return found
 
 
@@ -282,7 +284,7 @@ def _drawn(drafts: list[Invoice], known: Known, facts: Facts, folded: Folded, cl
     """The drafts after draws, each in its turn, or the whole family in event order."""
     segments = [segment for segment in folded.segments if not over(segment, known, facts, clock)]
     for together in _together(drafts) if pools else [[draft] for draft in drafts]:
-        if len({draft.contract for draft in together if any(item.kind in {"usage", "correction"} and item.amount > 0 for item in draft.undrawn)}) > 1:
+        if pools:
             whole = [(known.contracts[draft.contract].customer, draft.contract, draft.end, draft.undrawn) for draft in together]
             for draft, lines in zip(together, in_event_order(whole, known.catalogue, segments, folded.left, children(known)), strict=True):
                 draft.lines = lines

@@ -125,11 +125,11 @@ def _grant(contract: Contract, each: Commit | Credit | RecurringGrant) -> Grant:
     return Grant(contract.id, each.id, kind, tuple(each.products), tuple(each.tags), each.where, each.priority, each.rate, shared, free, rollover)
 
 
-def draw_order(segment: Segment, catalogue: Catalogue, children: int) -> tuple[object, ...]:
+def draw_order(segment: Segment, catalogue: Catalogue, children: frozenset[str]) -> tuple[object, ...]:
     """Sort key of section 4.1."""
     grant = segment.grant
     kind = 0 if grant.rolled else 2 if grant.type == "postpaid" else 1
     limited_products = len(reached(grant.products, grant.tags, catalogue)) if grant.products or grant.tags else 10**9
     named = sum(len(wanted) if isinstance(wanted, list) else 1 for wanted in grant.where.values()) if grant.where else 10**9
-    contracts = 1 if grant.shared is None else 1 + (children if grant.shared == "all" else len(grant.shared))
+    contracts = 1 if grant.shared is None else 1 + len(children if grant.shared == "all" else children & set(grant.shared))
     return kind, grant.priority, not grant.free_of_charge, limited_products, named, segment.end, segment.start, contracts, grant.id, grant.contract

@@ -43,7 +43,7 @@ def books_at(case: Case, as_of: int) -> Books:
         if isinstance(what, Event):
             books.arrived.append(what)
             events, rejected = judged(books.arrived, books.known.catalogue)
-            books.known = books.known._replace(events=events, rejected=rejected)
+            books.known = books.known._replace(events=[each for each in events if each.place not in books.facts.dropped], rejected=rejected)
         elif isinstance(what, Action):
             act(books, what, at)
         elif what.contract is not None:
@@ -124,7 +124,10 @@ def _follow(books: Books) -> None:
     """What follows from other things: late usage of closed invoices, true-ups."""
     for contract in books.known.contracts.values():
         late = late_of(contract, books.known, books.facts, books.now)
-        if late and contract.late_usage == "reopen":
+        if late and home(contract, books.known).late_usage == "drop":
+            books.facts.dropped |= {event.place for _, _, events in late for event in events}
+            books.known = books.known._replace(events=[each for each in books.known.events if each.place not in books.facts.dropped])
+        elif late and contract.late_usage == "reopen":
             for period, _, _ in late:
                 closed = books.facts.closed(home(contract, books.known).id, period.start)
                 if closed is not None:

@@ -148,7 +148,7 @@ def parts_of(contract: Contract, catalogue: Catalogue, segments: Sequence[Segmen
                 before, after = running(a), running(b)
                 usage = before != after or any(a <= event.at < b for event in own)
                 terms = terms_at(contract, catalogue, name, dict(group), a, None)
-                if terms is not None and (usage or not group):
+                if terms is not None and (usage or not (product.pricing_group_keys or product.presentation_group_keys)):
                     pays_flat = terms.price.flat is not None and usage and flat_due
                     found.append(Part(name, group, a, b, before, after, terms, Place(reached_, highest, first, pays_flat), usage))
                     if metric.aggregation == "time_weighted":

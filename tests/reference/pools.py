@@ -10,8 +10,8 @@ from fractions import Fraction
 from math import ceil
 
 from contracts.catalogue import Catalogue
-from tests.reference.draws import Key, Paid, drawn
-from tests.reference.grants import Segment
+from tests.reference.draws import Key, Paid, drawn, payable
+from tests.reference.grants import Segment, draw_order
 from tests.reference.lines import Item
 from tests.reference.money import places, round_money
 from tests.reference.prices import Piece, beyond
@@ -22,21 +22,52 @@ Bill = tuple[str, str, int, Sequence[Item]]
 
 
 def in_event_order(
-    bills: Sequence[Bill], catalogue: Catalogue, segments: Sequence[Segment], balance: dict[Key, Fraction], children: Mapping[str, int]
+    bills: Sequence[Bill],
+    catalogue: Catalogue,
+    segments: Sequence[Segment],
+    balance: dict[Key, Fraction],
+    children: Mapping[str, frozenset[str]],
 ) -> list[list[Item]]:
-    """The lines after draws, by bill."""
+    """The lines after draws, by bill: one segment after the other, in line order when the lines that it may pay are of one contract."""
     decimals = places(catalogue.currency)
-    batches: dict[tuple[int, int, str, str, int], list[Item]] = {}
-    for number, (customer, contract, end, items) in enumerate(bills):
-        for item in items:
-            for hour, piece in _hours(item, end, decimals):
-                batches.setdefault((hour, 0 if item.piece else -1, item.owner.customer if item.owner else customer, contract, number), []).append(piece)
     counted: dict[str, Fraction] = {}
     paid = [Paid(items) for _, _, _, items in bills]
-    found: list[list[Item]] = [[] for _ in bills]
-    for key in sorted(batches):
-        found[key[-1]] += drawn(catalogue, batches[key], segments, balance, children, counted, paid[key[-1]])
-    return [_merged(lines, items, decimals) for lines, (_, _, _, items) in zip(found, bills, strict=True)]
+    lines: list[list[Item]] = [list(items) for _, _, _, items in bills]
+    for segment in sorted(segments, key=lambda each: draw_order(each, catalogue, children.get(each.grant.contract, frozenset()))):
+        takers = {item.owner.id for *_, items in bills for item in items if item.owner and item.net > 0 and payable(item, segment, catalogue)}
+        if len(takers) < 2:
+            for number, held in enumerate(lines):
+                lines[number] = drawn(catalogue, held, [segment], balance, children, counted, paid[number])
+            continue
+        batches: dict[tuple[int, int, str, str, int], list[Item]] = {}
+        rests: list[list[Item]] = [[] for _ in bills]
+        for number, (customer, contract, end, _) in enumerate(bills):
+            for item in lines[number]:
+                if item.segment is not None or not payable(item, segment, catalogue):
+                    rests[number].append(item)
+                    continue
+                for at, piece in _hours(item, end, decimals):
+                    batches.setdefault((at, 0 if item.piece else -1, item.owner.customer if item.owner else customer, contract, number), []).append(piece)
+        for key in sorted(batches):
+            rests[key[-1]] += drawn(catalogue, batches[key], [segment], balance, children, counted, paid[key[-1]])
+        lines = [_joined(rest, held, decimals) for rest, held in zip(rests, lines, strict=True)]
+    return [_merged(held, items, decimals) for held, (_, _, _, items) in zip(lines, bills, strict=True)]
+
+
+def _joined(pieces: Sequence[Item], before: Sequence[Item], decimals: int) -> list[Item]:
+    """What a segment has left of each line is one line again, for the next segment to pay."""
+    found = [item for item in pieces if item.segment is not None]
+    for whole in (item for item in before if item.segment is None):
+        rests = [item for item in pieces if item.segment is None and item.number == whole.number]
+        if len(rests) == 1 or whole.piece is None:
+            found += rests
+        elif rests:
+            quantity = sum((item.quantity or Fraction(0) for item in rests), Fraction(0))
+            low = min(item.piece.before for item in rests if item.piece is not None)
+            piece = whole.piece._replace(before=low, quantity=quantity)
+            amount = round_money(piece.exact, decimals) if quantity != whole.quantity else whole.amount
+            found.append(replace(whole, piece=piece, quantity=quantity, amount=amount, net=max(Fraction(0), whole.net - (whole.amount - amount))))
+    return found
 
 
 def _hours(item: Item, end: int, decimals: int) -> list[tuple[int, Item]]:
