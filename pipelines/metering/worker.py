@@ -47,7 +47,7 @@ REPORT_S: Final = 1.0
 ROTATE_S: Final = 3600.0
 BACKFILL_S: Final = 0.001
 """What a backfill leaves to live events before it takes its turn."""
-HUNG_S: Final = 60.0
+HUNG_S: Final = 25.0
 """A call of the committing half takes 10 s at most by its own word."""
 
 

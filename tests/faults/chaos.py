@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 
 from pipelines.progress import StalledError
@@ -27,10 +28,10 @@ from tests.faults.flow import Flow
 THRESHOLD: Final = 25_000
 A_ROUND: Final = 8
 PAUSE_S: Final = (0.2, 4.0)
-PATIENCE_S: Final = 300.0
+PATIENCE_S: Final = 600.0
 FIRST: Final = 200
 """Events that have been sent before the first fault of a round."""
-NOT_BACK: Final = (StalledError, KafkaException, TimeoutError, AssertionError)
+NOT_BACK: Final = (StalledError, KafkaException, ClickHouseError, TimeoutError, AssertionError)
 
 
 class Chaos:
