@@ -15,6 +15,7 @@ EXAMPLE = """\b
 Examples:
   taximeter migrate --dry-run       # what is missing
   taximeter migrate --wait 120      # when Kafka and ClickHouse may still be starting
+  taximeter migrate --await 600     # let somebody else do it, and return when it is done
 """
 LOOK_S: Final = 0.5
 Answer = TypeVar("Answer")
@@ -23,8 +24,9 @@ Answer = TypeVar("Answer")
 @click.command("migrate", short_help="Topics and tables as this version needs them.", epilog=EXAMPLE)
 @click.option("--dry-run", is_flag=True, help="Only tell what is missing.")
 @click.option("--wait", "wait_s", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="How long servers may take to answer. [default: 0]")
+@click.option("--await", "await_s", type=click.FloatRange(0), metavar="SECONDS", help="Make nothing; return when nothing is missing any more, or fail by then.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(dry_run: bool, wait_s: float, as_json: bool) -> None:
+def command(dry_run: bool, wait_s: float, await_s: float | None, as_json: bool) -> None:
     """Make what is missing: Kafka's topics, ClickHouse's database, its tables and views (numbered migrations, each once and in order).
 
     Run it before the stages of a new version start; they go on while it runs. It can be repeated, and what was cut off goes on. Exit 2 when topics or
@@ -40,10 +42,18 @@ def command(dry_run: bool, wait_s: float, as_json: bool) -> None:
 
     settings = located(Settings())
     settings = settings.model_copy(update={"kafka": kafka_of(settings)})
-    deadline = time.monotonic() + wait_s
+    dry_run = dry_run or await_s is not None
+    deadline = time.monotonic() + (wait_s if await_s is None else await_s)
     try:
-        topics = _patiently(lambda: _topics(settings, dry_run=dry_run), KafkaException, deadline)
-        applied = _patiently(lambda: _tables(settings, dry_run=dry_run), OperationalError, deadline)
+        while True:
+            topics = _patiently(lambda: _topics(settings, dry_run=dry_run), KafkaException, deadline)
+            applied = _patiently(lambda: _tables(settings, dry_run=dry_run), OperationalError, deadline)
+            if await_s is None or not (topics or applied):
+                break
+            if time.monotonic() > deadline:
+                click.echo(f"still missing after {await_s:.0f} s: {', '.join([*topics, *applied])}; `taximeter migrate` makes them", err=True)
+                sys.exit(1)
+            time.sleep(LOOK_S)
     except (TopicsError, MigrationError) as error:
         click.echo(error, err=True)
         sys.exit(2)

@@ -19,6 +19,7 @@ MODULES: Final = {
     "clock": "pipelines.clockwork",
     "alerts": "pipelines.alerting.worker",
     "console": "console.worker",
+    "exporter": "pipelines.monitoring.exporter",
 }
 NUMBERED: Final = ("meter", "rate")
 

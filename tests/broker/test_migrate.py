@@ -32,13 +32,17 @@ def test_servers_that_have_nothing_get_topics_and_tables_and_a_stage_runs_on_the
 
         # when: looked at, made, made again
         looked = taximeter(told, "migrate", "--dry-run", "--json")
+        in_vain = taximeter(told, "migrate", "--await", "0")
         made = taximeter(told, "migrate", "--wait", "60", "--json")
         again = taximeter(told, "migrate")
+        awaited = taximeter(told, "migrate", "--await", "60")
 
         # then
         assert json.loads(looked.stdout) == {"dry_run": True, **everything}, looked.stderr
         assert json.loads(made.stdout) == {"dry_run": False, **everything}, made.stderr
-        assert again.stdout == "nothing is missing\n"
+        assert again.stdout == awaited.stdout == "nothing is missing\n"
+        assert in_vain.returncode == 1
+        assert "0001_invoices.sql" in in_vain.stderr
         client = connect(Settings(clickhouse=told["TAXIMETER_CLICKHOUSE"]))
         assert client.command("SELECT count() FROM invoice_lines") == 0
         client.close()
