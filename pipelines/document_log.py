@@ -11,6 +11,7 @@ import msgspec
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from pipelines.following import Follower
+from pipelines.replay.generations import KIND, Generations
 from pipelines.topology import CONTRACT_CHANGES
 from schemas.codec import Codec
 
@@ -35,6 +36,7 @@ class Documents:
     def __init__(self) -> None:
         self.catalogues: dict[str, RecordedCatalogue] = {}
         self.contracts: dict[str, RecordedContract] = {}
+        self.generations = Generations()
         self.changes = 0
         """Grows with every version that was new: tells a reader that there is something to do."""
         self.behind: dict[int, int] = {}
@@ -44,6 +46,7 @@ class Documents:
         """The same, for a reader who looks while more is recorded."""
         same = Documents()
         same.catalogues, same.contracts, same.changes = dict(self.catalogues), dict(self.contracts), self.changes
+        same.generations = self.generations
         return same
 
     def record(self, change: dict[str, Any]) -> None:
@@ -61,6 +64,8 @@ class Documents:
                 contract = msgspec.json.decode(change["body"], type=Contract, strict=False)
                 root = change["root"] or contract.customer
                 self.contracts[name] = RecordedContract(version, contract, root, change["recorded_at"], change["effective_at"])
+        elif change["kind"] == KIND and self.generations.record(change):
+            self.changes += 1
 
 
 class DocumentLog:

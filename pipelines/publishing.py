@@ -64,6 +64,18 @@ class Beside(NamedTuple):
     value: bytes
 
 
+class Control(NamedTuple):
+    """A step of a generation (`pipelines.replay.generations`)."""
+
+    id: str
+    version: int
+    body: str
+    recorded_ms: int
+    author: str = ""
+    everywhere: bool = True
+    """On every partition; else on the first alone."""
+
+
 class Draft(NamedTuple):
     """What is to be published, made from the documents of the moment."""
 
@@ -71,6 +83,8 @@ class Draft(NamedTuple):
     """None: only what stands beside."""
     beside: Callable[[str], Sequence[Beside]] | None = None
     """Records that become visible with the edit, or not at all; called with the edit's id."""
+    controls: Sequence[Control] = ()
+    """Steps of generations."""
 
 
 class Change(NamedTuple):
@@ -134,6 +148,22 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
             owners = {partition_of(root, partitions): root for root in (joined, left)}
             changes += [Change(partition, root, value) for partition, root in owners.items()]
     return changes
+
+
+def _controls(control: Control, partitions: int, name: str) -> list[Change]:
+    value = {
+        "kind": "replay",
+        "id": control.id,
+        "version": control.version,
+        "customer": None,
+        "root": None,
+        "recorded_at": control.recorded_ms,
+        "effective_at": None,
+        "author": control.author,
+        "edit": name,
+        "body": control.body,
+    }
+    return [Change(partition, control.id, value) for partition in range(partitions if control.everywhere else 1)]
 
 
 def _body(document: Catalogue | Contract) -> str:
@@ -239,6 +269,7 @@ class Publisher:
             present = self._log.catch_up()
             made = draft(present)
             changes = plan(made.edit, present, self._log.partitions, name) if made.edit else []
+            changes += [change for control in made.controls for change in _controls(control, self._log.partitions, name)]
             beside = made.beside(name) if made.beside else ()
             try:
                 return self._commit(producer, changes, name, beside)

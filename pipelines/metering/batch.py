@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from contracts.twins import number_of
 from pipelines.document_log import Documents, RecordedCatalogue
 from pipelines.metering import compile as products
 from pipelines.metering import statements as sql
-from pipelines.metering import trees
+from pipelines.metering import trees, twins
 from pipelines.metering.decode import SENTINEL, TABLE, Bad, Batch, Decoder
 from pipelines.metering.dedup import VALUE, Dedup, Entries
 from pipelines.metering.engine import Engine, EngineError
@@ -112,15 +113,21 @@ class Metering:
         self._topic = topic
         self._decoder = Decoder(engine, codec)
         self._tables: dict[str, frozenset[str]] = {}
-        self._known: dict[str, tuple[int, list[products.Meter]]] = {}
+        self._compiled: dict[str, tuple[int, list[products.Meter]]] = {}
         """Products by catalogue and its version."""
+        self._known: dict[str, tuple[int, list[products.Meter]]] = {}
+        """The same, with those of a generation that is open."""
         engine.run(f"CREATE TABLE IF NOT EXISTS {sql.EXCLUDED} (n UInt64) ENGINE = Set SETTINGS persistent = 0")
         self.prepare(Documents())
 
     def prepare(self, documents: Documents) -> None:
         """Take the documents as they are now; they hold for all following batches. A change of one needs another call."""
         self._documents = documents
-        self._known = {name: self._products(name, known) for name, known in documents.catalogues.items()}
+        self._compiled = {name: self._products(name, known) for name, known in documents.catalogues.items()}
+        beside = twins.twins({name: found for name, (_, found) in self._compiled.items()}, documents.generations, self._set_table)
+        self._known = {
+            name: (version, [*twins.ordinary(found, documents.generations), *beside.get(name, ())]) for name, (version, found) in self._compiled.items()
+        }
         routes = routing(documents, self._limits.partitions)
         self._set_roots(routes)
         singles = SINGLES if routes.singles else None
@@ -139,7 +146,7 @@ class Metering:
         self._plan = self._planned(self._types if len(meters) <= MANY else frozenset())
 
     def _products(self, name: str, known: RecordedCatalogue) -> tuple[int, list[products.Meter]]:
-        before = self._known.get(name)
+        before = self._compiled.get(name)
         return before if before is not None and before[0] == known.version else (known.version, products.meters(known.catalogue))
 
     def _planned(self, types: frozenset[str]) -> Plan:
@@ -215,7 +222,7 @@ class Metering:
         An event without the value that such a product needs counts for the others as it did, and not for this one. Nothing is metered event by
         event: thresholds see a backfill as a whole, as they see every change of a document.
         """
-        meters = [each for _, found in self._known.values() for each in found if (each.catalogue, each.product) in wanted]
+        meters = [self._corrected(each) for _, found in self._known.values() for each in found if (each.catalogue, each.product) in wanted]
         positions, bad, _ = self._load(messages, sql.identity(()))
         if bad:
             raise EngineError(f"an event that was accepted can not be read again: {bad[0].reason}, {bad[0].detail}")
@@ -225,6 +232,14 @@ class Metering:
         statements = sql.deltas(able, self._limits.window_ms, self._limits.partitions, self._single._replace(singles=None))
         mark = secrets.token_bytes(MARK_BYTES)
         return self._packed(self._engine.query(statements.of(mark, excluding=False), "Avro"), mark, backfill=True)
+
+    def _corrected(self, each: products.Meter) -> products.Meter:
+        """A product that is new, over the past as it is billed now; a twin has its own."""
+        generations = self._documents.generations
+        if number_of(each.product) is not None or not generations.corrected:
+            return each
+        compiled = next(one for one in self._compiled[each.catalogue][1] if one.product == each.product)
+        return compiled._replace(conditions=(*compiled.conditions, *twins.in_force(generations, self._set_table)))
 
     def identify(self, messages: Messages, rejected: npt.NDArray[np.bool_], dedup: Dedup) -> Entries:
         """Entries for the store of events of which it is known whether they were rejected; all others counted, or are duplicates of such."""

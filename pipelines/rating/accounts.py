@@ -5,10 +5,12 @@ from typing import Final
 
 import msgspec
 
+from contracts import twins
 from contracts.account import Account
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.result import Alert, Result
+from contracts.twins import Scope
 from contracts.usage import Delta
 from pipelines.rating import rows
 from pipelines.rating.cells import Cells
@@ -28,6 +30,7 @@ class HeldAccount:
     def __init__(self, root: str, stored: bytes | None, cells: Cells, catalogues: Mapping[str, Mapping[int, Catalogue]]) -> None:
         """`stored`: its row. `catalogues`: by id and version, all that an account may know."""
         self.root = root
+        self._cells = cells
         self.row = rows.decode_account(stored) if stored else AccountRow()
         self.known = stored is not None
         """It has been written, so it is in the table."""
@@ -83,6 +86,26 @@ class HeldAccount:
         """Raises TaximeterError when it cannot be done."""
         self._reach(recorded_ms)
         self._account.record_action(action, contract, starting_ms, self.row.now_ms)
+
+    def exchange(self, scope: Scope, number: int) -> bool:
+        """Windows and their twins of the generation change places; whether any did, and something may be billed otherwise then."""
+        if not twins.exchange(self._cells, scope, number, self._ids(), self._account.is_fixed):
+            return False
+        if not self.empty:
+            self._account.reread(self.row.now_ms)
+        return not self.empty
+
+    def drop(self, scope: Scope, number: int) -> None:
+        """Forget the windows of a generation's twins."""
+        twins.drop(self._cells, scope, number, self._ids())
+
+    def is_fixed(self, delta: Delta) -> bool:
+        """The usage is of an invoice that is final."""
+        return self._account.is_fixed(delta.customer, delta.catalogue, delta.group, delta.window_ms)
+
+    def _ids(self) -> set[str]:
+        """Under which its usage arrives."""
+        return {self.root} | {each for terms in self.row.contracts.values() for each in (terms.customer, *terms.aliases)}
 
     def advance(self, now_ms: int) -> None:
         """Move the account's clock and do what is due."""

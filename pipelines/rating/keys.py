@@ -19,6 +19,8 @@ GONE: Final = b"m"
 SWEEPS: Final = b"s"
 OUTBOX: Final = b"o"
 TRANSFERS: Final = b"x"
+GENERATION: Final = b"g"
+"""The generation that was begun last."""
 
 
 def _text(text: str) -> bytes:

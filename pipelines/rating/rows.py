@@ -53,6 +53,10 @@ class AccountRow(msgspec.Struct, array_like=True):
     """Future versions of its contracts by contract id."""
     snapshot: bytes = b""
     """Without catalogues, which the accounts of a partition share."""
+    generation: int = 0
+    """The generation with which it exchanged windows last."""
+    turns: list[int] = []
+    """Records of contract-changes that told it to do something about that generation, and which it has followed."""
 
 
 class CatalogueRow(msgspec.Struct, array_like=True):

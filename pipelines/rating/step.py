@@ -22,12 +22,17 @@ import msgspec
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import TaximeterError
+from contracts.timeline import FOREVER
+from contracts.twins import Scope
 from contracts.usage import Delta, Point
 from pipelines.partitioning import partition_of
 from pipelines.rating import emission, keys, moves, rows
 from pipelines.rating.accounts import HeldAccount, currencies, terms_of
+from pipelines.rating.beside import Beside
 from pipelines.rating.cells import Cells, Rows
 from pipelines.rating.rows import CatalogueRow, OutboxRow, Pending, Position, SweepRow
+from pipelines.replay.generations import KIND as REPLAY
+from pipelines.replay.generations import Step
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE
 
 log = logging.getLogger("taximeter.rate")
@@ -104,6 +109,7 @@ class Partition:
         self._catalogues = {key[1:].decode(): rows.decode_catalogue(value) for key, value in table.scan(keys.CATALOGUES)}
         self._versions = {name: _versions(row) for name, row in self._catalogues.items()}
         self._sweeps = {key[1:].decode(): rows.decode_sweep(value) for key, value in table.scan(keys.SWEEPS)}
+        self._beside = Beside(self._cells, table)
         self._due: dict[str, list[tuple[int, str]]] = {}
         self._scheduled: dict[str, int] = {}
         for key, value in table.scan(keys.ACCOUNTS):
@@ -139,7 +145,7 @@ class Partition:
     @property
     def busy(self) -> bool:
         """There is something that `work` can do, or that `take` has to give."""
-        return bool(self._touched or self._ticks or self._sweeps or self._cells.weight or self._settleable() or self._next() is not None)
+        return bool(self._touched or self._ticks or self._sweeps or self._beside.working or self._cells.weight or self._settleable() or self._next() is not None)
 
     @property
     def waiting(self) -> int:
@@ -159,6 +165,7 @@ class Partition:
                 self._settle(record.topic, record.offset + 1)
         self._run_clocks()
         self._run_sweeps()
+        self._run_turns()
 
     def take(self) -> Write | None:
         """What the work since the last call has changed; none: nothing. The caller writes it before the next `work`."""
@@ -194,15 +201,25 @@ class Partition:
         """Place in line of the next record that can be applied."""
         if not self._line:
             return None
-        held_back = False
+        held_back = documents_wait = False
         for place, record in enumerate(self._line):
             if record.topic == CONTRACT_CHANGES.name:
-                return place
+                documents_wait = documents_wait or self._early(record)
+                if not documents_wait:
+                    return place
+                continue
             if not held_back:
                 if record.value["documents"] <= self.applied(CONTRACT_CHANGES.name) and self._understood(record):
                     return place
                 held_back = True
         return None
+
+    def _early(self, record: Input) -> bool:
+        """A step of a generation that must wait: for usage that it names, or until the accounts have done what the step before told."""
+        if record.value["kind"] != REPLAY:
+            return False
+        step = msgspec.json.decode(record.value["body"], type=Step)
+        return self._beside.working is not None or step.metered.get(self.number, 0) > self.applied(METERED_USAGE.name)
 
     def _understood(self, record: Input) -> bool:
         """A transfer comes from a partition that may have known a catalogue earlier than this one."""
@@ -221,6 +238,8 @@ class Partition:
                 self._contract(change, record)
             elif kind == "move":
                 self._move(change)
+            elif kind == REPLAY:
+                self._step(change, record.offset)
             elif kind == "action":
                 body = msgspec.json.decode(change["body"])
                 account = self._touch(change["root"] or change["customer"], record.recorded_ms)
@@ -275,6 +294,32 @@ class Partition:
             for each in (contract.customer, *contract.aliases):
                 self._route(each, root)
                 self._gone(each, None)
+
+    def _step(self, change: Mapping[str, Any], offset: int) -> None:
+        """A step of a generation."""
+        step = msgspec.json.decode(change["body"], type=Step)
+        if step.step == "begin":
+            self._beside.begin(step.number, step.scope or Scope({}))
+        elif step.step in ("cutover", "back"):
+            self._beside.tell("exchange", step.number, offset)
+        elif step.step in ("close", "abort"):
+            self._beside.tell("drop", step.number, offset)
+        # Turns go over the rows as they are written, and those of the touched ones are yet to be.
+        for root in list(self._touched):
+            self._touch(root, 0)
+
+    def _run_turns(self) -> None:
+        """Let a few more accounts exchange or forget the windows of a generation."""
+        if self._beside.working is None or self._full():
+            return
+        found = self._beside.next_accounts()
+        last: bytes | None = None
+        for key in found:
+            if self._full():
+                break
+            self._touch(keys.root_of(key), 0)
+            last = key
+        self._beside.went(last)
 
     def _route(self, customer: str, root: str | None) -> None:
         self._roots.pop(customer, None)
@@ -334,7 +379,7 @@ class Partition:
             if self._full():
                 self._position.parts = parts.to_bytes((parts.bit_length() + 7) // 8, "little")
                 return False
-            self._usage(root, [value["deltas"][place] for place in places], record.recorded_ms)
+            self._usage(root, [value["deltas"][place] for place in places], record.recorded_ms, FOREVER if transfer else value["documents"])
             for place in places:
                 parts |= 1 << place
         self._position.parts = b""
@@ -342,12 +387,22 @@ class Partition:
             self._cells.write(keys.transfer(transfer), b"1")
         return True
 
-    def _usage(self, root: str, deltas: list[dict[str, Any]], recorded_ms: int) -> None:
+    def _usage(self, root: str, deltas: list[dict[str, Any]], recorded_ms: int, documents: int) -> None:
+        """`documents`: how far METER knew contract-changes; usage that was applied once already has the names of now."""
         away = {each["customer"]: self._cells.read(keys.gone(each["customer"])) for each in deltas}
         here = [each for each in deltas if away[each["customer"]] is None]
         if here:
-            account = self._touch(root, recorded_ms, *{each["catalogue"] for each in here})
-            account.usage(_delta(each) for each in here)
+            own, beside = self._beside.apart(map(_delta, here))
+            known = own or self._cells.read(keys.account(root)) is not None
+            if beside and known and not self._beside.exchanged:
+                self._beside.keep(beside)
+                beside = []
+            if own or beside:
+                account = self._touch(root, recorded_ms, *{each["catalogue"] for each in here})
+                own, beside = self._beside.renamed(account, own, beside, documents)
+                if own:
+                    account.usage(own)
+                self._beside.keep(beside)
         for customer, to in away.items():
             if to is not None:
                 sent = [each for each in deltas if each["customer"] == customer]
@@ -423,6 +478,7 @@ class Partition:
         account = self._held(root)
         account.recorded_ms = max(account.recorded_ms, recorded_ms)
         self._touched[root] = account
+        self._beside.turn(account)
         for name in {*names, *account.row.catalogues, *(terms.catalogue for terms in account.row.contracts.values())}:
             held = self._catalogues.get(name)
             if held is not None:
@@ -536,6 +592,8 @@ class Partition:
     def _settleable(self) -> dict[str, int]:
         """What is done by topic; a catalogue is when every account knows it."""
         running = [sweep.offset for sweep in self._sweeps.values() if sweep.offset >= 0]
+        if self._beside.working is not None:
+            running.append(self._beside.working.offset)
         found = dict(self._settled)
         if running and CONTRACT_CHANGES.name in found:
             found[CONTRACT_CHANGES.name] = min(found[CONTRACT_CHANGES.name], *running)

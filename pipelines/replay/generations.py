@@ -1,0 +1,147 @@
+"""Generations as the log tells them: what each is about, what it leaves out and adds, and how far it is.
+
+Control records are contract-changes of kind `replay`, id `generation-N`; the body names the step:
+
+    more       ids of events that it leaves out, before `begin` in the same transaction, on one partition
+    begin      number, scope, corrections it rests on, how many ids `more` told
+    cutover    its windows are billed; `metered`: how far metered-usage must be applied before, by partition
+    back       those from before are billed again
+    close      what is not billed is forgotten
+    abort      the same, before a cutover
+
+All but `more` are on every partition.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from contracts.twins import SEPARATOR, Scope
+
+__all__ = ["KIND", "Generation", "Generations", "Step", "reserved"]
+
+KIND: Final = "replay"
+State = Literal["open", "live", "back", "closed", "aborted"]
+"""open: metered beside; live: billed; back: was billed; closed: billed for good; aborted: never billed, or not any more."""
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of a control record."""
+
+    step: Literal["more", "begin", "cutover", "back", "close", "abort"]
+    number: int
+    scope: Scope | None = None
+    corrections: list[int] = []
+    """begin: corrections in force that the generation rests on."""
+    correction: bool = False
+    """begin: it leaves out or adds events itself."""
+    undoes: int | None = None
+    left_out: list[str] = []
+    """more: transaction ids."""
+    left_out_count: int = 0
+    """begin: how many ids `more` has told."""
+    added_count: int = 0
+    note: str = ""
+    metered: dict[int, int] = {}
+    """cutover, back, close: by partition the offset behind the last record of metered-usage that must be applied before."""
+    clocks: dict[str, int] = {}
+    """cutover, back: where each test clock stands."""
+
+
+class Generation(msgspec.Struct):
+    """One of them, as far as the log tells."""
+
+    number: int
+    scope: Scope = Scope({})
+    corrections: list[int] = []
+    correction: bool = False
+    undoes: int | None = None
+    left_out: list[str] = []
+    left_out_count: int = 0
+    added_count: int = 0
+    note: str = ""
+    author: str = ""
+    began_ms: int = 0
+    steps: list[tuple[str, int]] = []
+    """What was done with it, and when."""
+    state: State | None = None
+    """None: not begun yet."""
+
+    @property
+    def ready(self) -> bool:
+        """All of it has arrived."""
+        return self.state is not None and len(self.left_out) >= self.left_out_count
+
+    @property
+    def metered(self) -> bool:
+        """METER meters its twins."""
+        return self.ready and self.state in ("open", "live", "back")
+
+
+class Generations:
+    """All generations. Fed with control records in the order of each partition."""
+
+    def __init__(self) -> None:
+        self.by_number: dict[int, Generation] = {}
+        self._seen: set[tuple[str, int]] = set()
+
+    def record(self, change: Mapping[str, Any]) -> bool:
+        """Take a decoded contract_change of kind `replay`; whether it was news: a step comes once for each partition."""
+        key = (change["id"], change["version"])
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        step = msgspec.json.decode(change["body"], type=Step)
+        found = self.by_number.setdefault(step.number, Generation(step.number))
+        if step.step == "more":
+            found.left_out = [*found.left_out, *step.left_out]
+            return True
+        found.steps = sorted([*found.steps, (step.step, change["recorded_at"])], key=lambda each: each[1])
+        if step.step == "begin":
+            found.scope = step.scope or Scope({})
+            found.corrections, found.correction, found.undoes = step.corrections, step.correction, step.undoes
+            found.left_out_count, found.added_count = step.left_out_count, step.added_count
+            found.note, found.author, found.began_ms = step.note, change["author"], change["recorded_at"]
+            found.state = "open"
+        elif step.step == "cutover":
+            found.state = "live"
+        elif step.step == "back":
+            found.state = "back"
+        else:
+            found.state = "closed" if found.state == "live" else "aborted"
+        return True
+
+    @property
+    def current(self) -> Generation | None:
+        """The one that is not closed; one at a time."""
+        return next((each for each in self.by_number.values() if each.state in ("open", "live", "back")), None)
+
+    @property
+    def next_number(self) -> int:
+        return max(self.by_number, default=0) + 1
+
+    @property
+    def corrected(self) -> bool:
+        """Some generation has brought events of its own, or left some out: ids of its kind are on the log."""
+        return any(each.correction for each in self.by_number.values())
+
+    def in_force(self) -> list[int]:
+        """Numbers of the corrections whose events are billed now."""
+        live = {each.number: each for each in self.by_number.values() if each.state in ("live", "closed")}
+        undone = {each.undoes for each in live.values() if each.undoes is not None}
+        return sorted(each.number for each in live.values() if each.correction and each.number not in undone)
+
+    def rests_on(self, generation: Generation) -> list[int]:
+        """Numbers of the corrections that its windows hold."""
+        own = [generation.number] if generation.correction and generation.undoes is None else []
+        return [*(each for each in generation.corrections if each != generation.undoes), *own]
+
+    def left_out(self, numbers: Iterable[int]) -> list[str]:
+        """Ids of events that do not count under these corrections."""
+        return sorted({name for number in numbers for name in self.by_number[number].left_out})
+
+
+def reserved(number: int, transaction_id: str = "") -> str:
+    """The id under which an event that a correction brings is on usage-events; without an id what all of them begin with."""
+    return f"{SEPARATOR}{number}{SEPARATOR}{transaction_id}"
