@@ -95,6 +95,11 @@ class Account:
             self._life.refold()
         self._life.fold()
 
+    @property
+    def store(self) -> UsageStore:
+        """Where its windows are."""
+        return self._life.windows.store
+
     def reread(self, recorded_ms: int) -> None:
         """The store's windows were changed behind the account's back: what is not final is folded from what they are now."""
         self._life.advance(recorded_ms)

@@ -82,19 +82,22 @@ class Life:
         self._catch_up()
 
     def take_usage(self, deltas: Iterable[Delta]) -> None:
-        """Deltas of events that came together; they are taken in the order of their arrival. Alerts are read behind each event."""
-        sequence: int | None = None
+        """Deltas of events that came together; they are taken in the order of their arrival. Alerts are read behind each event.
+
+        Usage that moves here with a document came with that: alerts are read once behind it.
+        """
+        event: tuple[int, int | None] | None = None
         pending = False
         # A batch of METER may span days of recorded time (history that is played again), and groups events as it likes.
         for delta in sorted(deltas, key=_arrival):
-            if pending and not self._again and (delta.sequence is None or delta.sequence != sequence):
+            if pending and not self._again and (delta.recorded_ms, delta.sequence) != event:
                 read_alerts(self)
                 pending = False
             # Invoices that were taken back stay open until all is here that comes at one time.
             if not self._again or delta.recorded_ms > self.now:
                 self.advance(delta.recorded_ms)
             self._take(delta)
-            sequence, pending = delta.sequence, True
+            event, pending = (delta.recorded_ms, delta.sequence), True
         if self._again:
             self._catch_up()
         elif pending:

@@ -6,7 +6,7 @@ has may differ, which nothing depends on. The definition of a product is the one
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from contracts.case import UsageEvent
 from contracts.catalogue import Catalogue, Expression, Metric, Product
@@ -61,7 +61,9 @@ class _Use(NamedTuple):
 class Metering:
     """The products and ids that are known so far. Deterministic; not thread safe."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, *, keeps: bool = False) -> None:
+        """`keeps`: events are kept for products that appear later (`backfill`)."""
+        self._keeps = keeps
         self._limits = limits or Limits()
         self._meters: list[_Meter] = []
         self._singles: frozenset[str] = frozenset()
@@ -69,10 +71,15 @@ class Metering:
         self._ids: frozenset[str] = frozenset()
         self._known: dict[str, tuple[object, ...]] = {}
         self._sequence = 0
+        self._accepted: list[UsageEvent] = []
+        self._left: dict[tuple[str, str], int | None] = {}
+        """By catalogue and product: how many accepted events it is metered for; none: all."""
+        self._gaps: list[tuple[_Meter, int, int]] = []
 
     def prepare(self, catalogues: Iterable[Catalogue], contracts: Mapping[str, Contract]) -> None:
         """Take the newest versions of all documents; they hold for all following events."""
         self._meters = [each for catalogue in catalogues for each in _meters(catalogue)]
+        self._follow()
         tops = roots(contracts)
         watched = {tops[contract.customer] for contract in contracts.values() if contract.thresholds}
         self._singles = frozenset(each for each, top in tops.items() if top in watched)
@@ -97,8 +104,36 @@ class Metering:
                 rejected.append(Reject(event.transaction_id, reason or ""))
                 continue
             self._sequence += 1
-            deltas += [self._delta(event, use) for use in uses]
+            if self._keeps:
+                self._accepted.append(event)
+            deltas += [self._delta(event, use, alone=event.customer in self._singles) for use in uses]
         return Metered(deltas, rejected)
+
+    def backfill(self) -> list[Delta]:
+        """What products that have appeared since the last call had missed before, in order of arrival; nothing when events are not kept.
+
+        An event that lacks the number which such a product needs counts for the others as it did.
+        """
+        gaps, self._gaps = self._gaps, []
+        found = []
+        for meter, start, end in gaps:
+            for event in self._accepted[start:end]:
+                use = self._use(meter, event)
+                if isinstance(use, _Use):
+                    found.append(self._delta(event, use, alone=False))
+        return sorted(found, key=lambda delta: delta.recorded_ms)
+
+    def _follow(self) -> None:
+        """Products that appear have missed what they were not metered for."""
+        now = {(each.catalogue, each.product_id): each for each in self._meters}
+        for key, meter in now.items():
+            start = self._left.get(key, 0)
+            if start is not None and start < len(self._accepted):
+                self._gaps.append((meter, start, len(self._accepted)))
+            self._left[key] = None
+        for key, left in self._left.items():
+            if left is None and key not in now:
+                self._left[key] = len(self._accepted)
 
     def _untimely(self, event: UsageEvent) -> str | None:
         if event.timestamp_ms < max(event.recorded_ms - self._limits.late_ms, 0):  # METER counts no time before 1970
@@ -117,25 +152,27 @@ class Metering:
         """None: some product needs a number of the event and finds none."""
         found = []
         for meter in self._meters:
-            metric = meter.metric
-            if event.event_type not in metric.event_types or not matches(metric.where, event.properties) or not matches(meter.product.where, event.properties):
-                continue
-            value, member = None, ""
-            if metric.aggregation == "unique":
-                text = _member(meter.value, event.properties)
-                if text is None:
-                    continue
-                member = text
-            elif meter.value is not None:
-                value = evaluate(meter.value, event.properties)
-                if value is None:
-                    return None
-            found.append(_Use(meter, value, member))
+            use = self._use(meter, event)
+            if use == "not_a_number":
+                return None
+            if isinstance(use, _Use):
+                found.append(use)
         return found
 
-    def _delta(self, event: UsageEvent, use: _Use) -> Delta:
+    @staticmethod
+    def _use(meter: _Meter, event: UsageEvent) -> "_Use | Literal['not_a_number'] | None":
+        """None: the event does not concern the product."""
+        metric = meter.metric
+        if event.event_type not in metric.event_types or not matches(metric.where, event.properties) or not matches(meter.product.where, event.properties):
+            return None
+        if metric.aggregation == "unique":
+            text = _member(meter.value, event.properties)
+            return None if text is None else _Use(meter, None, text)
+        value = None if meter.value is None else evaluate(meter.value, event.properties)
+        return "not_a_number" if value is None and meter.value is not None else _Use(meter, value, "")
+
+    def _delta(self, event: UsageEvent, use: _Use, *, alone: bool) -> Delta:
         meter = use.meter
-        alone = event.customer in self._singles
         # Nobody knows yet whose an unknown id is: its usage keeps all that some filter may ask for.
         unknown = event.customer not in self._ids
         keys = [*meter.keys, *(key for key, owners in self._filters.items() if unknown or event.customer in owners)]

@@ -166,7 +166,7 @@ def rate(case: Case, limits: Limits | None = None) -> list[Result]:
     Raises TaximeterError when an action cannot be done.
     """
     start_ms = beginning_ms(case)
-    metering, ledger = Metering(limits), Ledger()
+    metering, ledger = Metering(limits, keeps=True), Ledger()
     ledger.record_catalogue(case.catalogue, start_ms)
     ledger.record_contracts(case.contracts, start_ms)
     rejected: list[Reject] = []
@@ -183,6 +183,8 @@ def rate(case: Case, limits: Limits | None = None) -> list[Result]:
             ledger.record_action(what.name, what.target.contract, period_start_ms(what, contracts_of(case)), at_ms)
         elif what.catalogue is not None:
             ledger.record_catalogue(what.catalogue, at_ms)
+            metering.prepare(ledger.catalogues.values(), ledger.contracts)
+            ledger.record_usage(metering.backfill())
         elif what.contract is not None:
             ledger.record_contracts([what.contract], at_ms)
     return [result for _, result in sorted(results.items())]

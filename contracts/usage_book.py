@@ -58,16 +58,15 @@ class UsageBook:
         """A metric's raw value in a period (atoms), over all groups: of the product that sees all of it, else of all its views together."""
         views = [p for p in terms.card.metered if p.metric == metric]
         whole = [p for p in views if not p.filtered]
-        total = Series(views[0].kind, span.start) if views else None
-        held = 0
-        for product in whole[:1] or views:
-            for series in self.period(terms, product, span).values():
-                if series.kind in ("time_weighted", "sum", "count"):
-                    held += series.at(span.end, now)
-                elif total is not None:
-                    for window, part in series.parts.items():
-                        total.add(window, part)
-        return held if total is None or total.kind in ("time_weighted", "sum", "count") else total.at(span.end, now)
+        found = [series for product in whole[:1] or views for series in self.period(terms, product, span).values()]
+        if not found or found[0].kind in ("time_weighted", "sum", "count"):
+            return sum(series.at(span.end, now) for series in found)
+        points = [series.carry.point for series in found if series.carry.point is not None]
+        total = Series(found[0].kind, span.start, Carry(max(points, default=None), frozenset().union(*(series.carry.members for series in found))))
+        for series in found:
+            for window, part in series.parts.items():
+                total.add(window, part)
+        return total.at(span.end, now)
 
     def _entries(self, terms: ContractTerms, product: ProductTerms, span: Span) -> Iterator[tuple[GroupKey, int, int, Aggregate]]:
         """(product's group, window, tag, aggregate) of the usage that is the contract's."""

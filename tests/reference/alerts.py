@@ -115,7 +115,7 @@ def measured(contract: Contract, threshold: Threshold, known: Known, facts: Fact
     if threshold.measure == "spend":
         return sum((item.amount for item in (invoice.undrawn if invoice else []) if item.kind in {"usage", "composite"}), Fraction(0))
     metric = known.catalogue.metrics[threshold.metric or ""]
-    events = [event for event in known.usage(contract.id) if counts_to(event, metric, {})]
+    events = [event for event in known.usage(contract.id, current.start) if counts_to(event, metric, {})]
     return aggregate(metric, events, current.start, min(current.end, now) if metric.aggregation == "time_weighted" else current.end)
 
 

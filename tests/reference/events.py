@@ -107,14 +107,14 @@ def numberless(event: Event, product: Product, catalogue: Catalogue) -> bool:
     return value_of(event, metric) is None
 
 
-def owner(event: Event, contracts: Mapping[str, Contract]) -> Contract | None:
-    """The contract whose usage the event is: by customer or alias, by time, by filter; a filter that is met goes before no filter."""
+def owner(event: Event, contracts: Mapping[str, Contract], at: int) -> Contract | None:
+    """The contract whose usage the event is at `at`: by customer or alias, by time, by filter; a filter that is met goes before no filter."""
     found: list[Contract] = []
     for contract in contracts.values():
         zone = contract.billing.timezone
         if contract.rate_card is None or event.customer not in (contract.customer, *aliases(contract.customer, contracts)):
             continue
-        if event.at < parse(contract.starting_at, zone) or (contract.ending_before is not None and event.at >= parse(contract.ending_before, zone)):
+        if at < parse(contract.starting_at, zone) or (contract.ending_before is not None and at >= parse(contract.ending_before, zone)):
             continue
         if contract.usage_filter is not None and not meets(contract.usage_filter.where, event.properties):
             continue
@@ -137,11 +137,11 @@ class Known(NamedTuple):
     """Those that count."""
     rejected: Sequence[tuple[str, str]]
 
-    def usage(self, contract: str) -> list[Event]:
-        """Events of a contract."""
+    def usage(self, contract: str, start: int) -> list[Event]:
+        """Events of a contract from `start` on, and those before from which a value may hold on into it: they go where usage at `start` goes."""
         found = []
         for event in self.events:
-            owning = owner(event, self.contracts)
+            owning = owner(event, self.contracts, max(event.at, start))
             if owning is not None and owning.id == contract:
                 found.append(event)
         return found

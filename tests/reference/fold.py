@@ -118,12 +118,12 @@ def open_periods(contract: Contract, known: Known, facts: Facts, clock: int) -> 
 def late_of(contract: Contract, known: Known, facts: Facts, clock: int) -> list[tuple[Period, list[Event], list[Event]]]:
     """(final period, events billed so far, events that came late) where there are such."""
     found = []
-    usage = known.usage(contract.id)
     corrected = facts.corrected()
     for period in all_periods(contract, clock):
         invoice = facts.closed(home(contract, known).id, period.start)
         if invoice is None or invoice.status != "final":
             continue
+        usage = known.usage(contract.id, period.start)
         heard = [event for event in usage if event.at < period.start]
         inside = [event for event in usage if period.start <= event.at < period.end]
         billed = [event for event in inside if event.place in invoice.billed | corrected]
@@ -268,7 +268,7 @@ def _correct(
 def _bill(bill: Invoice, contract: Contract, period: Period, known: Known, facts: Facts, folded: Folded, clock: int) -> None:
     """Usage, subscriptions in arrears and composites of one contract and period."""
     corrected = facts.corrected()
-    usage = [event for event in known.usage(contract.id) if event.at < period.end and not (event.at >= period.start and event.place in corrected)]
+    usage = [event for event in known.usage(contract.id, period.start) if event.at < period.end and not (event.at >= period.start and event.place in corrected)]
     own = [*usage_items(contract, known.catalogue, folded.segments, period, usage, clock), *arrears(contract, known.catalogue, period)]
     _mine(bill, contract, [*own, *composite_items(contract, known.catalogue, period, own)])
     bill.billed |= {event.place for event in usage if event.at >= period.start}

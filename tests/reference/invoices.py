@@ -15,7 +15,7 @@ from tests.reference.fold import Facts, Folded, Invoice, all_periods, fold, grac
 from tests.reference.grants import Segment, pays_for, segments_of
 from tests.reference.lines import Item
 from tests.reference.schedules import scheduled
-from tests.reference.times import FOREVER, parse
+from tests.reference.times import FOREVER, anchor_of, parse, period_at
 
 
 @dataclass
@@ -136,13 +136,24 @@ def _follow(books: Books) -> None:
         elif late and contract.late_usage == "next_invoice" and _over(contract, books):
             last = home(contract, books.known)
             if any(next_open(last, period, books.known, books.facts, books.now) is None for period, _, _ in late):
-                books.facts.corrections.setdefault(last.id, (books.now, books.now + grace(last)))
+                books.facts.corrections.setdefault(last.id, _behind(last, books.now))
     _true_ups(books)
 
 
 def _over(contract: Contract, books: Books) -> bool:
     """No further period will come."""
     return span(contract)[1] <= books.now
+
+
+def _behind(contract: Contract, now: int) -> tuple[int, int]:
+    """Periods go on behind a contract's end: start of the first whose draft is not final at `now`, and when it is."""
+    zone = contract.billing.timezone
+    start, at = span(contract)
+    while True:
+        end = period_at(anchor_of(contract.billing.anchor, start, zone), contract.billing.period, zone, at)[1]
+        if end + grace(contract) > now:
+            return at, end + grace(contract)
+        at = end
 
 
 class RefusedError(Exception):
