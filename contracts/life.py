@@ -3,20 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from contracts.alarms import read_alerts
-from contracts.balances import Ledger, access_end, shortfall
+from contracts.balances import Ledger
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import ActionError
-from contracts.facts import Facts, InvoiceFact, Row, TrueUpFact
+from contracts.facts import Facts, InvoiceFact, Row
 from contracts.family import Family
-from contracts.grants import Grant
+from contracts.issuing import issue, next_item, take_back_true_ups, true_up
 from contracts.late import attribute, hand_late, late_came, late_tag, take_back_late
 from contracts.lines import Printed
 from contracts.result import Invoice
 from contracts.schedule import Item, items
 from contracts.settlement import Key, draws_of, redraw, settle
 from contracts.statement import Statement
-from contracts.terms import ContractTerms
 from contracts.timeline import FOREVER, HOUR, Span, iso
 from contracts.usage import Delta
 from contracts.usage_book import UsageBook
@@ -45,13 +44,15 @@ class Life:
         self.open: dict[Place, Statement] = {}
         self.moved: dict[tuple[str, str], int] = {}
         """What renewals took over, by (contract, grant) that it was taken from."""
-        self._stale = True
+        self.stale = True
         """Everything must be drawn again."""
         self._again = False
         """Invoices were taken back that must be made again at once."""
         self._spent: dict[Key, int] | None = None
-        self._schedules: dict[str, Iterator[Item]] = {}
-        self._next_items: dict[str, Item] = {}
+        self.schedules: dict[str, Iterator[Item]] = {}
+        """By contract: where further items of scheduled invoices come from."""
+        self.next_items: dict[str, Item] = {}
+        """By contract: the next that is not invoiced yet."""
         self.printed_facts: dict[int, tuple[InvoiceFact, Invoice]] = {}
         self.printed_drafts: dict[Place, tuple[list[Printed], tuple[object, ...], Invoice]] = {}
         self.printed_true_ups: dict[tuple[str, str], tuple[InvoiceFact, Invoice]] = {}
@@ -138,7 +139,7 @@ class Life:
         else:
             raise ActionError(f"{action!r} is no action; use void, regenerate or finalize")
         self.changed()
-        self._true_up()
+        true_up(self)
         self._catch_up()
 
     # What is
@@ -162,15 +163,15 @@ class Life:
         """Price and draw the open periods as of the clock, as far as something has changed."""
         statements = list(self.open.values())
         stale = [statement for statement in statements if statement.stale]
-        if not stale and not self._stale:
+        if not stale and not self.stale:
             return
-        if self._stale or self.family.shared or self.family.renewals:
+        if self.stale or self.family.shared or self.family.renewals:
             for statement in statements:
                 if statement.stale:
                     statement.refresh(self.now)
             for statement in statements:
                 statement.undraw()
-            self._stale = False
+            self.stale = False
             closed = [(fact.contract, fact.grant) for fact in self.facts.true_ups]
             self.moved = settle(self.family, statements, self.spent, closed, self.now)
             return
@@ -187,18 +188,14 @@ class Life:
         """Invoices were taken back: so are the true-ups that rest on them, and all that is late is priced again."""
         self._again = True
         self.changed()
-        for name, terms in self.family.terms.items():
-            for grant in terms.grants:
-                if self._trued_up(name, grant.id) and not self._access_closed(grant):
-                    self.facts.true_ups.remove(TrueUpFact(name, grant.id))
-                    self.facts.issued = [fact for fact in self.facts.issued if (fact.kind, fact.contract, fact.ids) != ("true_up", name, [grant.id])]
+        take_back_true_ups(self)
         for statement in self.open.values():
             hand_late(self, statement)
         self.changed()
 
     def refold(self) -> None:
         """Make everything that can be computed again stale."""
-        self._stale = True
+        self.stale = True
         for statement in self.open.values():
             statement.forget()
 
@@ -266,8 +263,8 @@ class Life:
             _, start, contract = ripe[0]
             self._close((contract, start))
             self._sync()
-        self._true_up()
-        self._issue()
+        true_up(self)
+        issue(self)
         self.changed()
 
     def _catch_up(self) -> None:
@@ -281,16 +278,16 @@ class Life:
         self.family = Family(self.contracts, self.catalogues, self.family.terms)
         self.book = UsageBook(self.family, self.windows)
         self.open = {}
-        self._schedules = {name: items(terms) for name, terms in self.family.terms.items()}
-        self._next_items = {}
-        for name in self._schedules:
-            self._next_item(name)
+        self.schedules = {name: items(terms) for name, terms in self.family.terms.items()}
+        self.next_items = {}
+        for name in self.schedules:
+            next_item(self, name)
         self.changed()
 
     def changed(self) -> None:
         """Documents, facts or the set of open periods changed."""
         self._spent = None
-        self._stale = True
+        self.stale = True
         self._sync()
         self._due = self._next_due()
 
@@ -309,13 +306,13 @@ class Life:
                         wanted[name, start] = (Span(start, whole.end), whole, True)
         for place in [place for place in self.open if place not in wanted]:
             del self.open[place]
-            self._stale = True
+            self.stale = True
         for place, (part, whole, correction) in wanted.items():
             if place not in self.open:
                 statement = Statement(self.family, self.book, self.family.terms[place[0]], part, whole, correction=correction)
                 hand_late(self, statement)
                 self.open[place] = statement
-                self._stale = True
+                self.stale = True
 
     def _next_due(self) -> int | None:
         now = self.now
@@ -331,7 +328,7 @@ class Life:
             found += [start for start in self.facts.late.get(name, {}) if start >= terms.end and start > now]
             for grant in self.family.own[name]:
                 found += [edge for segment in grant.segments(now) for edge in segment[:2] if edge > now]
-        found += [item.at for item in self._next_items.values()]
+        found += [item.at for item in self.next_items.values()]
         found += [renewal.at for renewal in self.family.renewals if renewal.at > now]
         due = min(found)
         return None if due >= FOREVER else due
@@ -353,60 +350,8 @@ class Life:
         self.facts.reopened.get(place[0], {}).pop(place[1], None)
         del self.open[place]
         self._spent = None
-        self._stale = True
+        self.stale = True
         self.windows.forget()
-
-    def _trued_up(self, contract: str, grant: str) -> bool:
-        return TrueUpFact(contract, grant) in self.facts.true_ups
-
-    def _access_closed(self, grant: Grant) -> bool:
-        """Whether the access of a postpaid commit is over and every usage invoice that could count to it is final."""
-        end = access_end(grant)
-        for terms in self.family.drawers(grant):
-            payer = self.family.terms[self.family.payer[terms.id]]
-            last = min(end, terms.end)
-            period = payer.period_of(last - 1) if last <= self.now else None
-            if period is None or not self.is_closed(payer.id, period[0].start):
-                return False
-            if any(place[0] == payer.id and place[1] < last and not statement.correction for place, statement in self.open.items()):
-                return False
-        return True
-
-    def _true_up(self) -> None:
-        for name, terms in self.family.terms.items():
-            for grant in terms.grants:
-                if grant.type == "postpaid" and not self._trued_up(name, grant.id) and self._access_closed(grant):
-                    amount = shortfall(grant, self.ledger())
-                    if amount:
-                        self.facts.issued.append(true_up_fact(terms, grant.id, amount))
-                    self.facts.true_ups.append(TrueUpFact(name, grant.id))
-                    self._stale = True
-
-    def _next_item(self, contract: str) -> None:
-        """Find the contract's next item that is not invoiced yet."""
-        issued = set(self.facts.items.get(contract, ()))
-        self._next_items.pop(contract, None)
-        for item in self._schedules[contract]:
-            if item.name not in issued:
-                self._next_items[contract] = item
-                return
-
-    def _issue(self) -> None:
-        """Scheduled invoices are final on their date: one for each contract and date."""
-        for name in sorted(self._next_items):
-            terms = self.family.terms[self.family.payer[name]]
-            by_date: dict[int, list[Item]] = {}
-            while name in self._next_items and self._next_items[name].at <= self.now:
-                item = self._next_items[name]
-                self.facts.items.setdefault(name, []).append(item.name)
-                by_date.setdefault(item.at, []).append(item)
-                self._next_item(name)
-            for at, found in by_date.items():
-                number = sum(1 for fact in self.facts.issued if fact.kind == "scheduled" and fact.contract == terms.id and fact.issue == at)
-                end = max(item.line.end for item in found)
-                rows = [Row.of(item.line) for item in found]
-                fact = InvoiceFact(terms.id, terms.customer, "scheduled", at, end, at, terms.currency, terms.places, "final", number, rows)
-                self.facts.issued.append(fact)
 
     # Usage
 
@@ -437,14 +382,6 @@ class Life:
         for later in self.open.values() if metric.carry else ():
             if later.span.end > delta.window_ms:
                 later.carried(owner.customer, delta.product, delta.window_ms)
-
-
-def true_up_fact(terms: ContractTerms, grant: str, amount: int) -> InvoiceFact:
-    """The invoice of what a postpaid commit lacks."""
-    commit = next(g for g in terms.grants if g.id == grant)
-    start, end = min(s.start for s in commit.fixed_segments), max(s.end for s in commit.fixed_segments)
-    line = Printed("true_up", None, (), start, end, None, None, None, amount, grant, None, "")
-    return InvoiceFact(terms.id, terms.customer, "true_up", start, end, commit.purchases[0].at, terms.currency, terms.places, "final", 0, [Row.of(line)], [], [grant])
 
 
 def _arrival(delta: Delta) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from contracts.balances import rows, shortfall
 from contracts.facts import AlertFact, InvoiceFact
-from contracts.life import true_up_fact
+from contracts.issuing import true_up_fact
 from contracts.printing import invoice, of_fact
 from contracts.result import Alert, Invoice, Result
 
