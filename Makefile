@@ -32,7 +32,7 @@ test-core: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-stack: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -n 2 --dist loadscope tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 lint: setup  ## ruff and the import contracts
 	$(BIN)/ruff check .

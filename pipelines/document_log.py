@@ -81,6 +81,10 @@ class DocumentLog:
         """Partitions of every customer-keyed topic."""
         return self._follower.partitions
 
+    def ask(self) -> None:
+        """Ask already for what the next `catch_up` needs to know: it is then about what was visible at this moment."""
+        self._follower.ask()
+
     def catch_up(self) -> Documents:
         """The documents as of now: everything that was visible before the call is in. Raises KafkaException."""
         self._follower.catch_up()

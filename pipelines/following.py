@@ -10,13 +10,20 @@ from pipelines import offsets
 from pipelines.reach import reach
 
 TIMEOUT_S: Final = 30.0
+IDLE_WAIT_MS: Final = 100
 
 
 class Follower:
     """Gives every committed record of a topic's partitions to `take`, from the first one, without a consumer group. Not thread safe."""
 
-    def __init__(self, bootstrap: str, topic: str, take: Callable[[Any], None], partitions: Iterable[int] | None = None) -> None:
-        """`partitions`: only these; all of them when they are left out. Raises KeyError while there is no such topic, KafkaException."""
+    def __init__(
+        self, bootstrap: str, topic: str, take: Callable[[Any], None], partitions: Iterable[int] | None = None, wait_ms: int = IDLE_WAIT_MS
+    ) -> None:
+        """`partitions`: only these; all of them when they are left out. Raises KeyError while there is no such topic, KafkaException.
+
+        `wait_ms`: how long the broker lets a fetch wait for more. The end of a topic is known when a fetch behind it has come back
+        empty, so `catch_up` takes so much longer when there was something new; and so often an idle follower asks the broker.
+        """
         self._topic = topic
         self._take = take
         # log_level 2: what a client complains about is told once, by whoever waits for it
@@ -29,9 +36,10 @@ class Follower:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 20,
+                "fetch.wait.max.ms": wait_ms,
             }
         )
+        self._asked: Callable[[], offsets.Offsets] | None = None
         there = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
         self._reached = dict.fromkeys(there if partitions is None else partitions, 0)
         self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in self._reached])
@@ -41,10 +49,16 @@ class Follower:
         """How many it follows."""
         return len(self._reached)
 
+    def ask(self) -> None:
+        """Ask already for the ends that the next `catch_up` goes to; who has something to do meanwhile does not wait for the broker."""
+        self._asked = offsets.asked(self._admin, [(self._topic, number) for number in self._reached])
+
     def catch_up(self) -> None:
-        """Return when everything that was visible before the call was taken. Raises KafkaException."""
-        ends = offsets.ends(self._admin, [(self._topic, number) for number in self._reached])
-        self.read_to({partition: end for (_, partition), end in ends.items()})
+        """Return when everything that was visible before the call, or before `ask`, was taken. Raises KafkaException."""
+        if self._asked is None:
+            self.ask()
+        answer, self._asked = self._asked, None
+        self.read_to({partition: end for (_, partition), end in answer().items()} if answer else {})
 
     def read_to(self, ends: Mapping[int, int]) -> None:
         """Return when everything before these offsets (by partition) has become visible and was taken."""

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -23,12 +23,22 @@ Answer = TypeVar("Answer")
 
 def ends(admin: AdminClient, places: Iterable[Place]) -> Offsets:
     """The end of each partition, without transactions that are still open. Raises KafkaException after a minute without an answer."""
+    return asked(admin, places)()
+
+
+def asked(admin: AdminClient, places: Iterable[Place]) -> Callable[[], Offsets]:
+    """Ask for `ends`; what comes back waits for the answer, so whoever has something to do meanwhile does not."""
     wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in places}
     if not wanted:
-        return {}
+        return dict
+
+    def question() -> Any:
+        return admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_S)
+
+    first = [question()]
 
     def ask() -> Offsets:
-        answers = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_S)
+        answers = first.pop() if first else question()
         try:
             return {(each.topic, each.partition): future.result().offset for each, future in answers.items()}
         except KafkaException:
@@ -37,7 +47,7 @@ def ends(admin: AdminClient, places: Iterable[Place]) -> Offsets:
                 admin.list_topics(timeout=REQUEST_S)
             raise
 
-    return _patiently(ask)
+    return lambda: _patiently(ask)
 
 
 class Committed:

@@ -1,10 +1,26 @@
 """Servers for the tests: each starts when the first test asks for it and is stopped by its pid at the end."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from pipelines.testing import Kafka
+
+SHARED = ("tests/warehouse/", "tests/browser/", "tests/broker/console/", "tests/containers/")
+"""Folders whose tests share servers."""
+
+
+class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """`--dist loadscope`: one process takes all of a folder that shares servers, so that these are started once and stopped early; else all of a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.split("::", 1)[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    return ByServers(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,6 @@ class Alerts:
                 "isolation.level": "read_committed",
                 "session.timeout.ms": 6_000,
                 "heartbeat.interval.ms": 1_000,
-                "fetch.wait.max.ms": 20,
             }
         )
         self._producer = self._begin()

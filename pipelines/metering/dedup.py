@@ -12,6 +12,7 @@ killed between commit and note, or this worker did not own the partition) those 
 """
 
 import struct
+import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ class Entries(NamedTuple):
 
 
 class Dedup:
-    """The store of one worker. Not thread safe; one process at a time may hold the folder."""
+    """The store of one worker; one process at a time may hold the folder. Not thread safe, but for a `put` that was announced by `expect`."""
 
     def __init__(self, folder: Path, retention_days: int, now_ms: int) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -51,10 +52,13 @@ class Dedup:
         self._generations = sorted(int(name) for name in names if name != _META)
         self._families: dict[int, Any] = {each: self._db.get_column_family(str(each)) for each in self._generations}
         self._handle: Any = None
+        self._complete = threading.Event()
+        self._complete.set()
         self.rotate(now_ms)
 
     def rotate(self, now_ms: int) -> None:
         """Begin a generation when it is time, drop what is older than the retention."""
+        self._complete.wait()
         if not self._generations or now_ms >= self._generations[-1] + self._retention_ms // 2:
             self._db.create_column_family(str(now_ms), options=_options())
             self._families[now_ms] = self._db.get_column_family(str(now_ms))
@@ -87,6 +91,7 @@ class Dedup:
 
     def get(self, keys: list[bytes]) -> list[bytes | None]:
         """The values of `keys`, none where one is not known. Keys in order are found three times as fast."""
+        self._complete.wait()
         newest, *older = reversed(self._generations)
         found: list[bytes | None] = self._families[newest].get(keys)
         for generation in older:
@@ -98,16 +103,24 @@ class Dedup:
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """The ids are free again."""
+        self._complete.wait()
         for key in keys:
             for generation in self._generations:
                 del self._families[generation][key]
 
+    def expect(self) -> None:
+        """Another thread will `put`: until it has, whoever asks here waits."""
+        self._complete.clear()
+
     def put(self, entries: Entries) -> None:
         """Remember new ids: all or none."""
-        batch: Any = WriteBatch(raw_mode=True)
-        batch.set_default_column_family(self._handle)
-        deque(map(batch.put, entries.keys, entries.values), 0)
-        self._db.write(batch)
+        try:
+            batch: Any = WriteBatch(raw_mode=True)
+            batch.set_default_column_family(self._handle)
+            deque(map(batch.put, entries.keys, entries.values), 0)
+            self._db.write(batch)
+        finally:
+            self._complete.set()
 
     def know(self, positions: Mapping[int, int]) -> None:
         """Partitions are known up to these offsets."""

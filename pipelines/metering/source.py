@@ -11,7 +11,7 @@ from pipelines.metering.batch import Messages
 from pipelines.reach import reach
 from pipelines.topology import METER_GROUP, USAGE_EVENTS
 
-IDLE_S: Final = 0.5
+IDLE_S: Final = 0.2
 ASK_S: Final = 2.0
 QUEUE_KB: Final = 131_072
 """What librdkafka may fetch ahead of METER: bounds memory when METER is behind."""
@@ -47,7 +47,6 @@ class Source:
                 "max.poll.interval.ms": 3_600_000,
                 "queued.min.messages": 100_000,
                 "queued.max.messages.kbytes": QUEUE_KB,
-                "fetch.wait.max.ms": 50,
                 "fetch.error.backoff.ms": 100,
                 "allow.auto.create.topics": False,
             },

@@ -138,7 +138,6 @@ class Worker:
             self._patience(self._source.ask)  # nothing comes: because nothing is there, or because nobody answers?
         elif found:
             self._patience.over()
-            self._follow_documents()
             self._batch(found)
         else:
             self._follow_documents()
@@ -154,13 +153,14 @@ class Worker:
             self._dedup.rotate(_now_ms())
 
     def _batch(self, found: list[Any]) -> None:
+        self._log.ask()
         messages = columns(found)
+        self._follow_documents()
         outcome = self._patience(lambda: self._metering.run(messages, self._dedup))
         ends: dict[int, int] = dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True))
         self._settle()
         if self._failed:
             return  # its transaction would leave out the events of the one before
-        self._dedup.put(outcome.fresh)
         self._arrived_ms, self._output.arrived_ms = messages.recorded_ms, int(messages.recorded_ms.min())
         self._commit(self._backfill.beside(outcome, ends))
 
@@ -173,7 +173,13 @@ class Worker:
 
     def _commit(self, task: Task) -> None:
         group = self._source.consumer.consumer_group_metadata()
-        self._ending = Ending(self._commits.submit(self._output.commit, task.outcome, task.ends, group), task)
+        self._dedup.expect()
+        self._ending = Ending(self._commits.submit(self._end, task, group), task)
+
+    def _end(self, task: Task, group: Any) -> bool:
+        """On the thread that commits: the ids, then the transaction."""
+        self._dedup.put(task.outcome.fresh)
+        return self._output.commit(task.outcome, task.ends, group)
 
     def _settle(self) -> None:
         """Wait for the transaction that is being committed. `_failed` when it was not: all that was read since is read again."""

@@ -9,6 +9,7 @@ each record names the one before it (`before`), so that whoever takes them sees 
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from faust.types import TP
 
 FETCH_WAIT_MS: Final = 20
 """A fetch waits for the partitions that it asks for, and until it returns no other are asked for: so this is a delay that events can meet."""
+IDLE_WAIT_MS: Final = 100
+"""As long as nothing has come for `IDLE_S` all partitions are asked for, so what comes first meets no delay, and the broker is left in peace."""
+IDLE_S: Final = 0.2
 FETCH_TURN_S: Final = 0.05
 """A seek waits for a fetch, so a fetch without records ends after this."""
 TURN: Final = 50
@@ -33,16 +37,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self._position = asyncio.Lock()
         self._last: dict[TP, int] = {}
+        self._came = time.monotonic()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         client = super()._create_worker_consumer(transport)
         client._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it
-        client._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return client
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None) -> Any:  # noqa: ASYNC109
         async with self._position:
+            quiet = time.monotonic() - self._came > IDLE_S
+            consumer._fetcher._fetch_max_wait_ms = IDLE_WAIT_MS if quiet else FETCH_WAIT_MS  # noqa: SLF001
             found = await super()._fetch_records(consumer, active_partitions, min(timeout or FETCH_TURN_S, FETCH_TURN_S), max_records)
+            if found:
+                self._came = time.monotonic()
             for place, records in found.items():
                 last = self._last.get(place, FIRST)
                 for record in records:

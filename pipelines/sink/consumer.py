@@ -42,7 +42,6 @@ class BatchConsumer:
                 "heartbeat.interval.ms": 2_000,
                 "max.poll.interval.ms": 300_000,
                 "queued.max.messages.kbytes": QUEUE_KB,
-                "fetch.wait.max.ms": 50,
                 "fetch.error.backoff.ms": 100,
                 "topic.metadata.refresh.interval.ms": 30_000,
                 "allow.auto.create.topics": False,

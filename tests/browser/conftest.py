@@ -20,7 +20,7 @@ from taximeter.outbox import Outbox
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> str:
     found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     if found is None:
@@ -28,7 +28,7 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -36,13 +36,13 @@ def browser(chromium: str) -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def story(stack: Stack) -> Papers:
     """The customer of the demo with its October: the same sums for each day, in one event a stream and day."""
     deployment = Deployment(stack.settings)
@@ -61,7 +61,7 @@ def story(stack: Stack) -> Papers:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(stack: Stack, story: Papers) -> str:
     """The console's, once the whole month is on the bill."""
     found = str(until(lambda: stack.book().get("console"), "the console has an address"))
@@ -74,7 +74,7 @@ def address(stack: Stack, story: Papers) -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pictures() -> Path:
     """Where screenshots are kept."""
     folder = Path("build/screenshots")

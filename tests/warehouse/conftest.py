@@ -11,13 +11,13 @@ from pipelines.settings import Settings
 from pipelines.warehouse.client import connect
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarehouseChild]:
     with WarehouseChild(tmp_path_factory.mktemp("warehouse")) as child:
         yield child
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(warehouse: WarehouseChild) -> str:
     return f"{warehouse.url}/taximeter"
 

@@ -17,13 +17,13 @@ from pipelines.settings import Settings
 from pipelines.testing import Stack, until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("stack"), only=["meter", "sink", "alerts"]) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def services(stack: Stack) -> Iterator[Services]:
     settings = Settings(data=stack.data, kafka=stack.settings.kafka, clickhouse=stack.settings.clickhouse, requests_per_second=100_000)
     made = start(Deployment(settings))
@@ -31,7 +31,7 @@ def services(stack: Stack) -> Iterator[Services]:
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(services: Services) -> Iterator[str]:
     """A server on a free port of loopback."""
     bound = socket.socket()
@@ -45,7 +45,7 @@ def address(services: Services) -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keys(services: Services) -> dict[str, str]:
     """A key of each scope, and `acme`: one that reads one customer's data only."""
     made = {scope: new(scope, f"{scope} of the tests") for scope in ("ingest", "read", "write", "admin")}
