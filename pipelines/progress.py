@@ -13,8 +13,10 @@ from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
 from pipelines import offsets
+from pipelines.backfills import Backfills
 from pipelines.offsets import Offsets
 from pipelines.reach import reach
+from pipelines.settings import Settings
 from pipelines.topology import (
     BALANCE_THRESHOLDS,
     BALANCES,
@@ -28,6 +30,7 @@ from pipelines.topology import (
     SINK_GROUP,
     USAGE_EVENTS,
 )
+from schemas.codec import Codec
 
 REQUEST_S: Final = 30.0
 LOOK_S: Final = 0.005
@@ -50,6 +53,8 @@ class Progress:
     def __init__(self, bootstrap: str) -> None:
         self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
         self._committed = offsets.Committed(bootstrap)
+        self._bootstrap = bootstrap
+        self._backfills: Backfills | None = None
         self._consumer = Consumer(
             {
                 **reach(bootstrap),
@@ -82,6 +87,8 @@ class Progress:
         """Return when RATE has rated everything that was sent. Raises StalledError."""
         deadline = time.monotonic() + timeout_s
         self._wait("METER", METER_GROUP, lambda: self._of(self._sent, (USAGE_EVENTS.name,)), deadline)
+        if self._of(self._sent, (CONTRACT_CHANGES.name,)):
+            self._filled(deadline)
         self._wait("RATE", RATE_GROUP, self._for_rate, deadline)
 
     def shown(self, timeout_s: float) -> None:
@@ -93,6 +100,21 @@ class Progress:
     def close(self) -> None:
         self._committed.close()
         self._consumer.close()
+        if self._backfills is not None:
+            self._backfills.close()
+
+    def _filled(self, deadline: float) -> None:
+        """Products that were published are metered for what had arrived before, too."""
+        if self._backfills is None:
+            self._backfills = Backfills(self._bootstrap, Codec.at(Settings().schema_registry))
+        places = [place for place in self._places if place[0] == REJECTED_EVENTS.name]
+        events = offsets.ends(self._admin, [(USAGE_EVENTS.name, number) for _, number in places])
+        while missing := self._backfills.missing(number for (_, number), end in events.items() if end > 0):
+            if time.monotonic() > deadline:
+                raise StalledError(
+                    f"METER has not come through in time: {missing} offsets are to be read for new products. `taximeter status` shows whether it runs"
+                )
+            time.sleep(5 * PAUSE_S)
 
     def _for_rate(self) -> Offsets:
         # RATE itself writes to metered-usage when a customer moves, so the goal is looked up at every turn.

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
+from contracts.twins import number_of
+
 
 class Span(NamedTuple):
     """Offsets [start, end)."""
@@ -90,9 +92,10 @@ def filled(known: Mapping[str, Coverage], done: Work) -> dict[str, Coverage]:
     return changed
 
 
-def missing(known: Mapping[str, Coverage]) -> int:
-    """Offsets that are still to be read for products that are metered."""
-    spans = {gap for each in known.values() for covered in each.products.values() if covered.left_at is None for gap in covered.gaps}
+def missing(known: Mapping[str, Coverage], *, twins: bool = True) -> int:
+    """Offsets that are still to be read for products that are metered; `twins`: also for those of a generation, for which no bill waits."""
+    products = [pair for each in known.values() for pair in each.products.items() if twins or number_of(pair[0]) is None]
+    spans = {gap for _, covered in products if covered.left_at is None for gap in covered.gaps}
     total = reached = 0
     for start, end in sorted(spans):
         total += max(0, end - max(start, reached))

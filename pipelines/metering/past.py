@@ -1,18 +1,16 @@
 """Usage events that were accepted before: read from usage-events again, and told from the others by accepted-ids."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
 from pipelines.metering.batch import Messages
 from pipelines.metering.coverage import Span
-from pipelines.metering.reading import Stretches, at_end, reader
+from pipelines.metering.reading import WAIT_S, Stretches, at_end, reader, take
 from pipelines.metering.source import columns
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
-
-WAIT_S: Final = 0.5
 
 
 class Portion(NamedTuple):
@@ -44,7 +42,7 @@ class Past:
         found: list[Any] = []
         end: int | None = None
         while end is None:
-            for message in self._events.consume(most, WAIT_S):
+            for message in take(self._events, most - len(found), WAIT_S):
                 if end is not None:
                     continue
                 if at_end(message) or message.offset() >= span.end:

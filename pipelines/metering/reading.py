@@ -16,6 +16,7 @@ from schemas.codec import Codec
 BATCH: Final = 50_000
 NEAR: Final = 8
 """So many offsets are read through rather than halved."""
+WAIT_S: Final = 0.5
 REQUEST_S: Final = 10.0
 PAUSE_S: Final = 0.05
 OPEN_S: Final = 60.0
@@ -67,7 +68,7 @@ def read(bootstrap: str, topic: str, ranges: Mapping[int, tuple[int, int | None]
         open_ = set(ranges)
         while open_:
             batch = []
-            for message in consumer.consume(most, 0.2):
+            for message in take(consumer, most, WAIT_S):
                 partition = message.partition()
                 if not at_end(message):
                     batch.append(message)
@@ -79,6 +80,12 @@ def read(bootstrap: str, topic: str, ranges: Mapping[int, tuple[int, int | None]
                 yield batch
     finally:
         consumer.close()
+
+
+def take(consumer: Consumer, most: int, wait_s: float) -> list[Any]:
+    """What is there, `most` records at most; waits for the first one only. Ends of partitions among them (`at_end`)."""
+    first: list[Any] = consumer.consume(1, wait_s)
+    return first + consumer.consume(most - 1, 0) if first and most > 1 else first
 
 
 def at_end(message: Any) -> bool:
@@ -96,7 +103,7 @@ def first_records(consumer: Consumer, topic: str, places: Mapping[int, int]) -> 
     consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in places.items()])
     found: dict[int, Any] = {}
     while len(found) < len(places):
-        for message in consumer.consume(len(places), 1.0):
+        for message in take(consumer, len(places), WAIT_S):
             found.setdefault(message.partition(), None if at_end(message) else message)
     return found
 
@@ -144,7 +151,7 @@ class Stretches:
     def until(self, end: int) -> list[Stretch]:
         """All that begin before `end` and have not ended before the `end` of an earlier call. Raises KafkaException."""
         while not self._ended and not (self._held and self._held[-1].end >= end):
-            for message in self._consumer.consume(100, 1.0):
+            for message in take(self._consumer, 100, WAIT_S):
                 if at_end(message):
                     self._ended = True
                 else:

@@ -271,7 +271,7 @@ class Shell:
 
     async def keep_time(self) -> None:
         """Let ticks through when the usage that arrived before them is applied."""
-        watermark = Watermark(self.settings.kafka or "")
+        watermark = Watermark(self.settings.kafka or "", self.codec)
         while True:
             marks = {number: mark for number, runner in self._runners.items() if (mark := runner.partition.mark()) is not None}
             ends = await asyncio.to_thread(watermark.pass_by, list(marks), WATERMARK_S) if marks else None

@@ -1,7 +1,7 @@
 """How far usage has come in time: ticks wait for the usage that arrived before them.
 
-METER commits its offsets together with what it wrote. So when it has committed the ends that usage-events had at some moment, everything that
-had arrived by then is on metered-usage, before the ends that this topic has now.
+METER commits its offsets together with what it wrote. So when it has committed the ends that usage-events had at some moment, and has nothing to
+fill for products that are new, everything that had arrived by then is on metered-usage, before the ends that this topic has now.
 """
 
 import logging
@@ -13,9 +13,11 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
+from pipelines.backfills import Backfills
 from pipelines.offsets import Offsets
 from pipelines.reach import reach
 from pipelines.topology import METER_GROUP, METERED_USAGE, USAGE_EVENTS
+from schemas.codec import Codec
 
 PAUSE_S: Final = 0.03
 LOOK_S: Final = 2.0
@@ -29,8 +31,10 @@ _SILENT.propagate = False
 class Watermark:
     """Asks the broker; every call blocks. Not thread safe."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, codec: Codec) -> None:
         self._bootstrap = bootstrap
+        self._codec = codec
+        self._backfills: Backfills | None = None
         self._admin = AdminClient(reach(bootstrap), logger=_SILENT)
         self._committed = offsets.Committed(bootstrap)
         self._events: list[offsets.Place] = []
@@ -53,6 +57,10 @@ class Watermark:
                 looked = True
                 goal = {place: end for place, end in goal.items() if place not in missing or self._holds(place, missing[place], end)}
             time.sleep(PAUSE_S)
+        while goal and self._unfilled(goal):
+            if time.monotonic() - started > patience_s:
+                return None
+            time.sleep(PAUSE_S)
         ends = offsets.ends(self._admin, [(METERED_USAGE.name, number) for number in partitions])
         return {number: end for (_, number), end in ends.items()}
 
@@ -60,6 +68,12 @@ class Watermark:
         """Where METER has not come so far: what it has committed."""
         committed = self._committed.of(METER_GROUP, goal)
         return {place: committed.get(place, 0) for place, end in goal.items() if committed.get(place, 0) < end}
+
+    def _unfilled(self, goal: Offsets) -> int:
+        """How much of the past METER has yet to meter for products that are new."""
+        if self._backfills is None:
+            self._backfills = Backfills(self._bootstrap, self._codec)
+        return self._backfills.missing(number for _, number in goal)
 
     def _holds(self, place: offsets.Place, start: int, end: int) -> bool:
         """There is a record in [start, end)."""

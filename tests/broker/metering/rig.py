@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from contracts.catalogue import Catalogue
 from pipelines import offsets
+from pipelines.backfills import Backfills
 from pipelines.offsets import Committed
 from pipelines.publishing import Edit, Publisher
 from pipelines.testing import until
@@ -197,12 +198,29 @@ def records(kafka: Broker, topic: str) -> list[Any]:
     return found
 
 
-def check(kafka: Broker, flow: Flow) -> None:
+class Filling:
+    """How a backfill gets on, seen from outside."""
+
+    def __init__(self, kafka: Broker) -> None:
+        self._backfills = Backfills(kafka.bootstrap, CODEC)
+
+    def missing(self) -> int:
+        """Offsets that are still to be read; never fewer once the documents are published, but by filling."""
+        return self._backfills.missing(range(PARTITIONS))
+
+    def done(self, patience_s: float = 120) -> None:
+        until(lambda: self.missing() == 0, "nothing missing for new products", patience_s)
+
+    def close(self) -> None:
+        self._backfills.close()
+
+
+def check(kafka: Broker, flow: Flow, catalogue: Catalogue = CATALOGUE) -> None:
     """What is on the topics is exactly what must be."""
     flow_names = {event["customer"] for event in flow.good.values()}
     deltas = [delta for message in records(kafka, METERED_USAGE.name) for delta in CODEC.decode("metered_usage", message.value())["deltas"]]
     mine = [delta for delta in deltas if delta["customer"] in flow_names]
-    assert oracle.merged(mine, CATALOGUE) == oracle.totals(flow.good.values(), CATALOGUE)
+    assert oracle.merged(mine, catalogue) == oracle.totals(flow.good.values(), catalogue)
     rejects: list[Mapping[str, Any]] = [CODEC.decode("rejected_event", message.value()) for message in records(kafka, REJECTED_EVENTS.name)]
     assert len({(each["partition"], each["offset"]) for each in rejects}) == len(rejects) == flow.bad
 

@@ -1,0 +1,128 @@
+"""Products that appear while events flow, on a real broker: their usage from the first event on is there once, whatever is killed meanwhile."""
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts.catalogue import Catalogue, Metric, Product
+from pipelines.testing import Kafka, until
+from pipelines.topology import METERED_USAGE
+from tests.broker.metering.rig import CATALOGUE, CODEC, Filling, Flow, Process, caught_up, check, committed, publish, records, running
+
+SEED = random.SystemRandom().randrange(1 << 30)
+EARLIER = 12_000
+"""Events before the product appears: a dozen portions at least, for METER runs with small ones here."""
+LATER = msgspec.structs.replace(
+    CATALOGUE,
+    metrics={
+        **CATALOGUE.metrics,
+        "peak": Metric(event_types=["call"], aggregation="max", value="n"),
+        "last": Metric(event_types=["call"], aggregation="latest", value="n"),
+    },
+    products={
+        **CATALOGUE.products,
+        "a-tokens": Product(name="Tokens of a", metric="tokens", where={"model": ["a"]}),
+        "a-users": Product(name="Users by model", metric="users", presentation_group_keys=["model"]),
+        "peak": Product(name="Peak", metric="peak"),
+        "last": Product(name="Last", metric="last", pricing_group_keys=["model"]),
+    },
+)
+
+
+def without(*products: str) -> Catalogue:
+    return msgspec.structs.replace(CATALOGUE, products={name: each for name, each in CATALOGUE.products.items() if name not in products})
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Kafka]:
+    with Kafka(tmp_path / "kafka") as kafka:
+        kafka.with_topics()
+        publish(kafka)
+        yield kafka
+
+
+@pytest.fixture
+def filling(broker: Kafka) -> Iterator[Filling]:
+    made = Filling(broker)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("local_state", (True, False), ids=["with its store", "without its store"])
+def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, filling: Filling, tmp_path: Path, local_state: bool) -> None:
+    """Given usage that flows, when products appear and METER is killed again and again while it fills their past, then each event counts once for each."""
+    meter = Process(broker, tmp_path / "data")
+    flow = Flow(broker, SEED, 8_000).start()
+    kills = 0
+    try:
+        with running(meter):
+            meter.start()
+            until(lambda: committed(broker) > EARLIER, "usage before the products")
+            publish(broker, LATER)
+            begun = until(filling.missing, "a backfill")
+            until(lambda: filling.missing() != begun, "its beginning")
+            while (left := filling.missing()) and kills < 4:
+                meter.kill()
+                kills += 1
+                if not local_state:
+                    shutil.rmtree(tmp_path / "data" / "meter", ignore_errors=True)
+                meter.start()
+                until(lambda: filling.missing() < left, "progress of the backfill")
+            flow.stop()
+            caught_up(broker)
+            filling.done()
+            assert meter.stop() == 0
+    finally:
+        flow.halt()
+    print(f"killed {kills} times")
+    assert kills
+    check(broker, flow, LATER)
+
+
+def test_partitions_that_move_amid_a_backfill_take_it_along(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
+    """Given a backfill under way, when a second worker joins and then the first is killed for good, then the second goes on where the first was."""
+    one, two = (Process(broker, tmp_path / "data", number, workers=2) for number in range(2))
+    flow = Flow(broker, SEED, 4_000).start()
+    try:
+        with running(one, two):
+            one.start()
+            until(lambda: committed(broker) > EARLIER, "usage before the products")
+            two.start()
+            publish(broker, LATER)
+            begun = until(filling.missing, "a backfill")
+            until(lambda: filling.missing() < begun, "its progress")
+            one.kill()
+            flow.stop()
+            caught_up(broker)
+            filling.done()
+            assert two.stop() == 0
+    finally:
+        flow.halt()
+    check(broker, flow, LATER)
+
+
+def test_a_product_that_comes_back_gets_only_what_it_missed(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
+    """Given a product that is withdrawn and published again while events flow, and no events behind that, then it has all of them once."""
+    meter = Process(broker, tmp_path / "data")
+    flow = Flow(broker, SEED, 2_000).start()
+    try:
+        with running(meter):
+            meter.start()
+            for catalogue in (without("tokens"), CATALOGUE, without("tokens", "users")):
+                before = committed(broker)
+                until(lambda: committed(broker) > before + 1_000, "usage")  # noqa: B023 - asked at once
+                publish(broker, catalogue)
+            flow.stop()
+            caught_up(broker)
+            publish(broker)  # nothing comes behind it
+            filling.done()
+            assert meter.stop() == 0
+    finally:
+        flow.halt()
+    check(broker, flow)
+    kinds = {CODEC.decode("metered_usage", message.value())["kind"] for message in records(broker, METERED_USAGE.name)}
+    assert kinds == {"metered", "backfill"}
