@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
@@ -82,8 +82,11 @@ def events(workload: Workload, first: int = 0) -> Iterator[tuple[str, str, str, 
         number += 1
 
 
-def send(bootstrap: str, codec: Codec, workload: Workload, first: int = 0) -> Sent:
-    """Put the events of the workload on usage-events and wait until they are there. Raises KafkaException, RuntimeError."""
+def send(bootstrap: str, codec: Codec, workload: Workload, first: int = 0, when_there: Callable[[], None] | None = None) -> Sent:
+    """Put the events of the workload on usage-events and wait until they are there. Raises KafkaException, RuntimeError.
+
+    With `when_there` they are sent in one transaction: nobody reads any of them until it has been called, when all are there.
+    """
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -92,8 +95,12 @@ def send(bootstrap: str, codec: Codec, workload: Workload, first: int = 0) -> Se
             "linger.ms": 20,
             "compression.type": "lz4",
             "queue.buffering.max.messages": 1_000_000,
+            **({} if when_there is None else {"transactional.id": f"bench-{first}", "transaction.timeout.ms": 600_000}),
         }
     )
+    if when_there is not None:
+        producer.init_transactions(60)
+        producer.begin_transaction()
     dice = random.Random(workload.seed + first + 7)
     span_ms = LIVE_MS if workload.times == "live" else HISTORIC_MS
     recent: list[tuple[str, bytes]] = []
@@ -124,4 +131,7 @@ def send(bootstrap: str, codec: Codec, workload: Workload, first: int = 0) -> Se
             producer.poll(0)
     if left := producer.flush(120):
         raise RuntimeError(f"{left} events did not reach Kafka in two minutes")
+    if when_there is not None:
+        when_there()
+        producer.commit_transaction(60)
     return Sent(workload.events, accepted)

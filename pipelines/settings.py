@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     """`http://user:password@host:port/database` of a ClickHouse that runs elsewhere; none: the embedded one. `https` encrypts."""
     clickhouse_password: str = ""
     """Password of the address's user where the address names none, and of `default` in the embedded warehouse, which listens on loopback only."""
+    keep_free_mb: int = 256
+    """The embedded warehouse inserts and merges nothing while less is free on its disk."""
     clickhouse_ca: Path | None = None
     """PEM file of the authorities that vouch for ClickHouse; none: those of the system."""
     clickhouse_certificate: Path | None = None

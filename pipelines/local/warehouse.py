@@ -21,6 +21,7 @@ from pipelines.local.ownership import owned
 from pipelines.local.warehouse_access import PUBLIC_TABLES, User, Users
 from pipelines.local.warehouse_engine import Engine
 from pipelines.local.warehouse_http import Warehouse
+from pipelines.local.warehouse_room import Room
 from pipelines.local.warehouse_run import Runner
 from pipelines.monitoring import metrics
 from pipelines.settings import Settings
@@ -53,7 +54,9 @@ async def serve(settings: Settings, port: int, host: str = "127.0.0.1") -> None:
         engine = Engine(folder / "chdb")
         prepare(engine)
         users = Users([User("default", settings.clickhouse_password, False), User("analyst", settings.analyst_password, True)])
-        warehouse = Warehouse(engine, Runner(engine, users, DATABASE))
+        room = Room(engine, folder, settings.keep_free_mb)
+        room.look()
+        warehouse = Warehouse(engine, Runner(engine, users, DATABASE, room))
         runner = web.AppRunner(warehouse.application(), access_log=None, auto_decompress=False, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         stop = asyncio.Event()
@@ -68,6 +71,7 @@ async def serve(settings: Settings, port: int, host: str = "127.0.0.1") -> None:
         with Health(settings, "warehouse", address=address) as health:
             while not stop.is_set():
                 metrics.QUERIES.set(warehouse.queries)
+                await asyncio.to_thread(room.look)
                 health.report("running", queries=warehouse.queries)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), timeout=1.0)

@@ -11,6 +11,7 @@ from pipelines.local.warehouse_access import LIMITS, Guard, User, Users, public_
 from pipelines.local.warehouse_engine import Connection, Engine, Output
 from pipelines.local.warehouse_errors import WarehouseError
 from pipelines.local.warehouse_request import Request
+from pipelines.local.warehouse_room import Room
 from pipelines.local.warehouse_sql import split_format, split_insert
 
 MAX_SESSIONS = 200
@@ -37,9 +38,10 @@ class _Session:
 class Runner:
     """Runs requests on the engine as the user they come from."""
 
-    def __init__(self, engine: Engine, users: Users, database: str) -> None:
+    def __init__(self, engine: Engine, users: Users, database: str, room: Room) -> None:
         self._engine = engine
         self._users = users
+        self._room = room
         self._database = database
         with_own = engine.connect()
         self._guard = Guard(with_own, database)
@@ -54,6 +56,8 @@ class Runner:
         """Run the request's statement. Raise WarehouseError, or RuntimeError with the engine's text."""
         with self._connection(request, user) as connection:
             insert = None if user.reads_only else split_insert(request.statement)
+            if insert is not None:
+                self._room.check()
             if insert is not None and insert.data_from < len(request.statement):
                 if request.read_only_method:
                     raise WarehouseError("READONLY", "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly")
