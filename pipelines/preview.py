@@ -46,8 +46,8 @@ def differences(stack: "Deployment", edit: Edit, present: Documents) -> Change:
             now_ms = max(times[contract.clock] for contract in mine)
             inputs = merged_inputs(client, root, stack.settings.window_minutes, more=joined)
             one, other = _results(inputs, edit, mine, present, _moment(edit, now_ms))
-            invoices += _invoices(ordered(one).invoices, ordered(other).invoices)
-            balances += _balances(ordered(one).balances, ordered(other).balances)
+            invoices += invoices_changed(ordered(one).invoices, ordered(other).invoices)
+            balances += balances_changed(ordered(one).balances, ordered(other).balances)
     clocks = {contract.clock for contract in affected}
     return {"as_of": {clock: iso(_moment(edit, times[clock])) for clock in sorted(clocks)}, "invoices": invoices, "balances": balances}
 
@@ -81,7 +81,8 @@ def _results(inputs: FamilyInputs, edit: Edit, mine: Sequence[Contract], present
     return one, ledger.result(at_ms)
 
 
-def _invoices(before: Iterable[Invoice], after: Iterable[Invoice]) -> list[Change]:
+def invoices_changed(before: Iterable[Invoice], after: Iterable[Invoice]) -> list[Change]:
+    """Invoices that differ, each with the pairs of its lines that do."""
     old, new = {each.id: each for each in before}, {each.id: each for each in after}
     found = []
     for name in dict.fromkeys((*old, *new)):
@@ -115,7 +116,8 @@ def _place(change: Change) -> tuple[Any, ...]:
     return (line["product"] or "~", msgspec.json.encode(line["group"]), line["starting_at"], line["kind"], line["tier"] or 0, line["commit"] or "")
 
 
-def _balances(before: Iterable[Balance], after: Iterable[Balance]) -> list[Change]:
+def balances_changed(before: Iterable[Balance], after: Iterable[Balance]) -> list[Change]:
+    """Pairs of balances that differ."""
     old = {(each.contract, each.id): each for each in before}
     new = {(each.contract, each.id): each for each in after}
     found = []

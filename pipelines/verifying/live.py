@@ -1,16 +1,17 @@
 """The windows that RATE bills, as the warehouse has them."""
 
-from collections.abc import Sequence
-
 from clickhouse_connect.driver.client import Client
 
-from pipelines.verifying.windows import Counted, Kinds, count
-from pipelines.warehouse.rebuild import FOREVER_MS, merged_deltas
+from contracts.windows import merge
+from pipelines.verifying.windows import Counted, Kinds, Place
+from pipelines.warehouse.rebuild import merged_inputs
 
 
-def live_windows(client: Client, ids: Sequence[str], window_minutes: int, kinds: Kinds) -> Counted:
-    """All windows of these ids."""
+def live_windows(client: Client, root: str, window_minutes: int, kinds: Kinds) -> Counted:
+    """All windows of a family."""
     found: Counted = {}
-    for delta in merged_deltas(client, sorted(ids), FOREVER_MS, kinds, window_minutes * 60_000):
-        count(found, kinds, delta, delta.recorded_ms)
+    inputs = merged_inputs(client, root, window_minutes)
+    for customer, catalogue, product, group, window_ms, aggregate in inputs.windows(inputs.replay()):
+        slots = found.setdefault(Place(customer, catalogue, product, group, window_ms), {})
+        slots[window_ms] = merge(kinds.get((catalogue, product), "count"), slots.get(window_ms), aggregate)
     return found

@@ -152,7 +152,7 @@ class Verifier:
         return Bill(tuple(each for each in bill.invoices if first <= each.starting_ms < last), ())
 
     def _locate(self, client: Client, family: Family, told: Json, kinds: Kinds, ends: dict[int, int], kafka: Counted, clickhouse: Counted) -> Json:
-        live = live_windows(client, family.ids, self._stack.settings.window_minutes, kinds)
+        live = live_windows(client, family.root, self._stack.settings.window_minutes, kinds)
         # A discount or a composite has no product of its own usage: any window may be the reason then.
         products = [] if any(line["product"] is None for line in told["lines"]) else [line["product"] for line in told["lines"]]
         found = differing_windows(Windows(live, kafka, clickhouse), kinds, products)

@@ -3,7 +3,7 @@
 Deltas of kind `transfer` are left out: they repeat windows that were metered elsewhere, and here all partitions are read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -16,7 +16,11 @@ from contracts.contract import Contract
 from contracts.errors import TaximeterError
 from contracts.offline import Ledger
 from contracts.result import Result
+from contracts.twins import SEPARATOR, Scope, add, exchange, number_of, original
 from contracts.usage import Delta, Point
+from contracts.windows import Aggregate, GroupKey, Windows
+from pipelines.replay.generations import KIND as REPLAY
+from pipelines.replay.generations import Step
 
 ROOT: Final = """
 SELECT root FROM document_records
@@ -29,6 +33,7 @@ SELECT kind, id, version, toUnixTimestamp64Milli(recorded_at), toUnixTimestamp64
 FROM document_records FINAL
 WHERE source_partition IN (SELECT source_partition FROM mine)
  AND (kind IN ('contract', 'action') AND root = {root:String}
+  OR kind = 'replay'
   OR kind = 'catalogue' AND id IN (SELECT JSONExtractString(body, 'catalogue') FROM mine WHERE kind = 'contract'))
 ORDER BY source_offset"""
 
@@ -57,7 +62,7 @@ WALL: Final = "wall"
 
 
 class RecordedDocument(NamedTuple):
-    """A version of a catalogue or contract, or an action."""
+    """A version of a catalogue or contract, an action, or a step of a generation."""
 
     kind: str
     id: str
@@ -96,16 +101,71 @@ class FamilyInputs(NamedTuple):
     def replay(self) -> Ledger:
         """A ledger that was told everything again: by time, documents before usage of the same instant."""
         ledger = Ledger()
+        own = [each for each in self.deltas if SEPARATOR not in each.product]
         place = 0
+        exchanges = Exchanges(self)
         for document in self.documents:
             start = place
-            while place < len(self.deltas) and self.deltas[place].recorded_ms < document.at_ms:
+            while place < len(own) and own[place].recorded_ms < document.at_ms:
                 place += 1
             if place > start:
-                ledger.record_usage(self.deltas[start:place])
-            _record(ledger, document)
-        ledger.record_usage(self.deltas[place:])
+                ledger.record_usage(own[start:place])
+            if document.kind == REPLAY:
+                exchanges.step(ledger, document)
+            else:
+                _record(ledger, document)
+        ledger.record_usage(own[place:])
         return ledger
+
+    def exchange(self, ledger: Ledger, scope: Scope, number: int, at_ms: int) -> None:
+        """Let all windows of the family and those of the generation's twins change places in a ledger that was told everything."""
+        exchanges = Exchanges(self)
+        exchanges.scopes[number] = scope
+        exchanges.exchange(ledger, number, at_ms, FOREVER_MS)
+
+    def windows(self, ledger: Ledger) -> Iterator[tuple[str, str, str, GroupKey, int, Aggregate]]:
+        """(customer id, catalogue, product, group, start, aggregate) of what the family's account bills."""
+        account = ledger.account_of(self.root)
+        if account is not None:
+            windows = Windows(account.store)
+            for customer, catalogue, product in sorted({(each.customer, each.catalogue, original(each.product)) for each in self.deltas}):
+                for group, window, _, aggregate in windows.each((customer, catalogue, product), -FOREVER_MS, FOREVER_MS):
+                    yield customer, catalogue, product, group, window, aggregate
+
+
+class Exchanges:
+    """The generations of a family, as they are told again.
+
+    Of every event both sets have one delta, so it does not matter on which side of an exchange an event is told, as long as what was metered
+    again of the past is told before: all that there is, each time.
+    """
+
+    def __init__(self, inputs: FamilyInputs) -> None:
+        self._inputs = inputs
+        self.scopes: dict[int, Scope] = {}
+        self._told: dict[int, int] = {}
+        """How many of a generation's deltas are in its windows."""
+
+    def step(self, ledger: Ledger, document: RecordedDocument) -> None:
+        step = msgspec.json.decode(document.body, type=Step)
+        if step.step == "begin":
+            self.scopes[step.number] = step.scope or Scope({})
+        elif step.step in ("cutover", "back") and step.number in self.scopes:
+            self.exchange(ledger, step.number, document.at_ms, document.at_ms)
+
+    def exchange(self, ledger: Ledger, number: int, at_ms: int, until_ms: int) -> None:
+        """Twins' usage that was recorded before `until_ms` is in the windows, then they change places."""
+        account = ledger.account_of(self._inputs.root)
+        if account is None:
+            return
+        beside = [each for each in self._inputs.deltas if number_of(each.product) == number]
+        start = self._told.get(number, 0)
+        end = start + sum(each.recorded_ms < until_ms for each in beside[start:])
+        self._told[number] = end
+        ids = {self._inputs.root} | {each.customer for each in self._inputs.deltas}
+        add(account.store, self.scopes[number], beside[start:end])
+        if exchange(account.store, self.scopes[number], number, ids, account.is_fixed):
+            account.reread(at_ms)
 
 
 def root_of(client: Client, customer: str) -> str:
@@ -145,10 +205,15 @@ def documents_of(client: Client, root: str) -> list[RecordedDocument]:
     """In the order in which they hold. As in RATE, a version that is overtaken before its time comes never holds."""
     rows = client.query(DOCUMENTS, parameters={"root": root}).result_rows
     contracts = [msgspec.json.decode(body, type=Contract, strict=False) for kind, *_, body in rows if kind == "contract"]
-    wall = not contracts or contracts[0].clock == WALL
-    now_ms = min((recorded_ms for kind, _, _, recorded_ms, *_ in rows if kind != "catalogue"), default=0)
+    clock = contracts[0].clock if contracts else WALL
+    wall = clock == WALL
+    now_ms = min((recorded_ms for kind, _, _, recorded_ms, *_ in rows if kind not in ("catalogue", REPLAY)), default=0)
     found = []
     for kind, name, version, recorded_ms, effective_ms, body in rows:
+        if kind == REPLAY:
+            clocks = msgspec.json.decode(body, type=Step).clocks
+            found.append(RecordedDocument(kind, name, version, recorded_ms if wall else clocks.get(clock, now_ms), body))
+            continue
         if kind == "catalogue" and not wall:
             # Catalogues are recorded in wall time; an account on a test clock takes them where it stands.
             found.append(RecordedDocument(kind, name, version, now_ms, body))
@@ -160,7 +225,7 @@ def documents_of(client: Client, root: str) -> list[RecordedDocument]:
     newest: dict[tuple[str, str], int] = {}
     held = []
     for each in found:
-        if each.kind == "action" or newest.get((each.kind, each.id), 0) < each.version:
+        if each.kind in ("action", REPLAY) or newest.get((each.kind, each.id), 0) < each.version:
             newest[each.kind, each.id] = max(each.version, newest.get((each.kind, each.id), 0))
             held.append(each)
     return held
@@ -218,7 +283,7 @@ def merged_deltas(client: Client, customers: list[str], until_ms: int, kinds: Ma
     rows = client.query(MERGED, parameters={"customers": customers, "until_ms": until_ms, "window_ms": window_ms}).result_rows
     found = []
     for catalogue, product, customer, group, window, at_ms, first_ms, events, total, highest, lowest, points, members in rows:
-        kind = kinds.get((catalogue, product), "count")
+        kind = kinds.get((catalogue, original(product)), "count")
         value = {"sum": total, "max": highest, "min": lowest}.get(kind)
         told = [Point(point["timestamp_ms"], point["transaction_id"], Decimal(point["value"])) for point in points]
         kept = (max(told),) if kind == "latest" and told else tuple(sorted(told))

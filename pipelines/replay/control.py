@@ -1,0 +1,231 @@
+"""Generations from outside: begun, followed, cut over, taken back, closed. Each step is one transaction on contract-changes.
+
+ReplayError     the step cannot be done now; nothing was published
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from contracts.errors import TaximeterError
+from contracts.twins import Scope
+from pipelines import offsets
+from pipelines.clock import WALL, standings
+from pipelines.deployment import Deployment
+from pipelines.document_log import Documents
+from pipelines.progress import Progress
+from pipelines.publishing import Control, Draft, Published, Publisher
+from pipelines.reach import reach
+from pipelines.replay.coverage import Metered, metered
+from pipelines.replay.generations import Generation, Step
+from pipelines.topology import METERED_USAGE, USAGE_EVENTS
+
+IDS_A_RECORD: Final = 5_000
+"""Of transaction ids that are left out: well under Kafka's limit of a megabyte."""
+NEAR: Final = 64
+SHOWN_S: Final = 300.0
+MOVED: Final = """
+SELECT count() FROM document_records AS m INNER JOIN (
+  SELECT source_partition, max(source_offset) AS began FROM document_records WHERE kind = 'replay' AND id = {id:String} AND JSONExtractString(body, 'step') = 'begin' GROUP BY source_partition
+) AS b ON b.source_partition = m.source_partition WHERE m.kind = 'move' AND m.source_offset > b.began"""
+
+
+class ReplayError(TaximeterError):
+    """A generation is not where it should be for this."""
+
+
+class Began(NamedTuple):
+    number: int
+    offsets: Mapping[int, int]
+
+
+class Replays:
+    """The generations of a deployment. Not thread safe; close it at the end."""
+
+    def __init__(self, stack: Deployment) -> None:
+        self.stack = stack
+        self._publisher = Publisher(stack.kafka, stack.codec)
+        self._admin = AdminClient({**reach(stack.kafka), "log_level": 2})
+
+    def close(self) -> None:
+        self._publisher.close()
+
+    def present(self) -> Documents:
+        """The documents and generations as they are now."""
+        return self._publisher.present()
+
+    def current(self) -> Generation:
+        """The generation that is open. Raises ReplayError."""
+        found = self.present().generations.current
+        if found is None:
+            raise ReplayError("no generation is open: begin one with `taximeter replay run`")
+        return found
+
+    def begin(
+        self,
+        scope: Scope,
+        *,
+        note: str = "",
+        author: str = "",
+        left_out: Sequence[str] = (),
+        added: int = 0,
+        undoes: int | None = None,
+        correction: bool = False,
+        number: int | None = None,
+    ) -> Began:
+        """Begin a generation, `number` when it must be that one. Raises ReplayError while another one is open."""
+        chosen: list[int] = []
+
+        def draft(present: Documents) -> Draft:
+            known = present.generations
+            if known.current is not None:
+                raise ReplayError(f"generation {known.current.number} is open: cut it over and close it, or abort it (`taximeter replay status`)")
+            if number is not None and known.next_number != number:
+                raise ReplayError("another generation was begun meanwhile: nothing was done; try again")
+            chosen[:] = [known.next_number]
+            portions = [left_out[start : start + IDS_A_RECORD] for start in range(0, len(left_out), IDS_A_RECORD)]
+            steps = [Step("more", chosen[0], left_out=list(portion)) for portion in portions]
+            begin = Step(
+                "begin", chosen[0], scope, known.in_force(), correction, undoes, left_out_count=len(left_out), added_count=added, note=note
+            )
+            return Draft(controls=[_control(step, place, author) for place, step in enumerate([*steps, begin], start=1)])
+
+        published = self._publisher.update(draft)
+        return Began(chosen[0], published.offsets)
+
+    @property
+    def partitions(self) -> int:
+        """Partitions of every customer-keyed topic."""
+        return self._publisher.partitions
+
+    @property
+    def window_ms(self) -> int:
+        return self.stack.settings.window_minutes * 60_000
+
+    def ends(self) -> list[int]:
+        """How many offsets each partition of usage-events has."""
+        return list(offsets.ends(self._admin, [(USAGE_EVENTS.name, number) for number in self._partitions()]).values())
+
+    def shown(self) -> None:
+        """Return when the warehouse has everything that METER and RATE had written by the call. Raises StalledError."""
+        through = Progress(self.stack.kafka)
+        try:
+            through.sent(METERED_USAGE.name, self._metered_ends())
+            through.shown(SHOWN_S)
+        finally:
+            through.close()
+
+    def progress(self, generation: Generation) -> Metered:
+        """How far METER is with it. Raises KafkaException."""
+        return metered(self.stack.kafka, self.stack.codec, self._partitions(), generation.scope, generation.number)
+
+    def wait(self, generation: Generation, tell: Callable[[Metered], None], timeout_s: float) -> Metered:
+        """Return when all of the past is metered for it. Raises ReplayError."""
+        deadline = time.monotonic() + timeout_s
+        while not (found := self.progress(generation)).complete:
+            tell(found)
+            if time.monotonic() > deadline:
+                raise ReplayError(f"METER still has {found.missing} offsets to read for generation {generation.number}: it goes on; `taximeter replay status` tells")
+            time.sleep(0.2)
+        tell(found)
+        return found
+
+    def step(self, what: str, author: str = "", number: int | None = None) -> Published:
+        """`cutover`, `back`, `close` or `abort` the open generation; returns when the warehouse shows the effect. Raises ReplayError, StalledError."""
+        allowed = {"cutover": ("open", "back"), "back": ("live",), "close": ("live",), "abort": ("open", "back")}[what]
+        generation = self.current()
+        if number not in (None, generation.number):
+            raise ReplayError(f"generation {number} is not open; generation {generation.number} is")
+        if generation.state not in allowed:
+            raise ReplayError(f"generation {generation.number} is {_said(generation)}: {what} needs one that is {' or '.join(allowed)}")
+        if what == "cutover":
+            found = self.progress(generation)
+            if not found.complete:
+                raise ReplayError(f"generation {generation.number} is not complete: METER still has {found.missing} offsets to read in {found.partitions} partitions")
+        if what in ("cutover", "back"):
+            self._check_moves(generation)
+        through = Progress(self.stack.kafka)
+        try:
+            step = Step(what, generation.number, metered=self._metered_ends(), clocks=standings(self.stack.kafka, self.stack.codec))  # type: ignore[arg-type]
+
+            def draft(present: Documents) -> Draft:
+                now = present.generations.by_number[generation.number]
+                if now.state not in allowed:
+                    raise ReplayError(f"generation {now.number} is {_said(now)} meanwhile: nothing was done")
+                return Draft(controls=[_control(step, 1_000 + len(now.steps), author)])
+
+            published = self._publisher.update(draft)
+            through.sent("contract-changes", published.offsets)
+            through.shown(SHOWN_S)
+        finally:
+            through.close()
+        return published
+
+    def _check_moves(self, generation: Generation) -> None:
+        with closing(self.stack.warehouse()) as client:
+            moved = client.query(MOVED, parameters={"id": f"generation-{generation.number}"}).result_rows[0][0]
+        if moved:
+            raise ReplayError(f"customer ids have moved to other families since generation {generation.number} was begun: abort or close it, and begin another one")
+
+    def _partitions(self) -> list[int]:
+        return sorted(self._admin.list_topics(USAGE_EVENTS.name, timeout=offsets.REQUEST_S).topics[USAGE_EVENTS.name].partitions)
+
+    def _metered_ends(self) -> dict[int, int]:
+        """By partition of metered-usage, the offset behind its last record: marks of transactions behind it are none."""
+        topic = METERED_USAGE.name
+        partitions = self._admin.list_topics(topic, timeout=offsets.REQUEST_S).topics[topic].partitions
+        ends = {number: end for (_, number), end in offsets.ends(self._admin, [(topic, number) for number in partitions]).items()}
+        consumer = Consumer(
+            {
+                **reach(self.stack.kafka),
+                "group.id": "taximeter-replay-ends",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "log_level": 2,
+            }
+        )
+        found: dict[int, int] = {}
+        back = NEAR
+        try:
+            while left := {number: end for number, end in ends.items() if end > 0 and number not in found}:
+                consumer.assign([TopicPartition(topic, number, max(0, end - back)) for number, end in left.items()])
+                found |= _last(consumer, set(left))
+                found |= dict.fromkeys((number for number, end in left.items() if end <= back and number not in found), 0)
+                back *= 16
+        finally:
+            consumer.close()
+        return found
+
+
+def _last(consumer: Consumer, open_: set[int]) -> dict[int, int]:
+    """Offset behind the last record of each partition that has one between here and its end."""
+    found: dict[int, int] = {}
+    while open_:
+        for message in consumer.consume(1000, 0.5):
+            error: Any = message.error()
+            partition = message.partition() or 0
+            if error is None:
+                found[partition] = (message.offset() or 0) + 1
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                open_.discard(partition)
+            else:
+                raise KafkaException(error)
+    return found
+
+
+def _control(step: Step, version: int, author: str) -> Control:
+    return Control(f"generation-{step.number}", version, msgspec.json.encode(step).decode(), time.time_ns() // 1_000_000, author, step.step != "more")
+
+
+def _said(generation: Generation) -> str:
+    return {"open": "being metered", "live": "billed", "back": "taken back"}.get(generation.state or "", str(generation.state))
+
+
+__all__ = ["WALL", "Began", "ReplayError", "Replays"]
