@@ -44,7 +44,15 @@ types: setup  ## mypy, strict
 bench: setup  ## the figures of the README
 	$(BIN)/taximeter bench core
 	$(BIN)/taximeter bench meter
+	$(BIN)/taximeter bench rate
+	$(BIN)/taximeter bench pipeline
 	$(BIN)/taximeter bench latency
+
+FAULTS ?= 200
+SEED ?= $(shell date +%s)
+
+chaos: setup  ## FAULTS random faults in a row against one running stack (SEED names them): every bill must stay right
+	$(BIN)/python -m tests.faults.chaos --faults $(FAULTS) --seed $(SEED)
 
 docs: setup  ## the README's picture and figures from a run of the demo, and the tables of the docs
 	$(BIN)/taximeter demo --json --picture docs/images/demo.svg > docs/images/demo.new
