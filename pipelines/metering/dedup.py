@@ -36,6 +36,19 @@ class Entries(NamedTuple):
     values: list[bytes]
 
 
+class Memory(NamedTuple):
+    """What the store holds in memory, in bytes."""
+
+    tables: int
+    """Filters and indexes of what is on disk: grows with the ids."""
+    buffers: int
+    """Ids that are not in tables yet: at most a few buffers."""
+    cache: int
+    """Blocks that were read: bounded."""
+    buffered: int
+    """Ids (not bytes) in the buffers."""
+
+
 class Dedup:
     """The store of one worker; one process at a time may hold the folder. Not thread safe, but for a `put` that was announced by `expect`."""
 
@@ -133,6 +146,19 @@ class Dedup:
     def count(self) -> int:
         """Ids that are known, about: RocksDB's estimate."""
         return sum(int(family.property_int_value("rocksdb.estimate-num-keys") or 0) for family in self._families.values())
+
+    def memory(self) -> Memory:
+        """As RocksDB tells it."""
+
+        def told(*names: str) -> int:
+            return sum(int(family.property_int_value(f"rocksdb.{name}") or 0) for family in self._families.values() for name in names)
+
+        return Memory(
+            told("estimate-table-readers-mem"),
+            told("cur-size-all-mem-tables"),
+            told("block-cache-usage"),
+            told("num-entries-active-mem-table", "num-entries-imm-mem-tables"),
+        )
 
     def size(self) -> int:
         """Bytes on disk and in memory, about."""

@@ -9,6 +9,7 @@ import click
 BENCHES: Final = {
     "core": "Ratings and re-rates a second of the pricing core, beside naive Decimal arithmetic.",
     "meter": "Events a second through METER, beside a plain consume-decode-count loop.",
+    "dedup": "Memory and disk of METER's store of ids, and what a batch costs it.",
     "rate": "Metered records a second through RATE.",
     "pipeline": "Events a second from the log to the warehouse.",
     "latency": "Event to threshold record, and edit to invoice.",
@@ -21,7 +22,7 @@ Examples:
 """
 
 
-@click.command("bench", short_help="Measure: core, meter, rate, pipeline, latency.", epilog=EXAMPLE)
+@click.command("bench", short_help="Measure: core, meter, dedup, rate, pipeline, latency.", epilog=EXAMPLE)
 @click.argument("name", type=click.Choice(list(BENCHES)))
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the bench, such as the size of its workload.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -31,6 +32,7 @@ def command(name: str, options: tuple[str, ...], as_json: bool) -> None:
     \b
     core      ratings and re-rates a second of the pricing core
     meter     events a second through METER
+    dedup     memory and disk of METER's store of ids, and what a batch costs it
     rate      metered records a second through RATE
     pipeline  events a second from the log to the warehouse
     latency   event to threshold record, and edit to invoice
