@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from contracts.account import Account
 from contracts.case import Case
 from contracts.errors import DocumentError, TaximeterError
+from contracts.instants import instant_ms
 from contracts.loading import read_case
 from contracts.offline import Memory, rate
 from contracts.rendering import digest
 from contracts.result import Result
+from contracts.timeline import iso
 from tests.property.contracts.worlds import HOUR, NOVEMBER, OCTOBER, World, account, delta, facts, kind_of, worlds
 from tests.reference.generate import generate
 
@@ -125,6 +127,40 @@ def test_order_and_packing_of_usage_change_nothing(world: World, rng: random.Ran
         made.result()
     made.advance(NOVEMBER)
     assert facts(made.result()) == facts(straight.result())
+
+
+@given(st.integers(0, 2**31).filter(lambda seed: _loaded(seed) is not None), st.randoms(use_true_random=False))
+def test_permuting_duplicating_and_splitting_whole_cases_change_nothing(seed: int, rng: random.Random) -> None:
+    # Given a case whose events have ids of their own
+    data = generate(seed)
+    data["usage"] = [alone for line in data["usage"] for alone in _alone(line)]
+    for number, line in enumerate(data["usage"]):
+        line["transaction_id"] = f"e{number}"
+    one = rated(read_case(json.dumps(data), "case"))
+    # When what arrives at one time comes in another order, and some of what counts twice, at once or later
+    shuffled = {**data, "usage": [*data["usage"]]}
+    refused = {each.transaction_id for result in one for each in result.rejected}
+    counted = [line for line in data["usage"] if line["transaction_id"] not in refused]
+    for line in rng.sample(counted, rng.randint(0, len(counted))):
+        later = instant_ms(line.get("recorded_at", line["timestamp"])) + rng.choice((0, 1, 30 * 24)) * HOUR
+        shuffled["usage"].append({**line, "recorded_at": iso(later)})
+    rng.shuffle(shuffled["usage"])
+    # Then the results are the same
+    for a, b in zip(one, rated(read_case(json.dumps(shuffled), "case")), strict=True):
+        assert digest(a.invoices, a.balances) == digest(b.invoices, b.balances)
+
+
+def _alone(line: dict[str, Any]) -> list[dict[str, Any]]:
+    """A run as the single events that it stands for."""
+    repeat = line.pop("repeat", None)
+    if repeat is None:
+        return [line]
+    arrived = line.get("recorded_at", line["timestamp"])
+    step = 24 * HOUR
+    return [
+        {**line, "timestamp": iso(instant_ms(line["timestamp"]) + number * step), "recorded_at": iso(instant_ms(arrived) + number * step)}
+        for number in range(repeat["times"])
+    ]
 
 
 @given(worlds(), worlds())
