@@ -221,6 +221,7 @@ class Worker:
 
     def _welcome(self, partitions: list[int]) -> None:
         """Make partitions ready that were assigned: their ids must be known up to where reading begins."""
+        self._settle()  # the store takes ids from one thread at a time
         committed = self._patience(lambda: self._source.committed(partitions))
         gaps = {}
         for partition, offset in committed.items():
