@@ -1,34 +1,49 @@
-"""Which raw events do not count any more, and which count beside those of usage-events: what the corrections in force say."""
+"""Which raw events count: what the corrections in force say about those of usage-events."""
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from contracts.case import UsageEvent
+from contracts.twins import SEPARATOR
+from pipelines.replay.generations import Generations, reserved
 
-
-class Added(NamedTuple):
-    """An event that a correction brought, beside the partition to which it belongs."""
-
-    partition: int
-    event: UsageEvent
+COUNTS: Final = """(NOT startsWith(transaction_id, {separator:String}) OR arrayExists(start -> startsWith(transaction_id, start), {brought:Array(String)}))
+ AND transaction_id NOT IN {left_out:Array(String)}"""
+"""SQL over raw events, with the parameters of `Corrected.asked`."""
 
 
 class Corrected(NamedTuple):
     """Corrections in force, all together."""
 
-    left_out: frozenset[tuple[int, int]] = frozenset()
-    """(partition, offset) of usage-events."""
-    events: tuple[Added, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    """Ids of events that do not count any more."""
+    numbers: frozenset[int] = frozenset()
+    """Corrections whose own events count."""
 
-    def leaves_out(self, partition: int, offset: int) -> bool:
-        return (partition, offset) in self.left_out
+    def counts(self, transaction_id: str) -> bool:
+        """Whether an event that was accepted counts."""
+        if transaction_id in self.left_out:
+            return False
+        number = correction_of(transaction_id)
+        return number is None or number in self.numbers
 
-    def places(self) -> list[tuple[int, int]]:
-        """What is left out, in order."""
-        return sorted(self.left_out)
+    def asked(self) -> dict[str, Any]:
+        """Parameters of `COUNTS`."""
+        return {"separator": SEPARATOR, "brought": [reserved(number) for number in sorted(self.numbers)], "left_out": sorted(self.left_out)}
 
-    def added(self, partitions: Mapping[int, object]) -> Iterator[UsageEvent]:
-        """The events that belong to these partitions."""
-        for partition, event in self.events:
-            if partition in partitions:
-                yield event
+
+def corrected(generations: Generations) -> Corrected:
+    """What is in force now."""
+    numbers = generations.in_force()
+    return Corrected(frozenset(generations.left_out(numbers)), frozenset(numbers))
+
+
+def correction_of(transaction_id: str) -> int | None:
+    """The correction that has brought an event; none: a service did."""
+    if not transaction_id.startswith(SEPARATOR):
+        return None
+    number = transaction_id.split(SEPARATOR, 2)[1]
+    return int(number) if number.isdigit() else -1
+
+
+def original_id(transaction_id: str) -> str:
+    """The id that a service gave the event."""
+    return transaction_id.rpartition(SEPARATOR)[2]

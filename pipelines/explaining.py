@@ -10,8 +10,10 @@ from contracts.contract import Contract
 from contracts.errors import TaximeterError
 from contracts.explain import Explanation
 from contracts.timeline import iso
+from pipelines.corrected import COUNTS, corrected, correction_of, original_id
 from pipelines.metering.compile import meters
 from pipelines.metering.trees import sql
+from pipelines.replay.recorded import generations_of
 from pipelines.warehouse.rebuild import FamilyInputs, merged_inputs, root_of
 
 SHORTEST_WINDOW_MINUTES: Final = 15
@@ -27,6 +29,7 @@ FROM (
    AND (source_partition, source_offset) NOT IN (SELECT partition, offset FROM rejected_events WHERE topic = 'usage-events')
   ORDER BY source_partition, source_offset LIMIT 1 BY transaction_id
 )
+WHERE {counts}
 ORDER BY timestamp, transaction_id LIMIT {{limit:UInt32}}"""
 
 
@@ -41,9 +44,12 @@ class Event(NamedTuple):
     customer: str
     timestamp_ms: int
     properties: dict[str, str]
+    correction: int | None = None
+    """The correction that has brought it; none: a service has sent it so."""
 
     def json(self) -> dict[str, Any]:
-        return {"transaction_id": self.transaction_id, "customer": self.customer, "timestamp": iso(self.timestamp_ms), "properties": self.properties}
+        found = {"transaction_id": self.transaction_id, "customer": self.customer, "timestamp": iso(self.timestamp_ms), "properties": self.properties}
+        return found if self.correction is None else found | {"correction": self.correction}
 
 
 class Explained(NamedTuple):
@@ -94,7 +100,8 @@ def _events(
     asked: dict[str, Any] = {"customers": customers, "from_ms": found.line.starting_ms, "until_ms": found.line.ending_ms, "limit": limit}
     for name, (key, value) in wanted.items():
         asked |= {f"{name}_key": key, f"{name}_value": value}
+    in_force = corrected(generations_of(client))
     # The conditions are METER's own trees, in which names and values are escaped literals.
-    rows = client.query(EVENTS.format(conditions=" AND ".join(conditions)), parameters=asked).result_rows
-    events = tuple(Event(name, customer, timestamp_ms, dict(properties)) for name, customer, timestamp_ms, properties, _ in rows)
+    rows = client.query(EVENTS.format(conditions=" AND ".join(conditions), counts=COUNTS), parameters=asked | in_force.asked()).result_rows
+    events = tuple(Event(original_id(name), customer, timestamp_ms, dict(properties), correction_of(name)) for name, customer, timestamp_ms, properties, _ in rows)
     return events, rows[0][4] if rows else 0

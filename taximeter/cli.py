@@ -27,9 +27,12 @@ COMMANDS: Final = {
     "explain": "How a line came about.",
     "verify": "Invoices worked out again from raw events, and compared.",
     "replay": "Meter the past again, compare, change over, and back.",
+    "correct": "Amend, remove or replace events that were wrong; undo it.",
+    "whatif": "A past period rated under other documents: revenue by customer and product.",
     "alerts": "Crossings of thresholds.",
     "rejects": "Usage events that did not count; send them again.",
     "sql": "Query the warehouse.",
+    "export": "Views of the warehouse as Parquet files.",
     "key": "API keys: new, list, revoke.",
     "bench": "Measure: core, meter, rate, pipeline, latency.",
 }

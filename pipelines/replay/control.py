@@ -21,18 +21,23 @@ from pipelines.document_log import Documents
 from pipelines.progress import Progress
 from pipelines.publishing import Control, Draft, Published, Publisher
 from pipelines.reach import reach
-from pipelines.replay.coverage import Metered, metered
-from pipelines.replay.generations import Generation, Step
+from pipelines.replay.coverage import Coverages, Metered
+from pipelines.replay.generations import Generation, Step, reserved
 from pipelines.topology import METERED_USAGE, USAGE_EVENTS
 
 IDS_A_RECORD: Final = 5_000
 """Of transaction ids that are left out: well under Kafka's limit of a megabyte."""
 NEAR: Final = 64
+LOOK_S: Final = 0.3
 SHOWN_S: Final = 300.0
 MOVED: Final = """
 SELECT count() FROM document_records AS m INNER JOIN (
   SELECT source_partition, max(source_offset) AS began FROM document_records WHERE kind = 'replay' AND id = {id:String} AND JSONExtractString(body, 'step') = 'begin' GROUP BY source_partition
 ) AS b ON b.source_partition = m.source_partition WHERE m.kind = 'move' AND m.source_offset > b.began"""
+
+ARRIVED: Final = """
+SELECT count(DISTINCT transaction_id) FROM usage_event_records WHERE startsWith(transaction_id, {start:String})
+ AND (source_partition, source_offset) NOT IN (SELECT partition, offset FROM rejected_event_records WHERE topic = 'usage-events')"""
 
 
 class ReplayError(TaximeterError):
@@ -50,10 +55,13 @@ class Replays:
     def __init__(self, stack: Deployment) -> None:
         self.stack = stack
         self._publisher = Publisher(stack.kafka, stack.codec)
+        self._coverages: Coverages | None = None
         self._admin = AdminClient({**reach(stack.kafka), "log_level": 2})
 
     def close(self) -> None:
         self._publisher.close()
+        if self._coverages is not None:
+            self._coverages.close()
 
     def present(self) -> Documents:
         """The documents and generations as they are now."""
@@ -122,7 +130,9 @@ class Replays:
 
     def progress(self, generation: Generation) -> Metered:
         """How far METER is with it. Raises KafkaException."""
-        return metered(self.stack.kafka, self.stack.codec, self._partitions(), generation.scope, generation.number)
+        if self._coverages is None:
+            self._coverages = Coverages(self.stack.kafka, self.stack.codec)
+        return self._coverages.metered(generation.scope, generation.number)
 
     def wait(self, generation: Generation, tell: Callable[[Metered], None], timeout_s: float) -> Metered:
         """Return when all of the past is metered for it. Raises ReplayError."""
@@ -131,7 +141,7 @@ class Replays:
             tell(found)
             if time.monotonic() > deadline:
                 raise ReplayError(f"METER still has {found.missing} offsets to read for generation {generation.number}: it goes on; `taximeter replay status` tells")
-            time.sleep(0.2)
+            time.sleep(LOOK_S)
         tell(found)
         return found
 
@@ -149,6 +159,8 @@ class Replays:
                 raise ReplayError(f"generation {generation.number} is not complete: METER still has {found.missing} offsets to read in {found.partitions} partitions")
         if what in ("cutover", "back"):
             self._check_moves(generation)
+        if what == "cutover" and generation.added_count:
+            self._check_events(generation)
         through = Progress(self.stack.kafka)
         try:
             step = Step(what, generation.number, metered=self._metered_ends(), clocks=standings(self.stack.kafka, self.stack.codec))  # type: ignore[arg-type]
@@ -171,6 +183,13 @@ class Replays:
             moved = client.query(MOVED, parameters={"id": f"generation-{generation.number}"}).result_rows[0][0]
         if moved:
             raise ReplayError(f"customer ids have moved to other families since generation {generation.number} was begun: abort or close it, and begin another one")
+
+    def _check_events(self, generation: Generation) -> None:
+        with closing(self.stack.warehouse()) as client:
+            arrived = client.query(ARRIVED, parameters={"start": reserved(generation.number)}).result_rows[0][0]
+        if arrived != generation.added_count:
+            missing = generation.added_count - arrived
+            raise ReplayError(f"{missing} of {generation.added_count} events that generation {generation.number} brings do not count: `taximeter rejects` may tell why; abort it")
 
     def _partitions(self) -> list[int]:
         return sorted(self._admin.list_topics(USAGE_EVENTS.name, timeout=offsets.REQUEST_S).topics[USAGE_EVENTS.name].partitions)

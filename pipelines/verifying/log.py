@@ -100,11 +100,8 @@ def _share(reading: Reading, ends: Mapping[int, int]) -> Counted:
         name = blake2b(event.transaction_id.encode("utf-8", "surrogatepass"), digest_size=10).digest()
         if name in known:
             continue
-        if _take(reading, metering, found, event, counts=not reading.corrected.leaves_out(partition, offset)):
+        if _take(reading, metering, found, event, counts=reading.corrected.counts(event.transaction_id)):
             known.add(name)
-    for event in reading.corrected.added(ends):
-        if reading.customers is None or event.customer in reading.customers:
-            _take(reading, metering, found, event, counts=True)
     return found
 
 

@@ -10,7 +10,7 @@ from contracts.catalogue import Catalogue
 from contracts.scales import raw_atoms
 from contracts.usage import Point
 from contracts.windows import Aggregate, group_key, merge
-from pipelines.corrected import Corrected
+from pipelines.corrected import COUNTS, Corrected
 from pipelines.metering.compile import Meter, meters
 from pipelines.metering.trees import has, property_of, sql, text
 from pipelines.verifying.windows import QUARTER_MS, Counted, Place
@@ -24,7 +24,7 @@ FROM (
    AND (source_partition, source_offset) NOT IN (SELECT partition, offset FROM rejected_event_records WHERE topic = 'usage-events')
   ORDER BY source_partition, source_offset LIMIT 1 BY transaction_id
 )
-WHERE (source_partition, source_offset) NOT IN (SELECT left_out.1, left_out.2 FROM (SELECT arrayJoin({left_out:Array(Tuple(UInt32, UInt64))}) AS left_out))"""
+WHERE """ + COUNTS
 _VALUES: Final = frozenset({"sum", "max", "min"})
 
 
@@ -39,7 +39,7 @@ def counted(
 ) -> Counted:
     """The windows of these ids. `filters`: property to the ids whose contracts filter usage by it. `exact`: ids whose usage keeps its arrival."""
     found: Counted = {}
-    asked = {"customers": list(customers), "exact": sorted(exact), "window_ms": window_ms, "left_out": corrected.places()}
+    asked = {"customers": list(customers), "exact": sorted(exact), "window_ms": window_ms, **corrected.asked()}
     for catalogue in catalogues:
         for meter in meters(catalogue):
             for row in client.query(_statement(meter, filters), parameters=asked).result_rows:

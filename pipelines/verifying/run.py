@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from contracts.case import UsageEvent
 from contracts.metering import Limits
 from pipelines import offsets
-from pipelines.corrected import Corrected
+from pipelines.corrected import corrected
 from pipelines.deployment import Deployment
 from pipelines.document_log import DocumentLog, Documents
 from pipelines.progress import Progress
@@ -113,8 +113,8 @@ class Verifier:
         before = {family.root: shown(client, family) for family in wanted}
         exact = frozenset(each for family in wanted if terms[family.root].acted for each in family.ids)
         ids = frozenset(each for family in wanted for each in family.ids)
-        corrected = Corrected()
-        reading = log.Reading(kafka, settings.schema_registry, catalogues, contracts, kinds, limits, exact, ids if some else None, corrected)
+        in_force = corrected(present.generations)
+        reading = log.Reading(kafka, settings.schema_registry, catalogues, contracts, kinds, limits, exact, ids if some else None, in_force)
         self._tell("reading usage-events", 0, sum(ends.values()))
         from_log = log.counted(reading, ends, self._jobs if sum(ends.values()) > 50_000 else 1)
         by_id = _by_customer(from_log)
@@ -125,7 +125,7 @@ class Verifier:
                 some_families = wanted[first : first + TOGETHER]
                 names = [each for family in some_families for each in family.ids]
                 filters = filters_of(present, partitions)
-                from_raw = _by_customer(raw.counted(client, catalogues, names, filters, exact, limits.window_ms, corrected))
+                from_raw = _by_customer(raw.counted(client, catalogues, names, filters, exact, limits.window_ms, in_force))
                 for family in some_families:
                     sides = (_of(by_id, family), _of(from_raw, family))
                     told = self._compare(family, terms[family.root], before[family.root], *sides)

@@ -115,3 +115,56 @@ def test_from_a_wrong_metric_to_the_right_bill_and_back(shell: Shell) -> None:
     assert shell.json("verify", "--all", "--period", "2025-10")["agrees"]
     explained = shell.json("invoice", "acme", "--as-of", "2025-10-10T00:00:00Z", "--period", "2025-10")["invoices"][0]["total"]
     assert explained == "72.00"
+
+
+def test_events_are_corrected_and_the_correction_is_undone(shell: Shell) -> None:
+    # given a bill, and what is wrong with it
+    tokens = {each["product"]: each for each in shell.json("invoice", "bolt", "--period", "2025-10")["invoices"][0]["lines"]}
+    assert (tokens["tokens"]["quantity"], totals(shell, "bolt")["2025-10"]) == ("28", "64.00")
+
+    # when an event is amended, then first nothing but the difference is shown
+    dry = shell.json("correct", "amend", "bolt-10-4", "--property", "input=14", "--dry-run")
+    assert [each["invoices"][0]["total"] for each in dry["changes"]] == [{"before": "64.00", "after": "86.00"}]
+    assert totals(shell, "bolt")["2025-10"] == "64.00"
+
+    # and then the bill is another one
+    number = shell.json("correct", "amend", "bolt-10-4", "--property", "input=14", "--note", "typed wrong", "--author", "ada")["number"]
+    assert totals(shell, "bolt")["2025-10"] == "86.00"
+    assert shell.json("verify", "--all", "--period", "2025-10")["agrees"]
+    (told,) = [each for each in shell.json("correct", "list")["corrections"] if each["in_force"]]
+    assert (told["number"], told["author"], told["note"]) == (number, "ada", "typed wrong")
+    assert [each["properties"]["input"] for each in (*told["left_out"], *told["brought"])] == ["4", "14"]
+    line = next(each for each in shell.json("invoice", "bolt", "--period", "2025-10")["invoices"][0]["lines"] if each["product"] == "tokens")
+    events = {each["transaction_id"]: each for each in shell.json("explain", line["id"])["events"]}
+    assert (events["bolt-10-4"]["properties"]["input"], events["bolt-10-4"]["correction"]) == ("14", number)
+
+    # when another one is removed, and a range is replaced
+    shell.run("correct", "remove", "bolt-10-8")
+    assert totals(shell, "bolt")["2025-10"] == "76.00"
+    instead = [{**each, "transaction_id": f"{each['transaction_id']}-{half}"} for each in usage("bolt", "10", range(1, 3)) for half in ("a", "b")]
+    file = shell.write("instead.jsonl", "".join(json.dumps(each) + "\n" for each in instead))
+    shell.run("correct", "replace", file, "--customer", "bolt", "--customer", "bolt-old", "--from", "2025-10-01", "--until", "2025-10-03")
+    assert totals(shell, "bolt")["2025-10"] == "83.00"
+    assert shell.json("verify", "--all", "--period", "2025-10")["agrees"]
+
+    # then the first can be undone below them
+    shell.run("correct", "undo", str(number))
+    assert totals(shell, "bolt")["2025-10"] == "53.00"
+    assert shell.json("verify", "--all", "--period", "2025-10")["agrees"]
+    assert "there is no accepted event" in shell.run("correct", "remove", "bolt-10-8", status=1)
+
+
+def test_what_if_the_month_had_been_sold_otherwise(shell: Shell) -> None:
+    from pyarrow import parquet
+
+    # given another price and, in the other branch, outputs that count three times
+    cheaper = shell.write("cheaper.yaml", (CATALOGUE % "2").replace('per_unit: "5"', 'per_unit: "4"'))
+    found = shell.json("whatif", cheaper, "--period", "2025-10", "--out", "revenue.parquet")
+    assert found["totals"] == {"USD": {"before": "125.00", "after": "117.00", "difference": "-8.00"}}
+    rows = parquet.read_table(shell.folder / "revenue.parquet").to_pylist()
+    assert {(row["customer"], str(row["difference"])) for row in rows if row["product"] == "users"} == {("acme", "-4.000000"), ("bolt", "-4.000000")}
+
+    # then other metrics are counted from the raw events, with what was corrected
+    other = {(row["customer"], row["product"]): row for row in shell.json("whatif", shell.write("other.yaml", CATALOGUE % "3"), "--period", "2025-10")["rows"]}
+    assert (other["bolt", "tokens"]["before"], other["bolt", "tokens"]["after"]) == ("25.00", "31.00")
+    assert "by customer" in shell.run("whatif", cheaper, "--period", "2025-10", "--customer", "acme")

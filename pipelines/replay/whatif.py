@@ -1,0 +1,163 @@
+"""What if: a past period rated again for many customers under other documents, from what the warehouse has. Nothing is published.
+
+The other documents hold from the beginning, as if there had never been others of their ids. Where they meter otherwise, the usage is counted again
+from the raw events; else the windows are those that are billed.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from decimal import Decimal
+from multiprocessing import get_context
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+
+from contracts.catalogue import Catalogue
+from contracts.contract import Contract
+from contracts.result import Invoice
+from pipelines.corrected import Corrected, corrected
+from pipelines.document_log import Documents
+from pipelines.metering.compile import meters
+from pipelines.replay.recorded import generations_of
+from pipelines.settings import Settings
+from pipelines.verifying import raw
+from pipelines.verifying.families import Family, filters_of, shown
+from pipelines.verifying.windows import deltas
+from pipelines.warehouse.client import connect
+from pipelines.warehouse.rebuild import FamilyInputs, RecordedDocument, merged_inputs
+
+TOGETHER: Final = 25
+"""Families that a process takes at once."""
+
+
+class Branch(NamedTuple):
+    """Other documents, by id."""
+
+    catalogues: Mapping[str, Catalogue]
+    contracts: Mapping[str, Contract]
+
+
+class Revenue(NamedTuple):
+    """What a customer pays for a product in the periods that were asked for. Amounts in the currency."""
+
+    customer: str
+    contract: str
+    product: str
+    """Or the kind of lines that are about no product, such as `minimum`."""
+    currency: str
+    before: Decimal
+    after: Decimal
+
+
+class Question(NamedTuple):
+    """What all processes must know."""
+
+    settings: Settings
+    branch: Branch
+    remetered: tuple[Catalogue, ...]
+    """Those of the branch that meter otherwise than the present ones."""
+    filters: Mapping[str, frozenset[str]]
+    corrected: Corrected
+    from_ms: int
+    until_ms: int
+
+
+def compared(
+    settings: Settings,
+    present: Documents,
+    partitions: int,
+    families: Sequence[Family],
+    branch: Branch,
+    period: tuple[int, int],
+    jobs: int,
+    tell: Callable[[int, int], None] = lambda *_: None,
+) -> Iterator[Revenue]:
+    """Revenue of usage invoices whose period starts in `period`, by customer and product. Raises clickhouse-connect's errors."""
+    with closing(connect(settings)) as client:
+        in_force = corrected(generations_of(client))
+    after = branch.contracts.values()
+    filters = {key: set(owners) for key, owners in filters_of(present, partitions).items()}
+    for contract in after:
+        for key in contract.usage_filter.where if contract.usage_filter else ():
+            filters.setdefault(key, set()).update((contract.customer, *contract.aliases))
+    changed = tuple(each for name, each in branch.catalogues.items() if name not in present.catalogues or meters(each) != meters(present.catalogues[name].catalogue))
+    question = Question(settings, branch, changed, {key: frozenset(owners) for key, owners in filters.items()}, in_force, *period)
+    portions = [tuple(families[start : start + TOGETHER]) for start in range(0, len(families), TOGETHER)]
+    done = 0
+    if jobs == 1 or len(portions) == 1:
+        for portion in portions:
+            yield from _portion(question, portion)
+            done += len(portion)
+            tell(done, len(families))
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for portion, found in zip(portions, pool.map(_portion, [question] * len(portions), portions), strict=True):
+            yield from found
+            done += len(portion)
+            tell(done, len(families))
+
+
+def _portion(question: Question, families: Sequence[Family]) -> list[Revenue]:
+    with closing(connect(question.settings)) as client:
+        return [row for family in families for row in _family(client, question, family)]
+
+
+def _family(client: Client, question: Question, family: Family) -> list[Revenue]:
+    settings = question.settings
+    now_ms = shown(client, family).now_ms
+    inputs = merged_inputs(client, family.root, settings.window_minutes)
+    before = inputs.replay().result(now_ms).invoices
+    after = _branched(client, question, family, inputs).replay().result(now_ms).invoices
+    sums: dict[tuple[str, str, str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for side, invoices in enumerate((before, after)):
+        for invoice in _asked(question, invoices):
+            for line in invoice.lines:
+                sums[invoice.customer, invoice.contract, line.product or line.kind, invoice.currency][side] += line.amount
+    return [Revenue(*key, *pair) for key, pair in sorted(sums.items()) if any(pair)]
+
+
+def _branched(client: Client, question: Question, family: Family, inputs: FamilyInputs) -> FamilyInputs:
+    documents = tuple(_instead(question.branch, each) for each in inputs.documents)
+    named = {each.contract().catalogue for each in documents if each.kind == "contract"}
+    again = [each for each in question.remetered if each.id in named]
+    if not again:
+        return inputs._replace(documents=documents).quiet()
+    names = {each.id for each in again}
+    window_ms = question.settings.window_minutes * 60_000
+    counted = raw.counted(client, again, family.ids, question.filters, frozenset(), window_ms, question.corrected)
+    # Their generations are in the raw events already; those of other catalogues are told as they were.
+    kept = [each for each in inputs.deltas if each.catalogue not in names]
+    told = tuple(sorted((*kept, *deltas(counted.items())), key=lambda delta: delta.recorded_ms))
+    return inputs._replace(documents=documents, deltas=told).quiet()
+
+
+def _instead(branch: Branch, document: RecordedDocument) -> RecordedDocument:
+    other: Any = None
+    if document.kind == "catalogue":
+        other = branch.catalogues.get(document.id)
+    elif document.kind == "contract":
+        other = branch.contracts.get(document.id)
+    return document if other is None else document._replace(body=msgspec.json.encode(other).decode())
+
+
+def _asked(question: Question, invoices: Iterable[Invoice]) -> Iterator[Invoice]:
+    for invoice in invoices:
+        if invoice.kind in ("usage", "correction") and invoice.status != "void" and question.from_ms <= invoice.starting_ms < question.until_ms:
+            yield invoice
+
+
+def to_parquet(rows: Iterable[Revenue], path: str) -> int:
+    """Write rows; how many. Amounts are decimal128(38, 6)."""
+    import pyarrow as pa  # noqa: PLC0415 - a slow import that few need
+    from pyarrow import parquet  # noqa: PLC0415 - likewise
+
+    given = list(rows)
+    money = pa.decimal128(38, 6)
+    texts = {name: pa.array([getattr(row, name) for row in given], pa.string()) for name in ("customer", "contract", "product", "currency")}
+    amounts = {name: pa.array([getattr(row, name) for row in given], money) for name in ("before", "after")}
+    amounts["difference"] = pa.array([row.after - row.before for row in given], money)
+    parquet.write_table(pa.table(texts | amounts), path)
+    return len(given)
