@@ -105,7 +105,8 @@ def _measured(stack: Stack, workload: Workload) -> dict[str, Any]:
 def _ends(settings: Settings) -> dict[int, int]:
     """Also of what nobody may read yet."""
     asked = {TopicPartition(USAGE_EVENTS.name, number): OffsetSpec.latest() for number in range(settings.partitions)}
-    answers = AdminClient(reach(settings.kafka, settings)).list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_S)
+    admin = AdminClient(reach(settings.kafka, settings))  # held: its answers do not come when it is gone
+    answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_S)
     return {place.partition: future.result().offset for place, future in answers.items()}
 
 

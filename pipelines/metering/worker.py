@@ -24,6 +24,7 @@ import numpy.typing as npt
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from pipelines.damage import damaged, opened, throw_away
 from pipelines.document_log import DocumentLog
 from pipelines.health import Health
 from pipelines.metering.backfill import BUSY, Backfill, Task
@@ -96,11 +97,16 @@ class Worker:
         with self._health:
             self._report("starting")
             self._metering = Metering(engine(), self._codec, limits)
-            self._dedup = Dedup(settings.data / "meter" / self._name, settings.dedup_days, _now_ms())
+            folder = settings.data / "meter" / self._name
+            self._dedup = opened(folder, lambda: Dedup(folder, settings.dedup_days, _now_ms()))
             try:
                 self._work()
             except StoppedError:
                 log.warning("stopped while waiting for Kafka: the batch at hand is read again at the next start")
+            except Exception as error:
+                if damaged(error):
+                    throw_away(folder, error)
+                raise
             finally:
                 self._dedup.close()
                 engine().close()

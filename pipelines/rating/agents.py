@@ -17,6 +17,7 @@ from mode import CrashingSupervisor
 
 from contracts.errors import TaximeterError
 from pipelines.monitoring import metrics
+from pipelines.rating.completion import Completion
 from pipelines.rating.output import ForeignWriteError, Output
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.rating.tables import TABLE, Claim, PartitionRows, StateTable
@@ -70,7 +71,7 @@ class Runner:
         self._turn_s = 0.0
         """How long the last turn took: records gather for as long before the next, so a worker that is behind writes less often."""
         held = store.held_offset(number)
-        self._behind: int | None = None if held is None else held + 1
+        self._behind = 0 if held is None else held + 1
         """Offset behind the last write in the changelog: ours must be the next."""
         self._task = asyncio.create_task(self._run(), name=f"partition {number}")
         self._task.add_done_callback(shell.ended)
@@ -161,7 +162,7 @@ class Runner:
         rows = self._disputed | rows
         with metrics.WRITE.time():
             first, last = await self._shell.output.write(self._number, rows, self._claim)
-        if self._behind is not None and first != self._behind:
+        if first != self._behind:
             raise ForeignWriteError(
                 f"partition {self._number}: the changelog goes on at {first}, not at {self._behind}: another worker has written to it; starting again"
             )
@@ -232,6 +233,7 @@ class Shell:
         )
         app.tables.add(self.table)
         self.output = Output(settings.kafka or "", self.codec, settings.partitions, self.table.changelog_topic_name)
+        self._completion = Completion(settings.kafka or "", self.table.changelog_topic_name)
         topic = app.topic(*SOURCES, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True)
         app.agent(topic, name="rate")(self._agent)
 
@@ -298,9 +300,14 @@ class Shell:
         await self.release()
         self.consumer.forget()
         owned = sorted({place.partition for place in self.consumer.assignment() if place.topic == METERED_USAGE.name})
-        for number in owned:
-            self._runners[number] = Runner(self, number)
-            await asyncio.sleep(0)
+        try:
+            await asyncio.to_thread(self._completion.complete, self.table.store, owned)
+            for number in owned:
+                self._runners[number] = Runner(self, number)
+                await asyncio.sleep(0)
+        except Exception as error:
+            self.failed = self.failed or error  # Faust would go on without us
+            raise
         log.info("rating partitions %s", ", ".join(map(str, owned)) or "none")
 
     async def _agent(self, stream: Any) -> None:

@@ -25,7 +25,7 @@ import rocksdict
 from faust.stores import rocksdb
 from faust.types import TP
 
-from contracts.errors import TaximeterError
+from pipelines.damage import opened
 
 log = logging.getLogger("taximeter.rate")
 
@@ -60,10 +60,6 @@ class Claim(NamedTuple):
 
     def header(self) -> tuple[str, bytes]:
         return HEADER, CLAIM.pack(self.number, self.writer)
-
-
-class LostRowsError(TaximeterError):
-    """Recovery did not get all of the changelog."""
 
 
 class Store(rocksdb.Store):
@@ -134,17 +130,24 @@ class Store(rocksdb.Store):
         for event in batch:
             by_partition.setdefault(event.message.partition, []).append(event.message)
         for partition, messages in by_partition.items():
-            self._recover(partition, messages)
+            self.recover(partition, messages)
 
-    def _recover(self, partition: int, messages: list[Any]) -> None:
-        last = self.held_offset(partition) or 0
+    def recover(self, partition: int, messages: list[Any], *, behind: bool = False) -> None:
+        """Take rows that stand directly behind those that are held. What does not is left to whoever completes the state (`completion.py`).
+
+        `behind`: they do. Else it is told by their offsets and by the record before each, as the transport has noted it (`checksum`).
+        """
+        held = self.held_offset(partition)
+        last = -1 if held is None else held
         claim = self.claim(partition)
         rows: dict[bytes, bytes | None] = {}
         contested = any(True for _ in self.scan(partition, self.disputed_key, b""))
         disputed = set()
         for message in messages:
-            if message.checksum > last:
-                raise LostRowsError(f"{message.topic}[{partition}]: a record between offsets {last} and {message.offset} was passed over")
+            if message.offset <= last:
+                continue
+            if not behind and message.offset != last + 1 and not 0 <= message.checksum <= last:
+                break
             last = message.offset
             writer = Claim(*CLAIM.unpack(dict(message.headers)[HEADER]))
             stale = writer.number < claim.number or (writer.number == claim.number and writer.writer != claim.writer)
@@ -156,7 +159,8 @@ class Store(rocksdb.Store):
                 rows[message.key] = message.value
             if contested:
                 disputed.add(message.key)
-        self.write(partition, rows, last, claim, disputed)
+        if last >= 0:
+            self.write(partition, rows, last, claim, disputed)
 
     def revoke_partitions(self, table: Any, tps: Iterable[TP]) -> None:  # noqa: ARG002
         for tp in tps:
@@ -200,7 +204,7 @@ class Store(rocksdb.Store):
         tables.set_block_cache(self._cache)
         tables.set_bloom_filter(10, block_based=False)
         options.set_block_based_table_factory(tables)
-        db = rocksdict.Rdict(str(path), options=options)
+        db = opened(path, lambda: rocksdict.Rdict(str(path), options=options))
         stamp.touch()
         return db
 

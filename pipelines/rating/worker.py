@@ -11,6 +11,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
+from pipelines.damage import damaged, throw_away
 from pipelines.health import Health
 from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
@@ -62,6 +63,10 @@ class Worker:
                         await asyncio.wait_for(self._stopping.wait(), REPORT_S)
                     except TimeoutError:
                         continue
+            except Exception as error:
+                if damaged(error):
+                    throw_away(folder, error)
+                raise
             finally:
                 log.info("stopping")
                 await asyncio.wait_for(self._end(shell, keeping), STOP_S)

@@ -1,0 +1,90 @@
+"""Local state that is whole: what the changelog has beyond it is read before the partition is rated.
+
+Faust recovers tables too, but around rebalances it was seen to call a table recovered that was not, and to read on behind rows that it had passed over
+(seen in 0.15.3 with two workers that took over from each other). A partition that is rated on a part of its state loses usage for good: its rows
+count as those of a stale writer later, while its offsets are committed. So nothing is rated before the changelog's end is reached, by offset.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from pipelines import offsets
+from pipelines.rating.tables import Store
+from pipelines.reach import reach
+
+log = logging.getLogger("taximeter.rate")
+
+AT_ONCE: Final = 5_000
+WAIT_S: Final = 1.0
+
+
+class Row(NamedTuple):
+    """A record of the changelog, as `Store.recover` takes it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+class Completion:
+    """Reads the changelog with a client of its own. Not thread safe: one call at a time, on whatever thread."""
+
+    def __init__(self, bootstrap: str, changelog: str) -> None:
+        self._bootstrap = bootstrap
+        self._changelog = changelog
+        self._admin: AdminClient | None = None
+
+    def complete(self, store: Store, partitions: Iterable[int]) -> None:
+        """Return when the rows of these partitions go to the end that the changelog has now. Raises KafkaException."""
+        if self._admin is None:
+            self._admin = AdminClient({**reach(self._bootstrap), "log_level": 2})
+        ends = offsets.ends(self._admin, [(self._changelog, number) for number in partitions])
+        missing = {}
+        for (_, number), end in ends.items():
+            held = store.held_offset(number)
+            if end > (-1 if held is None else held) + 1:
+                missing[number] = (OFFSET_BEGINNING if held is None else held + 1, end)
+        if missing:
+            self._read(store, missing)
+
+    def _read(self, store: Store, missing: dict[int, tuple[int, int]]) -> None:
+        """`missing`: first offset to read and end, by partition."""
+        log.info("reading the rest of the changelog of partitions %s", ", ".join(map(str, sorted(missing))))
+        consumer = Consumer(
+            {
+                **reach(self._bootstrap),
+                "group.id": "taximeter-rate-completion",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
+                "log_level": 2,
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(self._changelog, number, first) for number, (first, _) in missing.items()])
+            left = set(missing)
+            while left:
+                rows: dict[int, list[Any]] = {}
+                for message in consumer.consume(AT_ONCE, WAIT_S):
+                    number, error = message.partition(), message.error()
+                    if error is not None:
+                        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                            raise KafkaException(error)
+                        left.discard(number)
+                        continue
+                    row = Row(self._changelog, number, message.offset(), message.key(), message.value(), message.headers())
+                    rows.setdefault(number, []).append(row)
+                    if row.offset + 1 >= missing[number][1]:
+                        left.discard(number)
+                for number, found in rows.items():
+                    store.recover(number, found, behind=True)
+        finally:
+            consumer.close()
