@@ -1,0 +1,5 @@
+{{ config(order_by='(customer, month)') }}
+SELECT customer, product, currency, toStartOfMonth(starting_at) AS month, sum(amount) AS spend
+FROM {{ source('taximeter', 'invoice_lines') }}
+WHERE kind IN ('usage', 'subscription', 'composite')
+GROUP BY customer, product, currency, month

@@ -1,0 +1,129 @@
+"""The analyst's kit on the bill of the demo's month: every ready query answers, and what can be known beforehand is what it answers; export; dbt's models name what there is."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipelines.documents import load_case
+from pipelines.local.addresses import located
+from pipelines.settings import Settings
+from pipelines.testing import Stack, until
+from taximeter.commands.export import VIEWS
+from tests.site import relations
+
+pytestmark = pytest.mark.timeout(900)
+ROOT = Path(__file__).parents[2]
+QUERIES = sorted((ROOT / "docs" / "queries").glob("*.sql"))
+CASE = ROOT / "tests" / "cases" / "files" / "october-demo-edit.yaml"
+EMPTY = {"net-revenue-retention", "rejects-by-reason", "crossings"}
+"""Those that may have nothing to tell of this month."""
+
+
+class Bill:
+    """A stack on which the case was played, once."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.environment = {**os.environ, "TAXIMETER_DATA": str(stack.data)}
+        self.taximeter("play", str(CASE), "--json")
+        (row,) = until(lambda: self.sql("SELECT DISTINCT customer FROM invoice_lines"), "lines")
+        self.customer = str(row["customer"])
+
+    def taximeter(self, *words: str, given: str | None = None) -> str:
+        command = [sys.executable, "-m", "taximeter.cli", *words]
+        done = subprocess.run(command, env=self.environment, input=given, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def sql(self, statement: str, **values: str) -> list[dict[str, Any]]:
+        given = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+        rows: list[dict[str, Any]] = json.loads(self.taximeter("sql", "-", "--json", *given, given=statement))
+        return rows
+
+
+@pytest.fixture(scope="module")
+def bill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bill]:
+    with Stack(tmp_path_factory.mktemp("analyst")) as stack:
+        yield Bill(stack)
+
+
+def ask(bill: Bill, name: str) -> list[dict[str, Any]]:
+    text = (ROOT / "docs" / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+    known = {
+        "customer": bill.customer,
+        "commit": load_case(CASE).edits[-1].contract.commits[0].id,
+        "month": "2025-10-01",
+        "before": "2025-09-01",
+        "after": "2025-10-01",
+    }
+    return bill.sql(text, **{key: known[key] for key in set(re.findall(r"\{(\w+):", text))})
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=[path.stem for path in QUERIES])
+def test_every_ready_query_answers(bill: Bill, path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("-- "), "it says what it shows"
+    assert ask(bill, path.stem) or path.stem in EMPTY
+
+
+def test_what_they_answer_is_the_bill(bill: Bill) -> None:
+    invoice = [row for row in ask(bill, "invoice") if row["invoice_kind"] == "usage"]
+    assert sum(Decimal(row["amount"]) for row in invoice) == Decimal("39100.00")
+    (unbilled,) = ask(bill, "unbilled-usage")
+    assert Decimal(unbilled["used"]) == Decimal("39100.00")
+    (commit,) = ask(bill, "commits-left")
+    assert Decimal(commit["remaining"]) == Decimal("60900.00")
+    burned = ask(bill, "commit-burn-down")
+    assert Decimal(burned[-1]["left_of_granted"]) == Decimal("60900.00")
+    assert sum(Decimal(row["spend"]) for row in ask(bill, "revenue-by-product")) == Decimal("39100.00")
+    assert sum(Decimal(row["change"]) for row in ask(bill, "top-movers")) == Decimal("39100.00")
+    assert [row["version"] for row in ask(bill, "contract-history")] == [1, 2]
+    (rate,) = ask(bill, "run-rate")
+    assert Decimal(rate["projected"]) >= Decimal(rate["spend_so_far"]) == Decimal("39100.00")
+
+
+def test_export_writes_what_the_views_hold(bill: Bill, tmp_path: Path) -> None:
+    told = json.loads(bill.taximeter("export", str(tmp_path / "october"), "--period", "2025-10", "--customer", bill.customer, "--json"))
+
+    assert {each["view"] for each in told} == set(VIEWS)
+    lines = pq.read_table(tmp_path / "october" / "invoice_lines.parquet").to_pylist()
+    invoices = {row["id"]: row["kind"] for row in pq.read_table(tmp_path / "october" / "invoices.parquet").to_pylist()}
+    assert sum(row["amount"] for row in lines if invoices[row["invoice"]] == "usage") == Decimal("39100.00")
+    assert isinstance(lines[0]["amount"], Decimal)
+    assert not list((tmp_path / "october").glob(".*"))
+
+    bill.taximeter("export", str(tmp_path / "other"), "--period", "2024", "--view", "invoices")
+    assert pq.read_metadata(tmp_path / "other" / "invoices.parquet").num_rows == 0
+
+
+def test_dbt_names_views_and_columns_that_there_are(bill: Bill) -> None:
+    known = {each.name: {column.name for column in each.columns} for each in relations()}
+    project = ROOT / "deploy" / "dbt"
+    sources = yaml.safe_load((project / "models" / "sources.yml").read_text(encoding="utf-8"))
+    tables = {table["name"]: {column["name"] for column in table["columns"]} for table in sources["sources"][0]["tables"]}
+    models = {path.stem: path.read_text(encoding="utf-8") for path in (project / "models").glob("*.sql")}
+
+    assert models
+    for name, columns in tables.items():
+        assert columns <= known[name], name
+    settings = located(Settings(data=Path(bill.environment["TAXIMETER_DATA"])))
+    assert settings.clickhouse
+    for name, text in models.items():
+        assert set(re.findall(r"source\('taximeter', '(\w+)'\)", text)) <= set(tables), name
+        assert set(re.findall(r"ref\('(\w+)'\)", text)) <= set(models), name
+        # What dbt would send: its macros for sources are names, and a model that is referred to is a query.
+        bill.sql(_compiled(text, models))
+
+
+def _compiled(text: str, models: dict[str, str]) -> str:
+    text = re.sub(r"\{\{ *config\(.*?\) *\}\}", "", text)
+    text = re.sub(r"\{\{ *source\('taximeter', '(\w+)'\) *\}\}", r"\1", text)
+    return re.sub(r"\{\{ *ref\('(\w+)'\) *\}\}", lambda found: f"({_compiled(models[found[1]], models)})", text)
