@@ -100,9 +100,10 @@ class Account:
         """Where its windows are."""
         return self._life.windows.store
 
-    def reread(self, recorded_ms: int) -> None:
-        """The store's windows were changed behind the account's back: what is not final is folded from what they are now."""
-        self._life.advance(recorded_ms)
+    def reread(self, recorded_ms: int | None) -> None:
+        """The store's windows were changed behind the account's back: what is not final is folded from what they are now. None: the clock stays."""
+        if recorded_ms is not None:
+            self._life.advance(recorded_ms)
         self._life.reread()
 
     def is_fixed(self, customer: str, catalogue: str, group: Mapping[str, str], window_ms: int) -> bool:

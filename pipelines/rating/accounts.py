@@ -91,8 +91,7 @@ class HeldAccount:
         """Windows and their twins of the generation change places; whether any did, and something may be billed otherwise then."""
         if not twins.exchange(self._cells, scope, number, self._ids(), self._account.is_fixed):
             return False
-        if not self.empty:
-            self._account.reread(self.row.now_ms)
+        self._account.reread(None if self.empty else self.row.now_ms)
         return not self.empty
 
     def drop(self, scope: Scope, number: int) -> None:
