@@ -12,6 +12,7 @@ BENCHES: Final = {
     "dedup": "Memory and disk of METER's store of ids, and what a batch costs it.",
     "rate": "Metered records a second through RATE.",
     "pipeline": "Events a second from the log to the warehouse.",
+    "replay": "The past metered again while usage flows, killed on the way, cut over and back.",
     "latency": "Event to threshold record, and edit to invoice.",
 }
 EXAMPLE = """\b
@@ -35,6 +36,7 @@ def command(name: str, options: tuple[str, ...], as_json: bool) -> None:
     dedup     memory and disk of METER's store of ids, and what a batch costs it
     rate      metered records a second through RATE
     pipeline  events a second from the log to the warehouse
+    replay    the past metered again while usage flows, killed on the way, cut over and back
     latency   event to threshold record, and edit to invoice
     """
     given = dict(_option(each) for each in options)

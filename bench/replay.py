@@ -1,0 +1,189 @@
+"""`taximeter bench replay`: the past metered again after a metric was redefined, while usage flows; beside it, how fast the same was metered live.
+
+On a stack of its own. First a generation is run and cut over and back with nothing broken, while an event's way to its threshold is measured; then
+another one while METER and RATE are killed. In the end all bills are worked out again from Kafka and from the raw events.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka.admin import AdminClient
+
+from bench.latency import NAME, BenchError
+from bench.report import Figure, report
+from bench.workload import Workload, catalogue, customer, send
+from contracts.catalogue import Catalogue, Expression
+from contracts.contract import Contract
+from contracts.twins import Scope
+from pipelines import offsets
+from pipelines.deployment import Deployment
+from pipelines.progress import Progress
+from pipelines.publishing import Edit, Publisher
+from pipelines.replay.control import Replays
+from pipelines.replay.coverage import Metered
+from pipelines.replay.planning import Asked, scope_of
+from pipelines.testing import Stack
+from pipelines.topology import METER_GROUP, USAGE_EVENTS
+from pipelines.verifying.run import Verifier
+from schemas.codec import Codec
+from taximeter.demo.probe import Latency, Probe, documents
+
+PROBES: Final = tuple(f"probe-{number}" for number in range(25))
+PROBED_S: Final = 4
+MOST_S: Final = 7_200.0
+LOOK_S: Final = 0.05
+
+
+def run(
+    events: int = 5_000_000, customers: int = 2_000, background: int = 1_000, probes_per_s: int = 50, kills: int = 5, keep: str | None = None
+) -> dict[str, Any]:
+    """Measure with `events` of the past and `background` events a second that flow; `keep`: a folder for the stack's data and logs, which stays.
+
+    Raises BenchError when a bill is not what the raw events say, ReplayError, StalledError, StackError.
+    """
+    with tempfile.TemporaryDirectory(prefix="taximeter-bench-") as folder, Stack(Path(keep or folder)) as stack:
+        deployment = Deployment(stack.settings)
+        kafka = deployment.kafka
+        replays = Replays(deployment)
+        workload = Workload(events, customers)
+        _publish(kafka, workload)
+        live_per_s = _metered(kafka, workload)
+        publisher = Publisher(kafka, Codec())
+        publisher.publish(Edit(catalogues=[_redefined(catalogue(workload, NAME))], recorded_ms={"wall": time.time_ns() // 1_000_000}))
+        publisher.close()
+        with _flowing(kafka, background, customers) as flow:
+            calm, latency = _probed(deployment, replays, probes_per_s)
+            cutover_s, back_s = _step(replays, "cutover"), _step(replays, "back")
+            replays.step("abort")
+            killed = _run(replays, stack, kills)
+            last_s = _step(replays, "cutover")
+            flow.terminate()
+            sent_per_s = int(flow.communicate(timeout=60)[0].strip() or 0)
+        verdict = Verifier(deployment).run()
+        if verdict.different or verdict.busy:
+            raise BenchError(f"{len(verdict.different)} bills are not what the raw events say, {len(verdict.busy)} were not told: {verdict.different[:1]}")
+        replays.step("close")
+        replays.close()
+    told = {"events": events, "customers": customers, "background": background, "sent_per_s": sent_per_s, "probes_per_s": probes_per_s, "kills": kills}
+    return report(
+        "replay",
+        told,
+        [
+            Figure("replayed_events_per_s", events / calm, "events/s"),
+            Figure("event_to_threshold_p50_ms", latency.p50_ms, "ms"),
+            Figure("event_to_threshold_p99_ms", latency.p99_ms, "ms"),
+            Figure("cutover_s", cutover_s, "s"),
+            Figure("back_s", back_s, "s"),
+            Figure("killed_replay_s", killed, "s"),
+            Figure("cutover_after_kills_s", last_s, "s"),
+            Figure("verified_customers", verdict.families, "customers"),
+            Figure("verify_s", verdict.seconds, "s"),
+        ],
+        Figure("live_events_per_s", live_per_s, "events/s"),
+        events / calm / live_per_s,
+    )
+
+
+def _publish(kafka: str, workload: Workload) -> None:
+    start = datetime.now(UTC).strftime("%Y-%m-01")
+    contracts = [Contract(id=customer(each), customer=customer(each), catalogue=NAME, rate_card="list", starting_at=start) for each in range(workload.customers)]
+    probed = [documents(name, start) for name in PROBES]
+    publisher = Publisher(kafka, Codec())
+    catalogues = [catalogue(workload, NAME), *(each for each, _ in probed)]
+    publisher.publish(Edit(catalogues, [*contracts, *(each for _, each in probed)], "", {"wall": time.time_ns() // 1_000_000}))
+    publisher.close()
+
+
+def _redefined(before: Catalogue) -> Catalogue:
+    """A call of more than 100 counts half beyond that."""
+    calls = msgspec.structs.replace(before.metrics["calls"], value=Expression(expression="least(calls, 100) + greatest(calls - 100, 0) / 2"))
+    return msgspec.structs.replace(before, metrics=before.metrics | {"calls": calls})
+
+
+def _metered(kafka: str, workload: Workload) -> float:
+    """Events a second from the first that can be read until all are committed; nobody reads any before all are there."""
+    began = [0.0]
+    through = Progress(kafka)
+
+    def start() -> None:
+        began[0] = time.perf_counter()
+
+    send(kafka, Codec(), workload, when_there=start)
+    admin = AdminClient({"bootstrap.servers": kafka})
+    places = [(USAGE_EVENTS.name, number) for number in admin.list_topics(timeout=30).topics[USAGE_EVENTS.name].partitions]
+    ends = offsets.ends(admin, places)
+    committed = offsets.Committed(kafka)
+    deadline = time.monotonic() + MOST_S
+    # The last offset of each partition is the mark of the transaction.
+    while any(committed.of(METER_GROUP, places).get(place, 0) < end - 1 for place, end in ends.items()):
+        if time.monotonic() > deadline:
+            raise BenchError("METER has not come through; see the logs of the stack")
+        time.sleep(LOOK_S)
+    took = time.perf_counter() - began[0]
+    committed.close()
+    through.shown(MOST_S)
+    through.close()
+    return workload.events / took
+
+
+def _probed(deployment: Deployment, replays: Replays, per_second: int) -> tuple[float, Latency]:
+    """Seconds of a whole generation, and how long events took to their threshold meanwhile: the worst of several probes."""
+    seconds = [0.0]
+
+    def replay() -> None:
+        seconds[0] = _run(replays, None, 0)
+
+    probes = [Probe(deployment.kafka, Codec(), name, deployment.settings.partitions) for name in PROBES]
+    probes[0].run(100, per_second)  # warms up
+    working = Thread(target=replay)
+    working.start()
+    found = [probe.run(per_second * PROBED_S, per_second) for probe in probes[1:] if working.is_alive()]
+    working.join()
+    return seconds[0], max(found, key=lambda each: each.p99_ms)
+
+
+def _run(replays: Replays, stack: Stack | None, kills: int) -> float:
+    """Seconds from the begin of a generation until all of its past is metered."""
+    with replays.stack.warehouse() as client:
+        scope: Scope = scope_of(client, replays.present(), replays.partitions, Asked(products=["api-calls"]), replays.window_ms)
+    started = time.perf_counter()
+    replays.begin(scope, note="bench")
+    generation = replays.current()
+    left: list[int] = []
+    killed = 0
+
+    def tell(found: Metered) -> None:
+        nonlocal killed
+        left.append(found.missing)
+        most = max(left)
+        if stack is not None and killed < kills and found.begun and found.missing < most * (kills - killed) / (kills + 1):
+            killed += 1
+            stack.kill("meter" if killed % 2 else "rate")
+
+    replays.wait(generation, tell, MOST_S)
+    return time.perf_counter() - started
+
+
+def _step(replays: Replays, what: str) -> float:
+    started = time.perf_counter()
+    replays.step(what)
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _flowing(bootstrap: str, per_second: int, customers: int) -> Any:
+    command = [sys.executable, "-m", "bench.background", bootstrap, str(per_second), str(customers)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
