@@ -35,7 +35,7 @@ contract:
   rate_card: list
   starting_at: 2025-09-01
   clock: sandbox
-  thresholds: [{{id: big, measure: spend, at: "60"}}]
+  thresholds: [{{id: big, measure: spend, at: "55"}}]
 """
 NAMES = ("acme", "bolt")
 
