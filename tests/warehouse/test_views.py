@@ -3,7 +3,7 @@
 import pytest
 from clickhouse_connect.driver.client import Client
 
-VIEWS = ("invoices", "invoice_lines", "balances", "alerts", "rejected_events", "usage_events", "usage_hourly", "documents")
+VIEWS = ("invoices", "invoice_lines", "balances", "alerts", "rejected_events", "usage_events", "usage_hourly", "documents", "generations")
 
 
 @pytest.mark.parametrize("view", VIEWS)
