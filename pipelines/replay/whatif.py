@@ -21,6 +21,7 @@ from contracts.result import Invoice
 from pipelines.corrected import Corrected, corrected
 from pipelines.document_log import Documents
 from pipelines.metering.compile import meters
+from pipelines.replay.generations import KIND as REPLAY
 from pipelines.replay.recorded import generations_of
 from pipelines.settings import Settings
 from pipelines.verifying import raw
@@ -122,16 +123,13 @@ def _family(client: Client, question: Question, family: Family) -> list[Revenue]
 def _branched(client: Client, question: Question, family: Family, inputs: FamilyInputs) -> FamilyInputs:
     documents = tuple(_instead(question.branch, each) for each in inputs.documents)
     named = {each.contract().catalogue for each in documents if each.kind == "contract"}
-    again = [each for each in question.remetered if each.id in named]
-    if not again:
+    if not named.intersection(each.id for each in question.remetered):
         return inputs._replace(documents=documents).quiet()
-    names = {each.id for each in again}
     window_ms = question.settings.window_minutes * 60_000
-    counted = raw.counted(client, again, family.ids, question.filters, frozenset(), window_ms, question.corrected)
-    # Their generations are in the raw events already; those of other catalogues are told as they were.
-    kept = [each for each in inputs.deltas if each.catalogue not in names]
-    told = tuple(sorted((*kept, *deltas(counted.items())), key=lambda delta: delta.recorded_ms))
-    return inputs._replace(documents=documents, deltas=told).quiet()
+    catalogues = {each.id: each.catalogue() for each in documents if each.kind == "catalogue" and each.id in named}
+    counted = raw.counted(client, catalogues.values(), family.ids, question.filters, frozenset(), window_ms, question.corrected)
+    # All is counted again, as every generation would have it: there is nothing to exchange.
+    return inputs._replace(documents=tuple(each for each in documents if each.kind != REPLAY), deltas=deltas(counted.items())).quiet()
 
 
 def _instead(branch: Branch, document: RecordedDocument) -> RecordedDocument:

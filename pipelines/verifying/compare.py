@@ -63,6 +63,7 @@ def differing(bills: Mapping[str, Bill]) -> list[Json]:
             invoice, line = next(pair for pair in each.values() if pair is not None)
             head: Json = {"customer": invoice.customer, "contract": invoice.contract, "invoice": invoice.id, "invoice_kind": invoice.kind, "line": line.id}
             head |= {"product": line.product, "group": dict(line.group), "starting_at": iso(line.starting_ms), "ending_before": iso(line.ending_ms)}
+            head |= {"starting_ms": line.starting_ms, "ending_ms": line.ending_ms}
             found.append(head | texts)
     return found
 

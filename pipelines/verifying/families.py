@@ -10,6 +10,7 @@ from contracts.result import Balance, Invoice
 from contracts.usage import Delta
 from pipelines.document_log import Documents
 from pipelines.metering.routing import routing
+from pipelines.replay.generations import KIND as REPLAY
 from pipelines.warehouse.reads import balances_of, invoices_of
 from pipelines.warehouse.rebuild import FamilyInputs, RecordedDocument, documents_of
 
@@ -84,7 +85,8 @@ def kinds_of(catalogues: Iterable[Catalogue]) -> dict[tuple[str, str], str]:
 
 
 def terms_of(client: Client, family: Family) -> Terms:
-    documents = tuple(documents_of(client, family.root))
+    # What is counted from raw events is as every generation would have it: there is nothing to exchange.
+    documents = tuple(each for each in documents_of(client, family.root) if each.kind != REPLAY)
     return Terms(documents, any(each.kind == "action" for each in documents))
 
 

@@ -155,7 +155,10 @@ class Verifier:
         live = live_windows(client, family.root, self._stack.settings.window_minutes, kinds)
         # A discount or a composite has no product of its own usage: any window may be the reason then.
         products = [] if any(line["product"] is None for line in told["lines"]) else [line["product"] for line in told["lines"]]
-        found = differing_windows(Windows(live, kafka, clickhouse), kinds, products)
+        spans = [(line["starting_ms"], line["ending_ms"]) for line in told["lines"]]
+        found = [each for each in differing_windows(Windows(live, kafka, clickhouse), kinds, products) if any(a <= each[0].window_ms < b for a, b in spans)]
+        for line in told["lines"]:
+            del line["starting_ms"], line["ending_ms"]
         events = self._events(client, [place for place, _ in found], ends) if found else []
         return {
             "windows": [window_json(kinds, place, sides) for place, sides in found[:MOST]],
