@@ -88,7 +88,8 @@ def _says(line: Line) -> bool:
 
 
 def _line(case: Case, line: Line) -> Row:
-    product = case.catalogue.products[line.product].name if line.product else ""
+    products = {name: each for one in (case.catalogue, *(edit.catalogue for edit in case.edits)) if one is not None for name, each in one.products.items()}
+    product = products[line.product].name if line.product else ""
     return {
         "product": ", ".join([product, *map(str, line.group.values())]) if product else line.kind,
         "kind": line.kind if line.kind != "usage" else "",

@@ -123,6 +123,7 @@ class Metering:
     def prepare(self, documents: Documents) -> None:
         """Take the documents as they are now; they hold for all following batches. A change of one needs another call."""
         self._documents = documents
+        self._filling: tuple[AbstractSet[tuple[str, str]], sql.Deltas] | None = None
         self._compiled = {name: self._products(name, known) for name, known in documents.catalogues.items()}
         beside = twins.twins({name: found for name, (_, found) in self._compiled.items()}, documents.generations, self._set_table)
         self._known = {
@@ -222,16 +223,22 @@ class Metering:
         An event without the value that such a product needs counts for the others as it did, and not for this one. Nothing is metered event by
         event: thresholds see a backfill as a whole, as they see every change of a document.
         """
-        meters = [self._corrected(each) for _, found in self._known.values() for each in found if (each.catalogue, each.product) in wanted]
         positions, bad, _ = self._load(messages, sql.identity(()))
         if bad:
             raise EngineError(f"an event that was accepted can not be read again: {bad[0].reason}, {bad[0].detail}")
-        if not len(positions) or not meters:
-            return []
-        able = [each if each.invalid is None else each._replace(conditions=(*each.conditions, trees.call("not", each.invalid))) for each in meters]
-        statements = sql.deltas(able, self._limits.window_ms, self._limits.partitions, self._single._replace(singles=None))
         mark = secrets.token_bytes(MARK_BYTES)
-        return self._packed(self._engine.query(statements.of(mark, excluding=False), "Avro"), mark, backfill=True)
+        statement = self._filling_of(wanted).of(mark, excluding=False)
+        if not len(positions) or not statement:
+            return []
+        return self._packed(self._engine.query(statement, "Avro"), mark, backfill=True)
+
+    def _filling_of(self, wanted: AbstractSet[tuple[str, str]]) -> sql.Deltas:
+        """What is asked of every portion for the same products, until a document changes."""
+        if self._filling is None or self._filling[0] != wanted:
+            meters = [self._corrected(each) for _, found in self._known.values() for each in found if (each.catalogue, each.product) in wanted]
+            able = [each if each.invalid is None else each._replace(conditions=(*each.conditions, trees.call("not", each.invalid))) for each in meters]
+            self._filling = wanted, sql.deltas(able, self._limits.window_ms, self._limits.partitions, self._single._replace(singles=None))
+        return self._filling[1]
 
     def _corrected(self, each: products.Meter) -> products.Meter:
         """A product that is new, over the past as it is billed now; a twin has its own."""
