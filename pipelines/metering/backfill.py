@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from pipelines.metering import coverage
+from pipelines.metering.archive import Archive
 from pipelines.metering.batch import Metering, Outcome
 from pipelines.metering.coverage import Coverage, Span, Work
 from pipelines.metering.dedup import Entries
@@ -43,11 +44,11 @@ class Task(NamedTuple):
 class Backfill:
     """What the partitions of this worker are metered for. Not thread safe."""
 
-    def __init__(self, bootstrap: str, codec: Codec, metering: Metering) -> None:
+    def __init__(self, bootstrap: str, codec: Codec, metering: Metering, archive: Archive | None = None) -> None:
         self._bootstrap = bootstrap
         self._codec = codec
         self._metering = metering
-        self._past = Past(bootstrap, codec)
+        self._past = Past(bootstrap, codec, archive)
         self._known: dict[int, dict[str, Coverage]] = {}
         self._positions: dict[int, int] = {}
         """Offset behind what is metered and committed."""
@@ -118,6 +119,8 @@ class Backfill:
             self._filling = time.monotonic()
             log.info("backfill: %d offsets are to be read for products that are new", self.missing)
         portion = self._past.read(partition, work.span, most)
+        if portion.end == work.span.start:
+            return None  # it is in the archive, which does not answer
         count = len(portion.messages.values)
         metered = self._metering.fill(portion.messages, work.wanted) if count else []
         done = coverage.filled(self._known[partition], Work(Span(work.span.start, portion.end), work.wanted))

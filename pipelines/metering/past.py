@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
+from pipelines.metering.archive import Archive
 from pipelines.metering.batch import Messages
 from pipelines.metering.coverage import Span
-from pipelines.metering.reading import WAIT_S, Stretches, at_end, reader, take
+from pipelines.metering.reading import REQUEST_S, WAIT_S, Stretches, at_end, reader, take
 from pipelines.metering.source import columns
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
@@ -23,7 +24,9 @@ class Portion(NamedTuple):
 class Past:
     """Reads one partition after the other, each from the front to the back without starting anew. Not thread safe."""
 
-    def __init__(self, bootstrap: str, codec: Codec) -> None:
+    def __init__(self, bootstrap: str, codec: Codec, archive: Archive | None = None) -> None:
+        """`archive`: where events are that Kafka has let go."""
+        self._archive = archive
         self._bootstrap = bootstrap
         self._codec = codec
         self._at: tuple[int, int] | None = None
@@ -38,6 +41,9 @@ class Past:
             self.close()
             self._stretches = Stretches(self._bootstrap, self._codec, partition, span.start)
             self._events = reader(self._bootstrap)
+            kept, _ = self._events.get_watermark_offsets(TopicPartition(USAGE_EVENTS.name, partition), REQUEST_S)
+            if self._archive is not None and span.start < kept:
+                return Portion(*self._archive.read(partition, Span(span.start, min(span.end, kept)), most))
             self._events.assign([TopicPartition(USAGE_EVENTS.name, partition, span.start)])
         found: list[Any] = []
         end: int | None = None
@@ -64,3 +70,5 @@ class Past:
         if self._stretches is not None:
             self._stretches.close()
         self._events = self._stretches = None
+        if self._archive is not None:
+            self._archive.close()

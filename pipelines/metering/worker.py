@@ -27,6 +27,7 @@ from confluent_kafka.admin import AdminClient
 from pipelines.damage import damaged, opened, throw_away
 from pipelines.document_log import DocumentLog
 from pipelines.health import Health
+from pipelines.metering.archive import Archive
 from pipelines.metering.backfill import BUSY, Backfill, Task
 from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Metering
 from pipelines.metering.dedup import Dedup
@@ -114,7 +115,7 @@ class Worker:
     def _work(self) -> None:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
         self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec))
-        self._backfill = Backfill(self._bootstrap, self._codec, self._metering)
+        self._backfill = Backfill(self._bootstrap, self._codec, self._metering, Archive(self._settings, self._codec))
         self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing)
         self._source = Source(self._bootstrap, self._name, self._patience.wait, self._settle)
