@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-core test-stack lint types bench chaos docs clean
+.PHONY: help setup lock demo test test-core test-stack lint types bench chaos docs site clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -58,6 +58,9 @@ docs: setup  ## the README's picture and figures from a run of the demo, and the
 	$(BIN)/taximeter demo --json --picture docs/images/demo.svg > docs/images/demo.new
 	mv docs/images/demo.new docs/images/demo.json
 	$(BIN)/python -m tests.pages
+
+site: setup  ## the docs as a site in build/site; a warning fails it
+	$(BIN)/mkdocs build --strict --quiet
 
 clean:  ## remove what was built here; downloads stay in the user's cache
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

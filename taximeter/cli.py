@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "down": "Stop the embedded stack in order.",
     "stage": "One stage in the foreground, on servers that run elsewhere.",
     "migrate": "Topics and tables as this version needs them.",
+    "backup": "Copy everything that a stack has, while it rests.",
+    "restore": "A stack from a backup.",
     "doctor": "What is wrong on this machine, and how to mend it.",
     "apply": "Validate documents and publish them, or show what they would change.",
     "rate": "The result of a case, offline.",

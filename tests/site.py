@@ -124,6 +124,7 @@ def topics() -> str:
 
 
 def _avro(kind: Any) -> str:
+    """A type in words."""
     if isinstance(kind, list):
         return " or ".join(_avro(each) for each in kind)
     if isinstance(kind, str):
@@ -242,6 +243,21 @@ def http_api() -> str:
 
 def _cell(text: str) -> str:
     return re.sub(r"\s+", " ", text).replace("|", "\\|").replace("{", "&#123;").strip()
+
+
+FOLDERS: Final = {"The pricing language": "concepts", "How to": "how-to", "Operations": "operations", "Reference": "reference"}
+"""Sections of the navigation that hold every page of a folder: those that mkdocs.yml lists, and behind them what is new."""
+
+
+def on_config(config: Any) -> Any:
+    """MkDocs' hook: no page is forgotten in the navigation."""
+    for section in config["nav"]:
+        for title, entries in section.items():
+            if title in FOLDERS:
+                listed = {entry if isinstance(entry, str) else next(iter(entry.values())) for entry in entries}
+                found = [f"{FOLDERS[title]}/{path.name}" for path in sorted((ROOT / "docs" / FOLDERS[title]).glob("*.md"))]
+                entries += [path for path in found if path not in listed]
+    return config
 
 
 def on_files(files: Any, config: Any) -> Any:

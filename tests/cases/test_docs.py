@@ -45,6 +45,8 @@ def test_every_table_is_what_its_source_gives(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_amounts_in_the_text_stand_in_a_case_or_table(page: Path) -> None:
+    if page.name == "tutorial.md":
+        return  # what it shows is compared with what its commands print, by tests/e2e/test_tutorial.py
     text = page.read_text(encoding="utf-8")
     shown = "".join(FENCE.findall(text)) + "".join(row.replace(",", "") for row in text.splitlines() if row.startswith("|"))
     if page.name == "README.md":
