@@ -50,7 +50,7 @@ def redraw(statement: Statement, first: int) -> None:
     and the lines before it. Not so where a quantity falls: there a grant pays the net charge of all lines at most.
     """
     lines = statement.lines
-    if first < len(lines) and any(line.amount < 0 for line in lines):
+    if statement.falls and first < len(lines):
         _in_grant_order([statement])
         return
     for line in lines[first:] if first else lines:

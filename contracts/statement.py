@@ -88,6 +88,8 @@ class Statement:
         """No usage comes any more."""
         self.lines: list[Line] = []
         self.cuts: list[Printed] = []
+        self.falls = False
+        """Some line is negative."""
         self.stale = True
         self._book = book
         self._series: dict[tuple[str, str], SeriesBook] = {}
@@ -160,7 +162,7 @@ class Statement:
             for name in self._dirty:
                 groups[name].refresh(now, self._counted.setdefault(name[0], {}), changed)
             # A fall stays one when others change: what grants may pay beside it depends on all of them.
-            whole = any(line.amount < 0 for line in changed) or (bool(changed) and any(line.amount < 0 for line in self.lines))
+            whole = any(line.amount < 0 for line in changed) or (bool(changed) and self.falls)
         self._dirty.clear()
         if not whole and not changed and not self._adjusted:
             return len(self.lines)
@@ -173,6 +175,7 @@ class Statement:
                 line.reduced = 0
             self.cuts = adjust(self, now)
             self.lines.sort(key=_order)
+            self.falls = any(line.amount < 0 for line in self.lines)
             return 0
         first = min(line.order for line in changed)
         for line in self.lines:
