@@ -19,7 +19,7 @@ import faust
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
 
-PATIENCE_S: Final = 240.0
+PATIENCE_S: Final = 380.0
 
 
 def agent(bootstrap: str, partitions: int, folder: str, marks: list[tuple[int, float, float]], wanted: list[int], done: asyncio.Event) -> faust.App:

@@ -23,7 +23,7 @@ from pipelines.topology import USAGE_EVENTS
 from schemas.codec import SINGLE_OBJECT_HEADER, current
 
 LOOK_S: Final = 0.005
-IDLE_S: Final = 60.0
+IDLE_S: Final = 300.0
 
 
 class Mark(NamedTuple):

@@ -37,8 +37,8 @@ from schemas.codec import Codec
 PATIENCE_S: Final = 900.0
 REQUEST_S: Final = 30.0
 WARM_EVENTS: Final = 20_000
-FAUST_EVENTS: Final = 25_000
-FAUST_WARM: Final = 5_000
+FAUST_EVENTS: Final = 12_000
+FAUST_WARM: Final = 2_000
 MILLION: Final = Decimal(1_000_000)
 
 

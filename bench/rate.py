@@ -34,8 +34,8 @@ WARM: Final = 0.1
 """Share of the events that is not counted."""
 LOOK_S: Final = 0.05
 PATIENCE_S: Final = 900.0
-FAUST_EVENTS: Final = 25_000
-FAUST_WARM: Final = 5_000
+FAUST_EVENTS: Final = 12_000
+FAUST_WARM: Final = 2_000
 
 
 class BenchError(RuntimeError):

@@ -21,7 +21,7 @@ from tests.faults.flow import Flow
 
 pytestmark = pytest.mark.timeout(900)
 SEED = 4711
-STUCK_S = 4.0
+STUCK_S = 6.0
 STAGES = ("meter", "rate", "sink", "clock")
 
 
@@ -66,9 +66,9 @@ def test_a_stage_that_lives_and_commits_nothing_is_unhealthy_and_metrics_tell_of
         os.kill(pid, signal.SIGSTOP)
         try:
             # then the supervisor says so, whatever the process table says
-            found = until(lambda: verdict if (verdict := healthz(served["exporter"])[1])["stuck_s"] else None, "RATE is unhealthy")
-            assert set(found["stuck_s"]) == {RATE_GROUP}
-            assert healthz(served["exporter"])[0] == 503
+            status, found = until(lambda: answer if RATE_GROUP in (answer := healthz(served["exporter"]))[1]["stuck_s"] else None, "RATE is unhealthy")
+            assert status == 503
+            assert any(RATE_GROUP in each for each in found["wrong"])
             until(
                 lambda: value(asked(served["exporter"], "/metrics")[1], f'taximeter_group_stuck_seconds{{group="{RATE_GROUP}"}}') > STUCK_S, "the metric tells"
             )
@@ -82,7 +82,8 @@ def test_a_stage_that_lives_and_commits_nothing_is_unhealthy_and_metrics_tell_of
 
 
 def test_one_partition_that_stands_still_among_others_that_move_is_unhealthy(tmp_path: Path) -> None:
-    with Kafka(tmp_path).with_topics(partitions=2) as kafka:
+    with Kafka(tmp_path) as kafka:
+        kafka.with_topics(partitions=2)
         # given a group that reads both partitions of a topic
         producer = Producer({"bootstrap.servers": kafka.bootstrap})
         consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "group", "auto.offset.reset": "earliest", "enable.auto.commit": False})
