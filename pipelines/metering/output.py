@@ -16,6 +16,10 @@ log = logging.getLogger("taximeter.meter")
 
 TRANSACTION_S: Final = 15
 """Kafka ends the transaction of a process that is gone after so long: until then nobody reads past it, nor takes over its partitions."""
+COMMIT_S: Final = 90.0
+ABORT_S: Final = 20.0
+"""After a broker's return the client may say for ever that the call goes on when it is made again (seen with 2.16, when the broker itself had ended the transaction).
+A new producer of the same name settles it, whichever way it went, and what is not committed is read again."""
 _REPLACED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.FENCED_INSTANCE_ID})  # noqa: SLF001 - the client's own names
 
 
@@ -58,8 +62,8 @@ class Output:
             self._produce(REJECTED_EVENTS.name, _keyed(outcome.rejected))
             self._produce(ACCEPTED_IDS.name, _keyed(outcome.ids))
             self._produce(BACKFILLS.name, outcome.coverage)
-            self._patience(lambda: producer.send_offsets_to_transaction(offsets, group, 10))
-            self._patience(lambda: producer.commit_transaction(10))
+            self._patience(lambda: producer.send_offsets_to_transaction(offsets, group, 10), COMMIT_S)
+            self._patience(lambda: producer.commit_transaction(10), COMMIT_S)
         except KafkaException as error:
             self._give_up(error)
             return False
@@ -73,7 +77,7 @@ class Output:
         producer = self._producer
         if kafka_error.txn_requires_abort():
             try:
-                self._patience(lambda: producer.abort_transaction(10))
+                self._patience(lambda: producer.abort_transaction(10), ABORT_S)
             except KafkaException as second:
                 log.warning("and could not be aborted (%s): a new producer ends it", second.args[0].str())
             else:

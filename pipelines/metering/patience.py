@@ -11,6 +11,7 @@ from schemas.registry import RegistryError
 
 log = logging.getLogger("taximeter.meter")
 
+FOR_EVER: Final = float("inf")
 STOP_S: Final = 10.0
 """A stop waits so long for a broker that does not answer; the batch at hand is then left to the next start."""
 
@@ -53,8 +54,9 @@ class Patience:
         self.calling_since: float | None = None
         """Since when the call at hand has not come back (monotonic seconds); none: no call is at hand."""
 
-    def __call__(self, call: Callable[[], Result]) -> Result:
-        """What `call` returns once it does. Raises KafkaException for errors that another try cannot mend, StoppedError."""
+    def __call__(self, call: Callable[[], Result], most_s: float = FOR_EVER) -> Result:
+        """What `call` returns once it does. Raises KafkaException for errors that another try cannot mend, or has not mended for `most_s`; StoppedError."""
+        began = time.monotonic()
         while True:
             self.calling_since = time.monotonic()
             try:
@@ -62,6 +64,8 @@ class Patience:
             except KafkaException as error:
                 kafka_error: Any = error.args[0]
                 if not (kafka_error.retriable() or (kafka_error.code() in _TRANSIENT and not kafka_error.txn_requires_abort())):
+                    raise
+                if time.monotonic() - began > most_s:
                     raise
                 self.wait(kafka_error.str())
             except RegistryError as error:
