@@ -23,7 +23,7 @@ from pipelines.publishing import Control, Draft, Published, Publisher
 from pipelines.reach import reach
 from pipelines.replay.coverage import Coverages, Metered
 from pipelines.replay.generations import Generation, Step, reserved
-from pipelines.topology import METERED_USAGE, USAGE_EVENTS
+from pipelines.topology import CONTRACT_CHANGES, METERED_USAGE, USAGE_EVENTS
 
 IDS_A_RECORD: Final = 5_000
 """Of transaction ids that are left out: well under Kafka's limit of a megabyte."""
@@ -56,6 +56,8 @@ class Replays:
         self.stack = stack
         self._publisher = Publisher(stack.kafka, stack.codec)
         self._coverages: Coverages | None = None
+        self.took_s = 0.0
+        """Of the last step: seconds from its commit until the warehouse showed the effect."""
         self._admin = AdminClient({**reach(stack.kafka), "log_level": 2})
 
     def close(self) -> None:
@@ -99,7 +101,16 @@ class Replays:
             portions = [left_out[start : start + IDS_A_RECORD] for start in range(0, len(left_out), IDS_A_RECORD)]
             steps = [Step("more", chosen[0], left_out=list(portion)) for portion in portions]
             begin = Step(
-                "begin", chosen[0], scope, known.in_force(), correction, undoes, left_out_count=len(left_out), added_count=added, note=note
+                "begin",
+                chosen[0],
+                scope,
+                known.in_force(),
+                correction,
+                undoes,
+                left_out_count=len(left_out),
+                added_count=added,
+                catalogues={name: present.catalogues[name].version for name in scope.products},
+                note=note,
             )
             return Draft(controls=[_control(step, place, author) for place, step in enumerate([*steps, begin], start=1)])
 
@@ -157,6 +168,7 @@ class Replays:
             found = self.progress(generation)
             if not found.complete:
                 raise ReplayError(f"generation {generation.number} is not complete: METER still has {found.missing} offsets to read in {found.partitions} partitions")
+            self._check_definitions(generation)
         if what in ("cutover", "back"):
             self._check_moves(generation)
         if what == "cutover" and generation.added_count:
@@ -172,8 +184,10 @@ class Replays:
                 return Draft(controls=[_control(step, 1_000 + len(now.steps), author)])
 
             published = self._publisher.update(draft)
-            through.sent("contract-changes", published.offsets)
+            told = time.monotonic()
+            through.sent(CONTRACT_CHANGES.name, published.offsets)
             through.shown(SHOWN_S)
+            self.took_s = time.monotonic() - told
         finally:
             through.close()
         return published
@@ -183,6 +197,17 @@ class Replays:
             moved = client.query(MOVED, parameters={"id": f"generation-{generation.number}"}).result_rows[0][0]
         if moved:
             raise ReplayError(f"customer ids have moved to other families since generation {generation.number} was begun: abort or close it, and begin another one")
+
+    def _check_definitions(self, generation: Generation) -> None:
+        if generation.state != "open":
+            return
+        for name, version in generation.catalogues.items():
+            now = self.present().catalogues[name].version
+            if now != version:
+                raise ReplayError(
+                    f"catalogue {name} was changed since generation {generation.number} was begun (version {version}, now {now}): a part of the past is metered"
+                    " under the earlier one; abort it and begin another one"
+                )
 
     def _check_events(self, generation: Generation) -> None:
         with closing(self.stack.warehouse()) as client:

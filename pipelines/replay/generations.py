@@ -42,6 +42,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     left_out_count: int = 0
     """begin: how many ids `more` has told."""
     added_count: int = 0
+    catalogues: dict[str, int] = {}
+    """begin: versions of the catalogues in its scope, under which all of it is metered."""
     note: str = ""
     metered: dict[int, int] = {}
     """cutover, back, close: by partition the offset behind the last record of metered-usage that must be applied before."""
@@ -60,6 +62,7 @@ class Generation(msgspec.Struct):
     left_out: list[str] = []
     left_out_count: int = 0
     added_count: int = 0
+    catalogues: dict[str, int] = {}
     note: str = ""
     author: str = ""
     began_ms: int = 0
@@ -101,7 +104,7 @@ class Generations:
         if step.step == "begin":
             found.scope = step.scope or Scope({})
             found.corrections, found.correction, found.undoes = step.corrections, step.correction, step.undoes
-            found.left_out_count, found.added_count = step.left_out_count, step.added_count
+            found.left_out_count, found.added_count, found.catalogues = step.left_out_count, step.added_count, step.catalogues
             found.note, found.author, found.began_ms = step.note, change["author"], change["recorded_at"]
             found.state = "open"
         elif step.step == "cutover":

@@ -161,9 +161,8 @@ def _step(what: str, done: str, text: str) -> click.Command:
     def change(author: str, as_json: bool) -> None:
         with _replays() as replays:
             generation = replays.current()
-            started = time.monotonic()
             replays.step(what, author, generation.number)
-            took = time.monotonic() - started
+            took = replays.took_s
         if as_json:
             click.echo(json.dumps({"number": generation.number, "step": what, "seconds": round(took, 3)}))
         else:
