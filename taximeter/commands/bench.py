@@ -13,6 +13,7 @@ BENCHES: Final = {
     "rate": "Metered records a second through RATE.",
     "pipeline": "Events a second from the log to the warehouse.",
     "replay": "The past metered again while usage flows, killed on the way, cut over and back.",
+    "query": "One customer's questions among ten million lines, in the warehouse.",
     "latency": "Event to threshold record, and edit to invoice.",
 }
 EXAMPLE = """\b
@@ -37,6 +38,7 @@ def command(name: str, options: tuple[str, ...], as_json: bool) -> None:
     rate      metered records a second through RATE
     pipeline  events a second from the log to the warehouse
     replay    the past metered again while usage flows, killed on the way, cut over and back
+    query     one customer's questions among ten million lines
     latency   event to threshold record, and edit to invoice
     """
     given = dict(_option(each) for each in options)
