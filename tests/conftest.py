@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from pipelines.testing import Kafka
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")  # how long an example takes depends on what else the machine does
 
 SHARED = ("tests/warehouse/", "tests/browser/", "tests/broker/console/", "tests/containers/")
 """Folders whose tests share servers."""

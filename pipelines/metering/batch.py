@@ -1,7 +1,7 @@
 """One batch through METER: decode, reject, dedup, aggregate, pack. No Kafka here: messages in, records out."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, cast
 
@@ -177,11 +177,17 @@ class Metering:
             self._engine.make(name, "customer String", "Set SETTINGS persistent = 0", [{"customer": each} for each in sorted(members)])
             self._tables[name] = members
 
-    def run(self, messages: Messages, dedup: Dedup) -> Outcome:
-        """Meter a batch. `dedup` is read here; the caller writes `fresh` to it."""
-        positions, bad, rows = self._load(messages, self._plan.identity)
-        if len(positions) and self._extended():
-            rows = np.frombuffer(self._engine.query(self._plan.identity, "RowBinary"), _ROW)
+    def run(self, messages: Messages, dedup: Dedup, follow: Callable[[], None] | None = None) -> Outcome:
+        """Meter a batch. `dedup` is read here; the caller writes `fresh` to it.
+
+        `follow` is called when the events are decoded, and may `prepare`: what it learns holds for this batch.
+        """
+        plan = self._plan
+        positions, bad, rows = self._load(messages, plan.identity)
+        if follow is not None:
+            follow()
+        if len(positions) and (self._extended() or self._plan is not plan):
+            rows = np.frombuffer(self._engine.query(self._plan.identity, "RowBinary"), _ROW)[:-1]
         recorded = messages.recorded_ms[positions]
         old, ahead = untimely(rows["timestamp"], recorded, self._limits.late_ms, self._limits.ahead_ms)
         bad += [Bad(int(positions[i]), "too_old", _when(rows["timestamp"][i], recorded[i])) for i in old]

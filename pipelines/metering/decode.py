@@ -79,7 +79,7 @@ class Decoder:
         engine.run(_CREATE)
 
     def load(self, batch: Batch, statement: str, width: int) -> Loaded:
-        """Decode into the table, then ask `statement`: one row of `width` bytes (RowBinary) an event, the first eight its `n`.
+        """Decode into the table, then ask `statement`: one row of `width` bytes (RowBinary) an event and the sentinel, the first eight its `n`.
 
         Raises RegistryError while the schema registry does not answer.
         """
@@ -96,7 +96,7 @@ class Decoder:
         if answer is None:
             positions, more, answer = self._slowly(whole, positions, statement, width)
             bad += more
-        return Loaded(positions, bad, answer)
+        return Loaded(positions, bad, answer[:-width])
 
     def _uniform(self, batch: Batch) -> tuple[Batch, list[Bad]]:
         """All values behind a header of one length, with a body in the current version: other versions are read and written again."""
@@ -135,21 +135,22 @@ class Decoder:
             return b""
         key = secrets.randbits(63)
         part = batch if len(positions) == len(batch.values) else batch.part(positions)
-        engine.scratch.write_bytes(splice(part, positions, key))
+        with engine.scratch.open("wb", buffering=0) as scratch:
+            for piece in splice(part, positions, key):
+                scratch.write(piece)
         try:
             engine.run(
                 f"INSERT INTO {TABLE} SELECT bitXor(reinterpretAsUInt64(place), {key}), reinterpretAsInt64(arrival), "
                 "reinterpretAsUInt16(source), transaction_id, customer, event_type, timestamp, properties "
-                f"FROM file('{engine.scratch}', 'Avro', '{_STRUCTURE}') SETTINGS max_block_size = 65536"
+                f"FROM file('{engine.scratch}', 'Avro', '{_STRUCTURE}') SETTINGS max_block_size = 16384"
             )
-            last = engine.query(f"SELECT count() = {len(positions) + 1} AND max(n) = {SENTINEL} FROM {TABLE}", "TSV")
             answer = engine.query(statement, "RowBinary")
         except EngineError:
             return None
-        if last.strip() != b"1" or len(answer) != width * len(positions):
+        if len(answer) != width * (len(positions) + 1):
             return None
         places = np.frombuffer(answer, np.uint8).reshape(-1, width)[:, :8].copy().view("<i8").ravel()
-        return answer if np.array_equal(places, positions) else None
+        return answer if np.array_equal(places, np.append(positions, SENTINEL)) else None
 
     def _search(self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int) -> list[Bad]:
         """The bad messages among `positions`, which do not decode together."""
@@ -207,15 +208,15 @@ class Decoder:
         ]
 
 
-def splice(batch: Batch, places: npt.NDArray[np.int64], key: int) -> bytes:
-    """An Avro object container of all bodies of `batch`, with a preface each, and a sentinel event behind the last one.
+def splice(batch: Batch, places: npt.NDArray[np.int64], key: int) -> tuple[bytes, bytearray, bytes]:
+    """An Avro object container, in pieces, of all bodies of `batch`, with a preface each, and a sentinel event behind the last one.
 
     The header in front of each body makes room for the preface; what it lacks in length is put between the values.
     """
     count = len(batch.values) + 1
     gap = bytes(PREFACE - batch.header)
     values = [*batch.values, bytes(batch.header) + _SENTINEL_EVENT]
-    body = bytearray(gap + gap.join(values))
+    body = bytearray(gap.join([b"", *values]))
     lengths = np.fromiter(map(len, values), np.int64, count) + len(gap)
     starts = np.cumsum(lengths) - lengths
     preface = np.zeros((count, PREFACE), np.uint8)
@@ -225,7 +226,7 @@ def splice(batch: Batch, places: npt.NDArray[np.int64], key: int) -> bytes:
     preface[:, 16:18] = np.append(batch.partitions, 0).astype("<u2").view(np.uint8).reshape(-1, 2)
     np.frombuffer(body, np.uint8)[starts[:, None] + np.arange(PREFACE)] = preface
     head, sync = _container()
-    return b"".join((head, long(count), long(len(body)), body, sync))
+    return head + long(count) + long(len(body)), body, sync
 
 
 @cache

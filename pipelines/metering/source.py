@@ -1,7 +1,9 @@
 """The reading end of METER: usage-events as a member of the group."""
 
+import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -13,20 +15,39 @@ from pipelines.topology import METER_GROUP, USAGE_EVENTS
 
 IDLE_S: Final = 0.2
 ASK_S: Final = 2.0
+PORTION: Final = 2_000
+"""So many messages are taken from the client at once: it holds up all threads meanwhile."""
+MORE_S: Final = 0.005
+"""How often a fetch that is not wanted yet looks whether it is."""
+LAG_S: Final = 1.0
 QUEUE_KB: Final = 131_072
 """What librdkafka may fetch ahead of METER: bounds memory when METER is behind."""
 
 
-class Source:
-    """Batches of usage-events, and which partitions are ours. Not thread safe.
+class Fetched(NamedTuple):
+    """What a fetch gave."""
 
-    Rebalances happen inside `fetch` (and when the consumer is closed) alone, so no batch is ever at hand when a partition comes or goes.
+    messages: Messages | None
+    """None: nothing came."""
+    trouble: str | None
+    """What the client complained about, if it did."""
+
+
+class Source:
+    """Batches of usage-events, and which partitions are ours. Not thread safe, but that `group` and `lag` may be looked at during a fetch.
+
+    Rebalances happen inside `fetch` (and when the consumer is closed) alone.
     """
 
-    def __init__(self, bootstrap: str, name: str, on_trouble: Callable[[str], None], before_leaving: Callable[[], None]) -> None:
-        """`before_leaving` is called before a partition is given away: it ends what is under way."""
-        self._on_trouble = on_trouble
-        self._before_leaving = before_leaving
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self.before_leaving: Callable[[], None] | None = None
+        """Called before a partition is given away: it returns when all that was fetched has ended."""
+        self.group: Any = None
+        """The group's metadata, as a transaction needs it."""
+        self.lag = 0
+        """Records in the topic that were not read, as far as the last fetches told."""
+        self._lag_at = 0.0
+        self._trouble: str | None = None
         self._gone: set[int] = set()
         self._client = ClientLog()
         self.new: set[int] = set()
@@ -55,15 +76,26 @@ class Source:
         )
         self.consumer.subscribe([USAGE_EVENTS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
-    def fetch(self, most: int, linger_s: float, idle_s: float = IDLE_S) -> list[Any]:
-        """Messages in order of offset for each partition: all that are there, or what comes within the linger; empty when nothing is in the idle time."""
+    def fetch(self, most: int, linger_s: float, idle_s: float, wanted: threading.Event) -> Fetched:
+        """In order of offset for each partition: what comes within the linger and until it is wanted; nothing, when nothing does in the idle time."""
         self._gone.clear()
-        first = self.consumer.consume(1, idle_s)
+        found = self.consumer.consume(1, idle_s)
         self._client.check()
-        if not first or self.new:
-            return self._usable(first)
-        rest = self.consumer.consume(most - 1, linger_s)
-        return self._usable([each for each in first if each.partition() not in self._gone]) + self._usable(rest)
+        until = time.monotonic() + linger_s
+        while found and not self.new and len(found) < most:
+            left = until - time.monotonic()
+            if left <= 0 and wanted.is_set():
+                break
+            found += self.consumer.consume(min(most - len(found), PORTION), max(left, MORE_S))
+        if self._gone:
+            found = [each for each in found if each.partition() not in self._gone]
+        found = self._usable(found)
+        now = time.monotonic()
+        if now - self._lag_at > LAG_S:
+            self._lag_at, self.lag = now, self._measured()
+        self.group = self.consumer.consumer_group_metadata()
+        trouble, self._trouble = self._trouble, None
+        return Fetched(columns(found) if found else None, trouble)
 
     def _usable(self, found: Sequence[Any]) -> list[Any]:
         if not any([message.error() is not None for message in found]):  # noqa: C419 - a list is faster here
@@ -73,7 +105,7 @@ class Source:
             if error is not None:
                 if error.code() in DONE_FOR:
                     raise KafkaException(error)
-                self._on_trouble(error.str())
+                self._trouble = error.str()
         return [message for message in found if message.error() is None]
 
     def committed(self, partitions: Sequence[int]) -> dict[int, int | None]:
@@ -106,8 +138,7 @@ class Source:
         for number, offset in self.committed(read).items():
             self.consumer.seek(TopicPartition(USAGE_EVENTS.name, number, offset or 0))
 
-    def lag(self) -> int:
-        """Records in the topic that were not read yet, as far as the last fetches told."""
+    def _measured(self) -> int:
         lag = 0
         for position in self.consumer.position(self.consumer.assignment()):
             _, high = self.consumer.get_watermark_offsets(position, cached=True)
@@ -120,10 +151,13 @@ class Source:
             return
         consumer.incremental_assign(partitions)
         consumer.pause(partitions)
+        self.group = consumer.consumer_group_metadata()
         self.new.update(each.partition for each in partitions)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._before_leaving()
+        self.group = consumer.consumer_group_metadata()
+        if self.before_leaving is not None:
+            self.before_leaving()
         gone = {each.partition for each in partitions}
         self._gone |= gone
         self.new -= gone
@@ -131,7 +165,7 @@ class Source:
 
     def _complained(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the client has no other name for it
-            self._on_trouble(error.str())
+            self._trouble = error.str()
 
 
 class _Keys(Sequence[bytes | None]):

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from contracts.expressions import SCALE
 from pipelines.metering.compile import Meter
-from pipelines.metering.decode import SENTINEL, TABLE
+from pipelines.metering.decode import TABLE
 from pipelines.metering.trees import has, property_of, sql, text, whole
 from schemas.codec import ID_BYTES
 
@@ -46,7 +46,7 @@ class Single(NamedTuple):
 
 
 def identity(meters: Sequence[Meter]) -> str:
-    """A row an event, in order: n, sipHash128 of partition and id, hash of the body (whatever the order of its properties), timestamp, flags."""
+    """A row an event and the sentinel, in order: n, sipHash128 of partition and id, hash of the body (whatever the order of its properties), timestamp, flags."""
     whole_texts = (
         "isValidUTF8(transaction_id) AND isValidUTF8(customer) AND isValidUTF8(event_type)"
         " AND arrayAll(x -> isValidUTF8(x), mapKeys(properties)) AND arrayAll(x -> isValidUTF8(x), mapValues(properties))"
@@ -61,7 +61,7 @@ def identity(meters: Sequence[Meter]) -> str:
         flags.append(f"{NO_VALUE} * ({lacking})")
     return (
         "SELECT n, sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapSort(properties)), timestamp, "
-        f"toUInt8({' + '.join(flags)}) FROM {TABLE} WHERE n != {SENTINEL}"
+        f"toUInt8({' + '.join(flags)}) FROM {TABLE}"
     )
 
 

@@ -4,8 +4,8 @@ A batch is one Kafka transaction: its metered usage, its rejects and the offsets
 the transaction ends, and that they are known when it has ended; a crash in between is harmless (`dedup.py`, `relearn.py`). Documents
 take effect between batches.
 
-While a transaction ends, the next batch is already worked on; but it is not begun to write before, and nothing is given away meanwhile: a
-partition that leaves waits for the transaction that has its offsets.
+Three batches are under way at a time: one is fetched (`ahead.py`), one is worked on, of one the transaction ends. The next transaction is not
+begun before, and nothing is given away meanwhile: a partition that leaves waits for the transaction that has its offsets.
 """
 
 import gc
@@ -27,15 +27,16 @@ from confluent_kafka.admin import AdminClient
 from pipelines.damage import damaged, opened, throw_away
 from pipelines.document_log import DocumentLog
 from pipelines.health import Health
+from pipelines.metering.ahead import Ahead
 from pipelines.metering.archive import Archive
 from pipelines.metering.backfill import BUSY, Backfill, Task
-from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Metering
+from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Messages, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
 from pipelines.metering.output import Output
 from pipelines.metering.patience import Patience, StoppedError
 from pipelines.metering.relearn import relearn
-from pipelines.metering.source import IDLE_S, Source, columns
+from pipelines.metering.source import IDLE_S, Source
 from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.reach import reach
@@ -49,6 +50,8 @@ REPORT_S: Final = 1.0
 ROTATE_S: Final = 3600.0
 BACKFILL_S: Final = 0.001
 """What a backfill leaves to live events before it takes its turn."""
+SWITCH_S: Final = 0.0005
+"""A thread that comes back from the engine or the store waits so long at most for the one that fetches."""
 HUNG_S: Final = 25.0
 """A call of the committing half takes 10 s at most by its own word."""
 
@@ -118,9 +121,11 @@ class Worker:
         self._backfill = Backfill(self._bootstrap, self._codec, self._metering, Archive(self._settings, self._codec))
         self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing)
-        self._source = Source(self._bootstrap, self._name, self._patience.wait, self._settle)
+        self._source = Source(self._bootstrap, self._name)
+        self._ahead = Ahead(self._source, self._settings.batch_events, self._settings.linger_ms / 1000)
         log.info("metering %d catalogues", len(self._log.documents.catalogues))
         # A batch makes many objects and no cycles; without this the collector looks at all of them again and again.
+        sys.setswitchinterval(SWITCH_S)
         gc.freeze()
         gc.set_threshold(200_000, 20, 50)
         try:
@@ -129,29 +134,34 @@ class Worker:
             self._settle()
         finally:
             self._commits.shutdown()
+            self._ahead.close()
             self._source.consumer.close()
             self._backfill.close()
             self._log.close()
 
     def _turn(self) -> None:
-        found = self._source.fetch(self._settings.batch_events, self._settings.linger_ms / 1000, BACKFILL_S if self._backfill.waits else IDLE_S)
+        self._ahead.begin(IDLE_S)
+        found, trouble = self._ahead.take(self._settle)
         self._backfill.keep(set(self._source.assigned()) - self._source.new)
-        if self._ending is not None and (not found or self._ending.answer.done()):
+        if self._ending is not None and (found is None or self._ending.answer.done()):
             self._settle()
         if self._failed:
-            self._failed = False
+            self._failed, found = False, None
             self._patience(self._source.rewind)
-        elif not found and self._patience.waiting:
+        elif trouble is not None:
+            self._patience.wait(trouble)
+        elif found is None and self._patience.waiting:
             self._patience(self._source.ask)  # nothing comes: because nothing is there, or because nobody answers?
-        elif found:
+        if self._source.new:
+            self._welcome(sorted(self._source.new))
+        self._ahead.begin(BACKFILL_S if self._backfill.waits else IDLE_S)
+        if found is not None:
             self._patience.over()
             self._batch(found)
         else:
             self._follow_documents()
         if self._backfill.waits:
             self._fill(min(BUSY, self._settings.batch_events) if found else self._settings.batch_events)
-        if self._source.new:
-            self._welcome(sorted(self._source.new))
         now = time.monotonic()
         if now - self._reported > REPORT_S:
             self._report("running")
@@ -159,11 +169,9 @@ class Worker:
             self._rotated = now
             self._dedup.rotate(_now_ms())
 
-    def _batch(self, found: list[Any]) -> None:
+    def _batch(self, messages: Messages) -> None:
         self._log.ask()
-        messages = columns(found)
-        self._follow_documents()
-        outcome = self._patience(lambda: self._metering.run(messages, self._dedup))
+        outcome = self._patience(lambda: self._metering.run(messages, self._dedup, self._follow_documents))
         ends: dict[int, int] = dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True))
         self._settle()
         if self._failed:
@@ -179,9 +187,8 @@ class Worker:
             self._commit(task)
 
     def _commit(self, task: Task) -> None:
-        group = self._source.consumer.consumer_group_metadata()
         self._dedup.expect()
-        self._ending = Ending(self._commits.submit(self._end, task, group), task)
+        self._ending = Ending(self._commits.submit(self._end, task, self._source.group), task)
 
     def _end(self, task: Task, group: Any) -> bool:
         """On the thread that commits: the ids, then the transaction."""
@@ -255,7 +262,7 @@ class Worker:
 
     def _report(self, state: str, **more: object) -> None:
         self._reported = time.monotonic()
-        lag = self._source.lag() if state == "running" else None
+        lag = self._source.lag if state == "running" else None
         if lag == 0:
             self._progress = time.time()
         missing = self._backfill.missing if state == "running" else None
