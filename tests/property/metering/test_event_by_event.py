@@ -51,7 +51,8 @@ CONTRACTS = {
     name: msgspec.convert({"id": name, "customer": name, "starting_at": "2025-01-01", **more}, Contract, strict=False) for name, more in TERMS.items()
 }
 WATCHED = {"bolt", "bolt-child"}
-FILTERED = {"cone", "cone-old"}
+FILTERED = {"cone", "cone-old", "nobody"}
+"""Whose usage keeps the property; also that of an id which nobody knows yet."""
 
 events = st.builds(
     UsageEvent,

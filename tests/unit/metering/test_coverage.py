@@ -1,6 +1,6 @@
 """Which stretches are metered for which product: whatever comes and goes in whatever portions, each offset once."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.metering.coverage import Coverage, Covered, Span, Work, filled, follow, from_wire, missing, to_wire, work
@@ -82,6 +82,7 @@ class World:
         self.known = {name: from_wire(codec.decode("backfill", codec.encode("backfill", to_wire(name, each)))) for name, each in self.known.items()}
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_every_offset_is_metered_once_for_each_product_that_stays(data: st.DataObject) -> None:
     """Given products of two catalogues that come and go while offsets pass and portions are filled, then in the end each product has each offset once."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.metering import ids
@@ -21,6 +21,7 @@ def small_records(monkeypatch: pytest.MonkeyPatch) -> None:
 events = st.dictionaries(st.tuples(st.integers(0, 2), st.integers(1 << 33, (1 << 33) + 40)), st.binary(min_size=16, max_size=16), max_size=40)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events)
 def test_packed_stretches_have_every_accepted_event_once(accepted: dict[tuple[int, int], bytes]) -> None:
     """Given accepted events on three partitions, when they are packed in small records, then each is in the record of its offset, and in order of key."""
