@@ -67,6 +67,7 @@ def test_a_former_folder_comes_up_and_a_backup_of_it_goes_on(release: Path, tmp_
         # given the folder of a former release, when it is brought up, its bill and its alerts are there
         first.up()
         first.has_left("20.00")
+        assert first.read("balance", "acme") == json.loads((FORMER / "balance.json").read_text(encoding="utf-8"))
         assert first.read("alerts") == alerts
         # and it goes on: what the former release had accepted counts once, what is new counts
         first.read("send", str(FORMER / "usage.jsonl"))
