@@ -24,7 +24,9 @@ class Settings(BaseSettings):
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     """How user and password are shown to Kafka, with `sasl_…`."""
     kafka_user: str = ""
+    """Who we are to Kafka, with `sasl_…`."""
     kafka_password: str = ""
+    """The password of that user."""
     kafka_ca: Path | None = None
     """PEM file of the authorities that vouch for Kafka; none: those of the system."""
     kafka_certificate: Path | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts.errors import TaximeterError
 
-START_S = 30.0
+START_S = 120.0
 
 
 class WarehouseStartError(TaximeterError):
@@ -56,6 +56,7 @@ class WarehouseChild:
                     self._port = int(self.url.rpartition(":")[2])
                     return self
             time.sleep(0.02)
+        self.kill()
         raise WarehouseStartError(f"the warehouse did not answer in {START_S:.0f} s; its log is {self._log}")
 
     def kill(self) -> None:
