@@ -6,10 +6,9 @@ ReplayError     the step cannot be done now; nothing was published
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
@@ -18,6 +17,7 @@ from pipelines import offsets
 from pipelines.clock import WALL, standings
 from pipelines.deployment import Deployment
 from pipelines.document_log import Documents
+from pipelines.last import behind_last
 from pipelines.progress import Progress
 from pipelines.publishing import Control, Draft, Published, Publisher
 from pipelines.reach import reach
@@ -27,7 +27,6 @@ from pipelines.topology import CONTRACT_CHANGES, METERED_USAGE, USAGE_EVENTS
 
 IDS_A_RECORD: Final = 5_000
 """Of transaction ids that are left out: well under Kafka's limit of a megabyte."""
-NEAR: Final = 64
 LOOK_S: Final = 0.3
 SHOWN_S: Final = 300.0
 MOVED: Final = """
@@ -134,7 +133,7 @@ class Replays:
         """Return when the warehouse has everything that METER and RATE had written by the call. Raises StalledError."""
         through = Progress(self.stack.kafka)
         try:
-            through.sent(METERED_USAGE.name, self._metered_ends())
+            through.sent(METERED_USAGE.name, behind_last(self.stack.kafka, METERED_USAGE.name))
             through.shown(SHOWN_S)
         finally:
             through.close()
@@ -175,7 +174,7 @@ class Replays:
             self._check_events(generation)
         through = Progress(self.stack.kafka)
         try:
-            step = Step(what, generation.number, metered=self._metered_ends(), clocks=standings(self.stack.kafka, self.stack.codec))  # type: ignore[arg-type]
+            step = Step(what, generation.number, metered=behind_last(self.stack.kafka, METERED_USAGE.name), clocks=standings(self.stack.kafka, self.stack.codec))  # type: ignore[arg-type]
 
             def draft(present: Documents) -> Draft:
                 now = present.generations.by_number[generation.number]
@@ -218,51 +217,6 @@ class Replays:
 
     def _partitions(self) -> list[int]:
         return sorted(self._admin.list_topics(USAGE_EVENTS.name, timeout=offsets.REQUEST_S).topics[USAGE_EVENTS.name].partitions)
-
-    def _metered_ends(self) -> dict[int, int]:
-        """By partition of metered-usage, the offset behind its last record: marks of transactions behind it are none."""
-        topic = METERED_USAGE.name
-        partitions = self._admin.list_topics(topic, timeout=offsets.REQUEST_S).topics[topic].partitions
-        ends = {number: end for (_, number), end in offsets.ends(self._admin, [(topic, number) for number in partitions]).items()}
-        consumer = Consumer(
-            {
-                **reach(self.stack.kafka),
-                "group.id": "taximeter-replay-ends",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "log_level": 2,
-            }
-        )
-        found: dict[int, int] = {}
-        back = NEAR
-        try:
-            while left := {number: end for number, end in ends.items() if end > 0 and number not in found}:
-                consumer.assign([TopicPartition(topic, number, max(0, end - back)) for number, end in left.items()])
-                found |= _last(consumer, set(left))
-                found |= dict.fromkeys((number for number, end in left.items() if end <= back and number not in found), 0)
-                back *= 16
-        finally:
-            consumer.close()
-        return found
-
-
-def _last(consumer: Consumer, open_: set[int]) -> dict[int, int]:
-    """Offset behind the last record of each partition that has one between here and its end."""
-    found: dict[int, int] = {}
-    while open_:
-        for message in consumer.consume(1000, 0.5):
-            error: Any = message.error()
-            partition = message.partition() or 0
-            if error is None:
-                found[partition] = (message.offset() or 0) + 1
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
-                open_.discard(partition)
-            else:
-                raise KafkaException(error)
-    return found
-
 
 def _control(step: Step, version: int, author: str) -> Control:
     return Control(f"generation-{step.number}", version, msgspec.json.encode(step).decode(), time.time_ns() // 1_000_000, author, step.step != "more")

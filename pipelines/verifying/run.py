@@ -7,16 +7,14 @@ from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka.admin import AdminClient
 
 from contracts.case import UsageEvent
 from contracts.metering import Limits
-from pipelines import offsets
 from pipelines.corrected import corrected
 from pipelines.deployment import Deployment
 from pipelines.document_log import DocumentLog, Documents
+from pipelines.last import behind_last
 from pipelines.progress import Progress
-from pipelines.reach import reach
 from pipelines.topology import USAGE_EVENTS
 from pipelines.verifying import log, raw
 from pipelines.verifying.compare import MOST, Bill, Json, Windows, agrees, differing, differing_windows, event_json, family_json, window_json
@@ -98,9 +96,7 @@ class Verifier:
         kafka, settings = self._stack.kafka, self._stack.settings
         through = Progress(kafka)
         try:
-            admin = AdminClient({**reach(kafka), "log_level": 2})
-            places = [(USAGE_EVENTS.name, number) for number in admin.list_topics(USAGE_EVENTS.name, timeout=30).topics[USAGE_EVENTS.name].partitions]
-            ends = {partition: end for (_, partition), end in offsets.ends(admin, places).items()}
+            ends = behind_last(kafka, USAGE_EVENTS.name)
             through.sent(USAGE_EVENTS.name, ends)
             through.shown(THROUGH_S)
         finally:
