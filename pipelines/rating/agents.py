@@ -5,6 +5,7 @@ publishes; meanwhile records gather, so a write carries more the longer the last
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -37,6 +38,11 @@ LINE: Final = 200
 TIDY_S: Final = 0.2
 LOOK_S: Final = 0.02
 LINGER_S: Final = 0.05
+"""A partition that is behind gathers records for so long at most between two turns."""
+REST_S: Final = 0.4
+"""And one that has applied everything for so long, unless something comes that somebody waits for."""
+REST: Final = 2
+"""A partition rests so many times as long as all partitions together work: the worker is idle for two thirds of the time as long as it can afford to."""
 WATERMARK_S: Final = 10.0
 
 
@@ -68,8 +74,10 @@ class Runner:
         self._room.set()
         self._stopping = False
         self._publishing: asyncio.Task[None] | None = None
-        self._turn_s = 0.0
-        """How long the last turn took: records gather for as long before the next, so a worker that is behind writes less often."""
+        self._urgent = asyncio.Event()
+        """Something stands in line that somebody waits for."""
+        self._rest_until = 0.0
+        """Records gather until then (monotonic seconds): what an account costs, it costs once a turn, whatever came for it."""
         held = store.held_offset(number)
         self._behind = 0 if held is None else held + 1
         """Offset behind the last write in the changelog: ours must be the next."""
@@ -97,6 +105,8 @@ class Runner:
     async def put(self, record: Input) -> None:
         """Stand in line; waits while the line is full."""
         self.partition.put(record)
+        if self.partition.waiting >= LINE or _awaited(record):
+            self._urgent.set()
         self._wake.set()
         # A line in which all wait for a document must not keep the document out.
         if self.partition.waiting >= LINE and self.partition.busy:
@@ -112,6 +122,7 @@ class Runner:
         """End between two writes; what was not written is applied again by the next owner."""
         self._room.set()
         self._stopping = True
+        self._urgent.set()
         self._wake.set()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -120,24 +131,32 @@ class Runner:
             if not self.partition.busy:
                 await self._idle()
                 continue
-            if self._turn_s and self.partition.waiting < LINE:
-                await asyncio.sleep(self._turn_s)
+            rest_s = self._rest_until - time.monotonic()
+            if rest_s > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._urgent.wait(), rest_s)
+            self._urgent.clear()
             self._wake.clear()
             started = time.perf_counter()
             self.partition.work()
             write = self.partition.take()
-            self._shell.counts["work_us"] += round((time.perf_counter() - started) * 1e6)
+            worked_s = time.perf_counter() - started
+            self._shell.counts["work_us"] += round(worked_s * 1e6)
             if self.partition.waiting < LINE:
                 self._room.set()
             if write is not None:
                 await self._commit(write)
-            self._turn_s = min(LINGER_S, time.perf_counter() - started)
+            self._rest_until = time.monotonic() + self._rest_s(worked_s, time.perf_counter() - started)
         if self._publishing is not None:
             await self._publishing
 
+    def _rest_s(self, worked_s: float, turn_s: float) -> float:
+        if self.partition.waiting >= LINE:
+            return 0.0
+        return min(LINGER_S, turn_s) if self.partition.busy else min(REST_S, REST * len(self._shell.partitions) * worked_s)
+
     async def _idle(self) -> None:
         """Until there is something to do; meanwhile the outbox is emptied."""
-        self._turn_s = 0.0
         self._room.set()
         self._wake.clear()
         try:
@@ -347,3 +366,10 @@ def _arrived_ms(message: Any) -> int:
     """When what the record tells of arrived: of usage its oldest event, as METER says."""
     told = dict(message.headers or ()).get(ARRIVED)
     return int(told) if told is not None else round(message.timestamp * 1000)
+
+
+def _awaited(record: Input) -> bool:
+    """An edit, or usage of which thresholds are looked at event by event."""
+    if record.topic == METERED_USAGE.name:
+        return any(each["sequence"] is not None for each in record.value["deltas"])
+    return record.topic == CONTRACT_CHANGES.name

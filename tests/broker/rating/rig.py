@@ -183,7 +183,7 @@ class Rig:
 
     # -- outcome -----------------------------------------------------------------------------------------------------------------------
 
-    def done(self, patience_s: float = 60.0) -> None:
+    def done(self, patience_s: float = 240.0) -> None:
         """Wait until RATE has committed everything that was sent."""
         self.flush()
 

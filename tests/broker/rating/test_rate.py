@@ -66,7 +66,7 @@ def spent(sums: Sums) -> dict[str, Decimal]:
     return found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_killed_at_random_points_with_and_without_local_state_the_sums_are_exact(rig: Rig) -> None:
     # given: customers with thresholds, and usage that flows
     rig.publish(CATALOGUE, *(contract(customer, extra=SPEND) for customer in CUSTOMERS))
@@ -91,7 +91,7 @@ def test_killed_at_random_points_with_and_without_local_state_the_sums_are_exact
     assert rig.stop() == 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_workers_that_join_leave_are_killed_or_stopped_for_long_lose_and_double_nothing(rig: Rig) -> None:
     # given: two workers
     rig.publish(CATALOGUE, *(contract(customer, extra=SPEND) for customer in CUSTOMERS))
@@ -104,16 +104,16 @@ def test_workers_that_join_leave_are_killed_or_stopped_for_long_lose_and_double_
         held = [rig.health(f"rate-{number}").get("partitions", []) for number in (0, 1)]
         return all(held) and sorted(number for each in held for number in each) == list(range(rig.partitions))
 
-    until(lambda: rig.alive() and share(), "both have partitions", 90)
+    until(lambda: rig.alive() and share(), "both have partitions", 180)
     traffic.send(20)
 
     # when: one is stopped beyond its session, and goes on as if nothing had been
     rig.workers[0].send_signal(signal.SIGSTOP)
-    until(lambda: sorted(rig.health("rate-1").get("partitions", [])) == list(range(rig.partitions)), "the other owns all", 60)
+    until(lambda: sorted(rig.health("rate-1").get("partitions", [])) == list(range(rig.partitions)), "the other owns all", 180)
     traffic.send(20)
     rig.workers[0].send_signal(signal.SIGCONT)
     traffic.send(20)
-    until(lambda: rig.workers[0].poll() is not None or share(), "the stopped one is back or has given up", 90)
+    until(lambda: rig.workers[0].poll() is not None or share(), "the stopped one is back or has given up", 180)
     if rig.workers[0].poll() is not None:
         rig.workers.pop(0)
         rig.start(0, workers=2)
@@ -129,7 +129,7 @@ def test_workers_that_join_leave_are_killed_or_stopped_for_long_lose_and_double_
     assert numbered_once(rig) == {customer: int(total // 5) for customer, total in spent(traffic.sums).items() if total >= 5}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_broker_that_is_gone_for_a_while_is_waited_for(rig: Rig) -> None:
     # given
     rig.publish(CATALOGUE, *(contract(customer) for customer in CUSTOMERS))
@@ -149,7 +149,7 @@ def test_a_broker_that_is_gone_for_a_while_is_waited_for(rig: Rig) -> None:
     assert rig.stop() == 0
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_an_edit_that_was_published_before_usage_was_metered_holds_for_it(rig: Rig) -> None:
     # given: a worker that is busy
     rig.publish(CATALOGUE, *(contract(customer) for customer in CUSTOMERS))
@@ -166,7 +166,7 @@ def test_an_edit_that_was_published_before_usage_was_metered_holds_for_it(rig: R
     assert [crossing["threshold"] for crossing in rig.read(BALANCE_THRESHOLDS.name)] == ["big"]
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_time_passes_by_ticks_and_usage_that_stands_before_a_tick_is_in_time(rig: Rig) -> None:
     # given: usage and, right behind it, the tick that makes October final
     rig.publish(CATALOGUE, *(contract(customer) for customer in CUSTOMERS))
@@ -186,7 +186,7 @@ def test_time_passes_by_ticks_and_usage_that_stands_before_a_tick_is_in_time(rig
     assert rig.quantities() == traffic.sums
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_a_catalogue_re_rates_every_account(rig: Rig) -> None:
     # given
     rig.publish(CATALOGUE, *(contract(customer) for customer in CUSTOMERS))
@@ -206,7 +206,7 @@ def test_a_catalogue_re_rates_every_account(rig: Rig) -> None:
         assert line["amount"] == (Decimal(line["quantity"]) * price).quantize(CENT, ROUND_HALF_UP)
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_an_alias_takes_its_usage_along_to_another_partition(rig: Rig) -> None:
     # given: usage under an id that nobody knows, on another partition than the customer's
     old = next(name for name in (f"old-{number}" for number in range(100)) if partition_of(name, 4) != partition_of("customer-1", 4))
@@ -222,10 +222,11 @@ def test_an_alias_takes_its_usage_along_to_another_partition(rig: Rig) -> None:
     rig.done()
 
     # then
-    until(lambda: rig.quantities() == {("customer-1", "calls"): Decimal(357)}, "all usage is the customer's", 20)
+    until(lambda: rig.alive() and sum(rig.quantities().values()) >= 357, "all usage is the customer's", 120)
+    assert rig.quantities() == {("customer-1", "calls"): Decimal(357)}
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_a_stop_is_quick_and_a_start_too(rig: Rig) -> None:
     rig.publish(CATALOGUE, *(contract(customer) for customer in CUSTOMERS))
     started = time.monotonic()

@@ -1,0 +1,1 @@
+"""Tests; the folders whose tests share servers are packages, so that these end with them."""
