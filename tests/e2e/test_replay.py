@@ -168,21 +168,3 @@ def test_what_if_the_month_had_been_sold_otherwise(shell: Shell) -> None:
     other = {(row["customer"], row["product"]): row for row in shell.json("whatif", shell.write("other.yaml", CATALOGUE % "3"), "--period", "2025-10")["rows"]}
     assert (other["bolt", "tokens"]["before"], other["bolt", "tokens"]["after"]) == ("25.00", "31.00")
     assert "by customer" in shell.run("whatif", cheaper, "--period", "2025-10", "--customer", "acme")
-
-
-def test_what_kafka_has_let_go_is_metered_from_the_warehouse(shell: Shell) -> None:
-    from confluent_kafka import TopicPartition
-    from confluent_kafka.admin import AdminClient
-
-    # given a log that has lost all events so far
-    before = {name: totals(shell, name) for name in NAMES}
-    admin = AdminClient({"bootstrap.servers": str(shell.stack.settings.kafka)})
-    partitions = admin.list_topics("usage-events", timeout=30).topics["usage-events"].partitions
-    for future in admin.delete_records([TopicPartition("usage-events", number, -1) for number in partitions]).values():
-        future.result(60)
-
-    # when everything is metered again, then all bills are as they were
-    shell.run("replay", "run")
-    shell.run("replay", "cutover")
-    assert {name: totals(shell, name) for name in NAMES} == before
-    shell.run("replay", "close")
