@@ -14,8 +14,8 @@ from pipelines.topology import METERED_USAGE
 from tests.broker.metering.rig import CATALOGUE, CODEC, Filling, Flow, Process, caught_up, check, committed, publish, records, running
 
 SEED = random.SystemRandom().randrange(1 << 30)
-EARLIER = 12_000
-"""Events before the product appears: a dozen portions at least, for METER runs with small ones here."""
+EARLIER = 5_000
+"""Events before the product appears: a dozen portions at least, for each is of one partition."""
 LATER = msgspec.structs.replace(
     CATALOGUE,
     metrics={
@@ -56,7 +56,7 @@ def filling(broker: Kafka) -> Iterator[Filling]:
 def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, filling: Filling, tmp_path: Path, local_state: bool) -> None:
     """Given usage that flows, when products appear and METER is killed again and again while it fills their past, then each event counts once for each."""
     meter = Process(broker, tmp_path / "data")
-    flow = Flow(broker, SEED, 8_000).start()
+    flow = Flow(broker, SEED, 1_500).start()
     kills = 0
     try:
         with running(meter):
@@ -65,7 +65,7 @@ def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, fillin
             publish(broker, LATER)
             begun = until(filling.missing, "a backfill")
             until(lambda: filling.missing() != begun, "its beginning")
-            while (left := filling.missing()) and kills < 4:
+            while (left := filling.missing()) and kills < 3:
                 meter.kill()
                 kills += 1
                 if not local_state:
@@ -86,7 +86,7 @@ def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, fillin
 def test_partitions_that_move_amid_a_backfill_take_it_along(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
     """Given a backfill under way, when a second worker joins and then the first is killed for good, then the second goes on where the first was."""
     one, two = (Process(broker, tmp_path / "data", number, workers=2) for number in range(2))
-    flow = Flow(broker, SEED, 4_000).start()
+    flow = Flow(broker, SEED, 1_500).start()
     try:
         with running(one, two):
             one.start()
@@ -108,13 +108,13 @@ def test_partitions_that_move_amid_a_backfill_take_it_along(broker: Kafka, filli
 def test_a_product_that_comes_back_gets_only_what_it_missed(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
     """Given a product that is withdrawn and published again while events flow, and no events behind that, then it has all of them once."""
     meter = Process(broker, tmp_path / "data")
-    flow = Flow(broker, SEED, 2_000).start()
+    flow = Flow(broker, SEED, 1_000).start()
     try:
         with running(meter):
             meter.start()
             for catalogue in (without("tokens"), CATALOGUE, without("tokens", "users")):
                 before = committed(broker)
-                until(lambda: committed(broker) > before + 1_000, "usage")  # noqa: B023 - asked at once
+                until(lambda: committed(broker) > before + 500, "usage")  # noqa: B023 - asked at once
                 publish(broker, catalogue)
             flow.stop()
             caught_up(broker)
