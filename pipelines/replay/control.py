@@ -23,7 +23,7 @@ from pipelines.publishing import Control, Draft, Published, Publisher
 from pipelines.reach import reach
 from pipelines.replay.coverage import Coverages, Metered
 from pipelines.replay.generations import Generation, Step, reserved
-from pipelines.topology import CONTRACT_CHANGES, METERED_USAGE, USAGE_EVENTS
+from pipelines.topology import BALANCES, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP, RATED_LINE_ITEMS, SINK_GROUP, USAGE_EVENTS
 
 IDS_A_RECORD: Final = 5_000
 """Of transaction ids that are left out: well under Kafka's limit of a megabyte."""
@@ -172,24 +172,37 @@ class Replays:
             self._check_moves(generation)
         if what == "cutover" and generation.added_count:
             self._check_events(generation)
-        through = Progress(self.stack.kafka)
-        try:
-            step = Step(what, generation.number, metered=behind_last(self.stack.kafka, METERED_USAGE.name), clocks=standings(self.stack.kafka, self.stack.codec))  # type: ignore[arg-type]
+        step = Step(what, generation.number, metered=behind_last(self.stack.kafka, METERED_USAGE.name), clocks=standings(self.stack.kafka, self.stack.codec))  # type: ignore[arg-type]
 
-            def draft(present: Documents) -> Draft:
-                now = present.generations.by_number[generation.number]
-                if now.state not in allowed:
-                    raise ReplayError(f"generation {now.number} is {_said(now)} meanwhile: nothing was done")
-                return Draft(controls=[_control(step, 1_000 + len(now.steps), author)])
+        def draft(present: Documents) -> Draft:
+            now = present.generations.by_number[generation.number]
+            if now.state not in allowed:
+                raise ReplayError(f"generation {now.number} is {_said(now)} meanwhile: nothing was done")
+            return Draft(controls=[_control(step, 1_000 + len(now.steps), author)])
 
-            published = self._publisher.update(draft)
-            told = time.monotonic()
-            through.sent(CONTRACT_CHANGES.name, published.offsets)
-            through.shown(SHOWN_S)
-            self.took_s = time.monotonic() - told
-        finally:
-            through.close()
+        published = self._publisher.update(draft)
+        told = time.monotonic()
+        self._followed(published.offsets)
+        self.took_s = time.monotonic() - told
         return published
+
+    def _followed(self, offsets_told: Mapping[int, int]) -> None:
+        """Return when RATE has done what it was told, and SINK has stored all that RATE had written by then: usage that goes on is not waited for."""
+        committed = offsets.Committed(self.stack.kafka)
+        try:
+            self._until(committed, RATE_GROUP, {(CONTRACT_CHANGES.name, number): end for number, end in offsets_told.items()})
+            written = {(topic, number): end for topic in (RATED_LINE_ITEMS.name, BALANCES.name) for number, end in behind_last(self.stack.kafka, topic).items()}
+            told = {(CONTRACT_CHANGES.name, number): end for number, end in offsets_told.items()}
+            self._until(committed, SINK_GROUP, told | {place: end for place, end in written.items() if end})
+        finally:
+            committed.close()
+
+    def _until(self, committed: offsets.Committed, group: str, goal: Mapping[offsets.Place, int]) -> None:
+        deadline = time.monotonic() + SHOWN_S
+        while any(committed.of(group, goal)[place] < end for place, end in goal.items()):
+            if time.monotonic() > deadline:
+                raise ReplayError(f"the step is on the log, but {group} has not come through in {SHOWN_S:.0f} s: it goes on; `taximeter status` shows whether it runs")
+            time.sleep(0.02)
 
     def _check_moves(self, generation: Generation) -> None:
         with closing(self.stack.warehouse()) as client:
