@@ -79,6 +79,7 @@ class Worker:
         self._commits = ThreadPoolExecutor(1, "meter-commit")
         self._ending: Ending | None = None
         self._failed = False
+        self._started = False
         self._health = Health(settings, "meter" if settings.workers == 1 else self._name)
         self._reported = 0.0
         self._rotated = time.monotonic()
@@ -123,6 +124,7 @@ class Worker:
         self._output = Output(self._bootstrap, self._name, self._committing)
         self._source = Source(self._bootstrap, self._name)
         self._ahead = Ahead(self._source, self._settings.batch_events, self._settings.linger_ms / 1000)
+        self._started = True
         log.info("metering %d catalogues", len(self._log.documents.catalogues))
         # A batch makes many objects and no cycles; without this the collector looks at all of them again and again.
         sys.setswitchinterval(SWITCH_S)
@@ -258,7 +260,7 @@ class Worker:
 
     def _waiting(self, reason: str | None) -> None:
         if time.monotonic() - self._reported > REPORT_S:
-            self._report("waiting" if reason else "running", waiting_for=reason)
+            self._report("waiting" if reason else "running" if self._started else "starting", waiting_for=reason)
 
     def _report(self, state: str, **more: object) -> None:
         self._reported = time.monotonic()

@@ -13,6 +13,9 @@ from pipelines.topology import USAGE_EVENTS
 
 QUEUE_KB = 32_768
 """What librdkafka may fetch ahead: bounds memory while the warehouse is slow."""
+FETCH_BYTES = 100_000
+GATHER = 2
+MOST_LINGER_S = 0.25
 ASK_S = 1.0
 ASK_EVERY_S = 2.0
 
@@ -23,7 +26,7 @@ class BatchConsumer:
     def __init__(self, settings: Settings, group: str, topics: Sequence[str], *, member: str, most_records: int, most_bytes: int, linger_s: float) -> None:
         self._most_records = most_records
         self._most_bytes = most_bytes
-        self._linger_s = linger_s
+        self._least_s = self._linger_s = linger_s
         self.trouble: str | None = None
         """What the broker's client complained about last, until the broker answers again; or none."""
         self._asked = 0.0
@@ -42,6 +45,9 @@ class BatchConsumer:
                 "heartbeat.interval.ms": 2_000,
                 "max.poll.interval.ms": 300_000,
                 "queued.max.messages.kbytes": QUEUE_KB,
+                # A batch is gathered anyway: the broker gathers as well, rather than to answer for every few records.
+                "fetch.min.bytes": FETCH_BYTES,
+                "fetch.wait.max.ms": round(linger_s * 1000),
                 "fetch.error.backoff.ms": 100,
                 "topic.metadata.refresh.interval.ms": 30_000,
                 "allow.auto.create.topics": False,
@@ -50,6 +56,10 @@ class BatchConsumer:
             logger=self._client.logger,
         )
         self._consumer.subscribe(list(topics))
+
+    def gather(self, took_s: float) -> None:
+        """The last batch took so long to store: the next is gathered for some times as long, since what an insert costs it costs whatever it holds."""
+        self._linger_s = max(self._least_s, min(GATHER * took_s, MOST_LINGER_S))
 
     def batch(self) -> list[Record]:
         """What came in: up to the limits when much is there, after the linger when little is; empty when nothing is."""

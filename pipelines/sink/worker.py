@@ -35,10 +35,10 @@ log = logging.getLogger("taximeter.sink")
 RESULT_RECORDS = 10_000
 RESULT_BYTES = 4_000_000
 """Packed: a record may hold thousands of rows."""
-RESULT_LINGER_S = 0.1
+RESULT_LINGER_S = 0.08
 EVENT_RECORDS = 100_000
 EVENT_BYTES = 32_000_000
-EVENT_LINGER_S = 0.2
+EVENT_LINGER_S = 0.4
 REGISTRY_S = 1.0
 RECORDED_AT = LINE_REVISIONS.columns.index("recorded_at")
 STOP_S = 20.0
@@ -119,9 +119,11 @@ class Lane:
             while not self._stop.is_set():
                 records = self._consumer.batch()
                 if records:
+                    started = time.monotonic()
                     with metrics.INSERT.labels(self.name).time():
                         self._stored(records)
                     self._consumer.commit(records)
+                    self._consumer.gather(time.monotonic() - started)
                     self.records += len(records)
                     metrics.STORED.labels(self.name).inc(len(records))
                     self.last_progress_at = time.time()
