@@ -1,5 +1,6 @@
 """A consumer that was fenced off by another with its name does not live on in silence."""
 
+import threading
 import uuid
 from pathlib import Path
 
@@ -32,10 +33,12 @@ def takes_over(kafka: Kafka, group: str, instance: str) -> Consumer:
 def test_a_meter_that_was_fenced_off_ends(kafka: Kafka) -> None:
     # given: a METER that has its partitions
     name = f"meter-{uuid.uuid4().hex}"
-    source = Source(kafka.bootstrap, name, lambda _: None, lambda: None)
+    source = Source(kafka.bootstrap, name)
+    wanted = threading.Event()
+    wanted.set()
 
     def assigned() -> bool:
-        source.fetch(10, 0.02)
+        source.fetch(10, 0.02, 0.5, wanted)
         return bool(source.assigned())
 
     until(assigned, "partitions")
@@ -45,7 +48,7 @@ def test_a_meter_that_was_fenced_off_ends(kafka: Kafka) -> None:
     # then
     def fetch() -> bool:
         other.consume(1, 0.1)
-        source.fetch(10, 0.02)
+        source.fetch(10, 0.02, 0.5, wanted)
         return False
 
     with pytest.raises(KafkaException, match="fenced"):
