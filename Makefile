@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LONG := tests/e2e/test_replay.py tests/e2e/test_replay_archive.py tests/faults/test_replay_kills.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-core test-stack lint types bench chaos docs site clean
+.PHONY: help setup lock demo test test-core test-stack test-long lint types bench chaos docs site clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -26,13 +27,16 @@ lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 demo: setup  ## the October story on real Kafka, from nothing
 	$(BIN)/taximeter demo
 
-test: test-core test-stack  ## every test; what fails beside others is tried once more alone, and said to be
+test: test-core test-stack  ## every test but the long ones; what fails beside others is tried once more alone, and said to be
 
 test-core: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-stack: setup
-	$(BIN)/python -m pytest -n 2 --dist loadscope tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(LONG:%=--ignore=%) tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+
+test-long: setup  ## the tests of whole replays, which take many minutes
+	$(BIN)/python -m pytest $(LONG)
 
 lint: setup  ## ruff and the import contracts
 	$(BIN)/ruff check .
