@@ -54,7 +54,7 @@ def test_a_stage_that_lives_and_commits_nothing_is_unhealthy_and_metrics_tell_of
         )
         listed = until(lambda: json.loads((tmp_path / "run" / "prometheus.json").read_text()), "the list for Prometheus")
         assert {each["labels"]["stage"]: each["targets"] for each in listed} == {name: [address] for name, address in served.items()}
-        until(lambda: value(asked(served["sink"], "/metrics")[1], "taximeter_sink_event_to_line_seconds_count") == 0 and len(flow.sent) > 300, "events")
+        until(lambda: len(flow.sent) > 300, "events")
         until(lambda: value(asked(served["meter"], "/metrics")[1], 'taximeter_meter_events_total{outcome="accepted"}') > 100, "METER counts")
         until(lambda: value(asked(served["rate"], "/metrics")[1], 'taximeter_rate_records_total{topic="metered-usage"}') > 0, "RATE counts")
         until(lambda: value(asked(served["sink"], "/metrics")[1], 'taximeter_sink_records_total{lane="results"}') > 0, "SINK counts")
