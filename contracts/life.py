@@ -370,9 +370,11 @@ class Life:
             if period is not None and self.is_closed(payer.id, period[0].start):
                 tag = late_tag(self, payer, period[0], delta.recorded_ms)
         aggregate = self.windows.add(metric.aggregation, delta, tag)
-        if owner is None or tag == DROPPED:
+        if tag == DROPPED:
             return
-        if tag != IN_TIME:
+        if owner is None:
+            pass  # of a time before a contract, or between two: it is billed nowhere, but it may carry into what follows
+        elif tag != IN_TIME:
             late_came(self, payer.id, tag)
         elif period is not None:
             statement = self.open.get((payer.id, period[0].start))
@@ -381,7 +383,7 @@ class Life:
                 statement.add(owner, terms, terms.group(group_key(delta.group)), delta.window_ms, aggregate)
         for later in self.open.values() if metric.carry else ():
             if later.span.end > delta.window_ms:
-                later.carried(owner.customer, delta.product, delta.window_ms)
+                later.carried(owner.customer if owner is not None else None, delta.product, delta.window_ms)
 
 
 def _arrival(delta: Delta) -> int:

@@ -116,10 +116,13 @@ class Statement:
             group.series.add(window, aggregate)
             self._dirty.add(name)
 
-    def carried(self, customer: str, product: str, window: int) -> None:
-        """Usage of a product came in a window, in time or late: what it carries into this period, or into one whose late usage this bills, may be other now."""
+    def carried(self, customer: str | None, product: str, window: int) -> None:
+        """Usage of a product came in a window, in time or late: what it carries into this period, or into one whose late usage this bills, may be other now.
+
+        `customer`: whose; none: some id's in a time without a contract.
+        """
         for terms in self.family.paid_by[self.payer.id]:
-            if terms.customer != customer or product not in terms.card.products or not terms.card.products[product].carry:
+            if (customer is not None and terms.customer != customer) or product not in terms.card.products or not terms.card.products[product].carry:
                 continue
             # A contract may start within the period: what its customer used under the one before carries into it.
             if any(section.terms is terms and section.span.start > window for section in self.sections):
