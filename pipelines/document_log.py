@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from pipelines import offsets
 from pipelines.following import Follower
 from pipelines.replay.generations import KIND, Generations
 from pipelines.topology import CONTRACT_CHANGES
@@ -71,10 +72,11 @@ class Documents:
 class DocumentLog:
     """Follows contract-changes on all partitions, without a consumer group. Not thread safe."""
 
-    def __init__(self, bootstrap: str, codec: Codec) -> None:
+    def __init__(self, bootstrap: str, codec: Codec, patience_s: float = offsets.PATIENCE_S) -> None:
+        """`patience_s`: how long a call waits for a broker that does not answer."""
         self.documents = Documents()
         self._codec = codec
-        self._follower = Follower(bootstrap, CONTRACT_CHANGES.name, self._take)
+        self._follower = Follower(bootstrap, CONTRACT_CHANGES.name, self._take, patience_s=patience_s)
 
     @property
     def partitions(self) -> int:

@@ -17,14 +17,15 @@ class Follower:
     """Gives every committed record of a topic's partitions to `take`, from the first one, without a consumer group. Not thread safe."""
 
     def __init__(
-        self, bootstrap: str, topic: str, take: Callable[[Any], None], partitions: Iterable[int] | None = None, wait_ms: int = IDLE_WAIT_MS
+        self, bootstrap: str, topic: str, take: Callable[[Any], None], partitions: Iterable[int] | None = None, wait_ms: int = IDLE_WAIT_MS, patience_s: float = offsets.PATIENCE_S
     ) -> None:
         """`partitions`: only these; all of them when they are left out. Raises KeyError while there is no such topic, KafkaException.
 
         `wait_ms`: how long the broker lets a fetch wait for more. The end of a topic is known when a fetch behind it has come back
-        empty, so `catch_up` takes so much longer when there was something new; and so often an idle follower asks the broker.
+        empty, so `catch_up` takes so much longer when there was something new; and so often an idle follower asks the broker. `patience_s`: how long it waits for a broker that does not answer.
         """
         self._topic = topic
+        self._patience_s = patience_s
         self._take = take
         # log_level 2: what a client complains about is told once, by whoever waits for it
         self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
@@ -51,7 +52,7 @@ class Follower:
 
     def ask(self) -> None:
         """Ask already for the ends that the next `catch_up` goes to; who has something to do meanwhile does not wait for the broker."""
-        self._asked = offsets.asked(self._admin, [(self._topic, number) for number in self._reached])
+        self._asked = offsets.asked(self._admin, [(self._topic, number) for number in self._reached], self._patience_s)
 
     def catch_up(self) -> None:
         """Return when everything that was visible before the call, or before `ask`, was taken. Raises KafkaException."""

@@ -26,8 +26,8 @@ def ends(admin: AdminClient, places: Iterable[Place]) -> Offsets:
     return asked(admin, places)()
 
 
-def asked(admin: AdminClient, places: Iterable[Place]) -> Callable[[], Offsets]:
-    """Ask for `ends`; what comes back waits for the answer, so whoever has something to do meanwhile does not."""
+def asked(admin: AdminClient, places: Iterable[Place], patience_s: float = PATIENCE_S) -> Callable[[], Offsets]:
+    """Ask for `ends`; what comes back waits for the answer, so whoever has something to do meanwhile does not. `patience_s` instead of a minute."""
     wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in places}
     if not wanted:
         return dict
@@ -47,7 +47,7 @@ def asked(admin: AdminClient, places: Iterable[Place]) -> Callable[[], Offsets]:
                 admin.list_topics(timeout=REQUEST_S)
             raise
 
-    return lambda: _patiently(ask)
+    return lambda: _patiently(ask, patience_s)
 
 
 class Committed:
@@ -90,8 +90,8 @@ class Committed:
         return consumer
 
 
-def _patiently(ask: Callable[[], Answer]) -> Answer:
-    deadline = time.monotonic() + PATIENCE_S
+def _patiently(ask: Callable[[], Answer], patience_s: float = PATIENCE_S) -> Answer:
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             return ask()

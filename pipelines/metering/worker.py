@@ -36,7 +36,7 @@ from pipelines.metering.engine import engine
 from pipelines.metering.output import Output
 from pipelines.metering.patience import Patience, StoppedError
 from pipelines.metering.relearn import relearn
-from pipelines.metering.source import IDLE_S, Source
+from pipelines.metering.source import ASK_S, IDLE_S, Source
 from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.reach import reach
@@ -118,7 +118,7 @@ class Worker:
 
     def _work(self) -> None:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
-        self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec))
+        self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec, ASK_S))
         self._backfill = Backfill(self._bootstrap, self._codec, self._metering, Archive(self._settings, self._codec))
         self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing)
