@@ -1,8 +1,11 @@
 """Usage that flows while something else is measured: `python -m bench.background BOOTSTRAP PER_SECOND CUSTOMERS`, until SIGTERM."""
 
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
@@ -13,6 +16,18 @@ from pipelines.topology import PARTITIONER, USAGE_EVENTS
 from schemas.codec import Codec
 
 SLICE_S: Final = 0.02
+
+
+@contextmanager
+def flowing(bootstrap: str, per_second: int, customers: int) -> Iterator[subprocess.Popen[str]]:
+    """The process, while something is measured."""
+    command = [sys.executable, "-m", "bench.background", bootstrap, str(per_second), str(customers)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def main(arguments: list[str]) -> int:

@@ -3,12 +3,8 @@
 Measured on a stack of its own, all stages and a warehouse included, while usage of other customers flows.
 """
 
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +12,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
+from bench.background import flowing
 from bench.report import Figure, report
 from bench.workload import Workload, catalogue, customer
 from contracts.contract import Contract, Override
@@ -54,7 +51,7 @@ def run(
         start = datetime.now(UTC).strftime("%Y-%m-01")
         publisher = Publisher(kafka, Codec())
         _publish(publisher, customers, start)
-        with _flowing(kafka, background, customers) as flow:
+        with flowing(kafka, background, customers) as flow:
             # Warmed up by another customer of the same kind: crossings are numbered from a customer's first event on.
             Probe(kafka, Codec(), PROBED[0], settings.partitions).run(WARM, probes_per_s)
             latency = Probe(kafka, Codec(), PROBED[1], settings.partitions).run(probes, probes_per_s)
@@ -116,17 +113,6 @@ def _wait(client: Client, total: Decimal) -> None:
             return
         time.sleep(LOOK_S)
     raise BenchError(f"the warehouse shows {found} and not {total} {EDIT_S:.0f} s after the edit; see the logs of the stack")
-
-
-@contextmanager
-def _flowing(bootstrap: str, per_second: int, customers: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "bench.background", bootstrap, str(per_second), str(customers)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _now_ms() -> int:

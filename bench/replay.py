@@ -4,11 +4,8 @@ On a stack of its own. First a generation is run and cut over and back with noth
 another one while METER and RATE are killed. In the end all bills are worked out again from Kafka and from the raw events.
 """
 
-import subprocess
-import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -17,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from confluent_kafka.admin import AdminClient
 
+from bench.background import flowing
 from bench.latency import NAME, BenchError
 from bench.report import Figure, report
 from bench.workload import Workload, catalogue, customer, send
@@ -59,7 +57,7 @@ def run(
         publisher = Publisher(kafka, Codec())
         publisher.publish(Edit(catalogues=[_redefined(catalogue(workload, NAME))], recorded_ms={"wall": time.time_ns() // 1_000_000}))
         publisher.close()
-        with _flowing(kafka, background, customers) as flow:
+        with flowing(kafka, background, customers) as flow:
             calm, latency = _probed(deployment, replays, probes_per_s)
             cutover_s, back_s = _step(replays, "cutover"), _step(replays, "back")
             replays.step("abort")
@@ -175,14 +173,3 @@ def _run(replays: Replays, stack: Stack | None, kills: int) -> float:
 def _step(replays: Replays, what: str) -> float:
     replays.step(what)
     return replays.took_s
-
-
-@contextmanager
-def _flowing(bootstrap: str, per_second: int, customers: int) -> Any:
-    command = [sys.executable, "-m", "bench.background", bootstrap, str(per_second), str(customers)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()

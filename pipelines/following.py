@@ -11,18 +11,19 @@ from pipelines.reach import reach
 
 TIMEOUT_S: Final = 30.0
 IDLE_WAIT_MS: Final = 100
+"""How long the broker lets a fetch wait for more. The end of a topic is known when a fetch behind it has come back empty, so `catch_up` takes so
+much longer when there was something new; and so often an idle follower asks the broker."""
 
 
 class Follower:
     """Gives every committed record of a topic's partitions to `take`, from the first one, without a consumer group. Not thread safe."""
 
     def __init__(
-        self, bootstrap: str, topic: str, take: Callable[[Any], None], partitions: Iterable[int] | None = None, wait_ms: int = IDLE_WAIT_MS, patience_s: float = offsets.PATIENCE_S
+        self, bootstrap: str, topic: str, take: Callable[[Any], None], partitions: Iterable[int] | None = None, patience_s: float = offsets.PATIENCE_S
     ) -> None:
-        """`partitions`: only these; all of them when they are left out. Raises KeyError while there is no such topic, KafkaException.
+        """`partitions`: only these; all of them when they are left out. `patience_s`: how long it waits for a broker that does not answer.
 
-        `wait_ms`: how long the broker lets a fetch wait for more. The end of a topic is known when a fetch behind it has come back
-        empty, so `catch_up` takes so much longer when there was something new; and so often an idle follower asks the broker. `patience_s`: how long it waits for a broker that does not answer.
+        Raises KeyError while there is no such topic, KafkaException.
         """
         self._topic = topic
         self._patience_s = patience_s
@@ -37,7 +38,7 @@ class Follower:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
-                "fetch.wait.max.ms": wait_ms,
+                "fetch.wait.max.ms": IDLE_WAIT_MS,
             }
         )
         self._asked: Callable[[], offsets.Offsets] | None = None

@@ -1,12 +1,13 @@
 """`taximeter correct`: events that were wrong."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from taximeter.commands.replay import controlled
 
 if TYPE_CHECKING:
     from contracts.case import UsageEvent
@@ -51,7 +52,7 @@ def remove(transaction: tuple[str, ...], note: str, author: str, dry_run: bool, 
     """Events that should not count, by transaction id."""
     from pipelines.replay.corrections import Correction, events_named
 
-    with _replays() as replays:
+    with controlled() as replays:
         with replays.stack.warehouse() as client:
             before = events_named(client, transaction)
         _apply(replays, Correction(before, (), note, author), dry_run, as_json)
@@ -72,7 +73,7 @@ def amend(transaction: str, properties: tuple[str, ...], customer: str | None, t
     changed = dict(text.partition("=")[::2] for text in properties)
     if not (changed or customer or timestamp):
         raise click.UsageError("say what is to be another: --property, --customer or --timestamp")
-    with _replays() as replays:
+    with controlled() as replays:
         with replays.stack.warehouse() as client:
             before = events_named(client, [transaction])
         after = []
@@ -99,7 +100,7 @@ def replace(
 
     from_ms, until_ms = instant_ms(first), instant_ms(last)
     after = _read(file, set(customers), from_ms, until_ms, types)
-    with _replays() as replays:
+    with controlled() as replays:
         with replays.stack.warehouse() as client:
             before = events_between(client, customers, from_ms, until_ms, types)
         _apply(replays, Correction(before, after, note or f"replaces {len(before)} events by those of {file.name}", author), dry_run, as_json)
@@ -112,7 +113,7 @@ def undo(number: int, note: str, author: str, dry_run: bool, as_json: bool) -> N
     """Take the correction with this number back."""
     from pipelines.replay import corrections
 
-    with _replays() as replays:
+    with controlled() as replays:
         _finish(replays, corrections.undo(replays, number, note, author), author, dry_run, as_json)
 
 
@@ -186,20 +187,6 @@ def _read(file: Path, customers: set[str], from_ms: int, until_ms: int, types: S
     except FileError as error:
         raise click.UsageError(str(error)) from error
     return found
-
-
-@contextmanager
-def _replays() -> "Iterator[Replays]":
-    from pipelines.deployment import running
-    from pipelines.replay.control import Replays
-    from taximeter.commands.reading import quiet
-
-    quiet()
-    made = Replays(running())
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 __all__: list[Any] = ["command"]

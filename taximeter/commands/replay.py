@@ -56,7 +56,7 @@ def plan(as_json: bool, **asked: Any) -> None:
     """What a replay would touch: customers, events, windows, disk, and final invoices that stay."""
     from pipelines.replay import planning
 
-    with _replays() as replays, replays.stack.warehouse() as client:
+    with controlled() as replays, replays.stack.warehouse() as client:
         present = replays.present()
         scope = planning.scope_of(client, present, replays.partitions, _asked(asked), replays.window_ms)
         found = planning.planned(client, present, replays.partitions, scope, replays.ends())
@@ -86,7 +86,7 @@ def run(note: str, author: str, detach: bool, as_json: bool, **asked: Any) -> No
     """
     from pipelines.replay import planning
 
-    with _replays() as replays:
+    with controlled() as replays:
         present = replays.present()
         if present.generations.current is None:
             with replays.stack.warehouse() as client:
@@ -112,7 +112,7 @@ def run(note: str, author: str, detach: bool, as_json: bool, **asked: Any) -> No
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(every: bool, as_json: bool) -> None:
     """The generation that is open, and how far it is."""
-    with _replays() as replays:
+    with controlled() as replays:
         known = replays.present().generations
         chosen = list(known.by_number.values()) if every else [each for each in (known.current,) if each is not None]
         found = [_status(replays, each) for each in sorted(chosen, key=lambda each: each.number) if each.state is not None]
@@ -140,7 +140,7 @@ def diff(customers: tuple[str, ...], as_json: bool) -> None:
     from taximeter.preview import shown
 
     count = 0
-    with _replays() as replays:
+    with controlled() as replays:
         generation = replays.current()
         replays.shown()
         mine = affected(families(replays.present(), replays.partitions, customers), generation)
@@ -159,7 +159,7 @@ def _step(what: str, done: str, text: str) -> click.Command:
     @click.option("--author", default="", help="Who.")
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     def change(author: str, as_json: bool) -> None:
-        with _replays() as replays:
+        with controlled() as replays:
             generation = replays.current()
             replays.step(what, author, generation.number)
             took = replays.took_s
@@ -182,7 +182,8 @@ for _each in (
 
 
 @contextmanager
-def _replays() -> "Iterator[Replays]":
+def controlled() -> "Iterator[Replays]":
+    """The control of generations on the running stack."""
     from pipelines.deployment import running
     from pipelines.replay.control import Replays
     from taximeter.commands.reading import quiet
