@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 from console import api, metronome
 from console.access import login
 from console.access.origin import SameOrigin
-from console.errors import ApiError, Wrong
+from console.errors import ApiError, answer_of
 from console.services import Services
 from console.wire import Answer
+from contracts.translation.fields import RefusedError, Wrong
 
 LOG = logging.getLogger("taximeter.console")
 
@@ -48,7 +49,7 @@ def create(services: Services) -> FastAPI:
     app.state.services = services
     app.state.guard = services.guard
     app.add_middleware(SameOrigin, host=services.deployment.settings.console_host)
-    app.add_exception_handler(ApiError, _refused)
+    app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(RequestValidationError, _misfit)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(Exception, _broken)
@@ -59,9 +60,10 @@ def create(services: Services) -> FastAPI:
 
 
 async def _refused(_: Request, error: Exception) -> Answer:
-    if not isinstance(error, ApiError):
+    if not isinstance(error, RefusedError):
         raise error
-    return Answer(error.body(), error.status, error.headers)
+    answer = answer_of(error)
+    return Answer(answer.body(), answer.status, answer.headers)
 
 
 async def _misfit(_: Request, error: Exception) -> Answer:

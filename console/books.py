@@ -13,12 +13,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from confluent_kafka import KafkaException
 
-from console.errors import ConflictError, UnavailableError, Wrong, of_document
+from console.errors import ConflictError, UnavailableError, of_document
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import DocumentError
 from contracts.loading import Found, Known, check_together
 from contracts.sources import Source
+from contracts.translation.fields import Wrong
 from pipelines.deployment import Deployment
 from pipelines.document_log import Documents
 from pipelines.objects import Object, ObjectLog, Objects, encode

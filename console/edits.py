@@ -5,12 +5,13 @@ from typing import Any, Final, NamedTuple
 from console import documents
 from console.access.guard import Caller
 from console.documents import Kind
-from console.errors import InvalidError, Wrong, invalid
+from console.errors import InvalidError, invalid
 from console.services import Services
 from contracts import sources
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import DocumentError
+from contracts.translation.fields import Wrong
 from pipelines.publishing import Edit
 
 TOTALS: Final = "SELECT id, total FROM invoices WHERE customer = {customer:String}"

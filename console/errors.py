@@ -18,31 +18,21 @@ ApiError                       a refusal with its status
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 from contracts.errors import DocumentError
+from contracts.translation.fields import RefusedError, Wrong
 
 _LINE: Final = re.compile(r"(?:(?P<file>[^:]*):(?P<line>\d+): )?(?:(?P<path>[\w\-.\[\]@/]+): )?(?P<why>.*)", re.DOTALL)
 
 
-class Wrong(NamedTuple):
-    """What is wrong with one field; an empty field is the request as a whole."""
-
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.message}" if self.field else self.message
-
-
-class ApiError(Exception):
+class ApiError(RefusedError):
     """Base of all refusals."""
 
     status: ClassVar[int] = 400
 
     def __init__(self, *wrong: Wrong, headers: Mapping[str, str] | None = None, **more: Any) -> None:
-        super().__init__("; ".join(map(str, wrong)))
-        self.wrong = wrong
+        super().__init__(*wrong)
         self.headers = dict(headers or {})
         self.more = more
         """Further keys of the answer, e.g. `current`: the version that is there now."""
@@ -105,6 +95,11 @@ def invalid(field: str, message: str) -> InvalidError:
 def missing(what: str, name: str, field: str = "") -> NotFoundError:
     """`what` (a kind of thing) called `name` is not there."""
     return NotFoundError(Wrong(field, f"there is no {what} {name!r}"))
+
+
+def answer_of(error: RefusedError) -> ApiError:
+    """A refusal with its status; what the readers of fields refuse is 400."""
+    return error if isinstance(error, ApiError) else InvalidError(*error.wrong)
 
 
 def of_document(error: DocumentError) -> InvalidError:

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from console.errors import InvalidError, UnavailableError, Wrong
+from console.errors import InvalidError, UnavailableError
 from contracts.instants import instant_ms
+from contracts.translation.fields import Wrong
 from pipelines.ingest.producer import DeliveryError, InvalidEventError, UsageProducer
 
 MOST_WAITING: Final = 2_000

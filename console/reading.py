@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from console.errors import UnavailableError, Wrong, invalid
+from console.errors import UnavailableError, invalid
 from contracts.errors import TaximeterError
 from contracts.instants import instant_ms
 from contracts.result import Invoice
+from contracts.translation.fields import Wrong
 from pipelines.warehouse import reads
 
 FINALS = """

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from console.errors import UnavailableError, Wrong, invalid
+from console.errors import UnavailableError, invalid
+from contracts.translation.fields import Wrong
 from pipelines.reach import reach
 from pipelines.topology import PARTITIONER, USAGE_EVENTS
 from pipelines.warehouse.reads import RejectedEvent

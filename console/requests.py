@@ -9,7 +9,8 @@ from console.access.guard import Caller
 from console.books import Change, Papers, Repeatable
 from console.errors import invalid
 from console.services import Services
-from console.wire import Fields, parse, raw
+from console.wire import parse, raw
+from contracts.translation.fields import Fields
 from pipelines.publishing import Published
 
 

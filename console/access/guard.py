@@ -15,7 +15,8 @@ from fastapi.security import HTTPBearer
 from console.access.limits import Limits
 from console.access.sessions import COOKIE, Sessions
 from console.books import Books
-from console.errors import ForbiddenError, UnauthorizedError, Wrong
+from console.errors import ForbiddenError, UnauthorizedError
+from contracts.translation.fields import Wrong
 from pipelines import keys
 from pipelines.keys import IMPLIED, Scope
 

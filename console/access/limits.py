@@ -6,7 +6,8 @@ from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from console.errors import TooManyError, Wrong
+from console.errors import TooManyError
+from contracts.translation.fields import Wrong
 
 WRONG_KEYS_PER_MINUTE: Final = 30
 

@@ -12,7 +12,8 @@ import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.access.guard import LOOPBACK
-from console.errors import ForbiddenError, Wrong
+from console.errors import ForbiddenError
+from contracts.translation.fields import Wrong
 
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 

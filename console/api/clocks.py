@@ -6,10 +6,11 @@ from confluent_kafka import KafkaException, Producer
 from fastapi import APIRouter
 
 from console.access.guard import Reading, Writing
-from console.errors import UnavailableError, Wrong, invalid
+from console.errors import UnavailableError, invalid
 from console.requests import Held, Json
 from console.wire import Answer, Exact
 from contracts.timeline import iso
+from contracts.translation.fields import Wrong
 from pipelines.clock import ClockError, move, standings
 from pipelines.reach import reach
 from pipelines.topology import PARTITIONER

@@ -10,6 +10,7 @@ from console.errors import invalid
 from console.requests import Body, Held, Json, edit
 from console.services import Services
 from console.wire import Answer, Exact
+from contracts import writing
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from pipelines.publishing import Edit
@@ -75,7 +76,7 @@ def version(held: Held, _: Reading, kind: Literal["catalogue", "contract"], id: 
     for each in held.warehouse.history(kind, id):
         if each.version == version:
             document = documents.decode(kind, each.body)
-            return documents.version_json(each) | {"document": documents.data_of(document), "text": documents.text_of(document)}
+            return documents.version_json(each) | {"document": writing.data_of(document), "text": writing.text_of(document)}
     raise invalid("version", f"there is no version {version} of {kind} {id!r}")
 
 
@@ -143,4 +144,4 @@ def _expected(body: Body) -> dict[str, int]:
 
 def _shown(held: Services, of: documents.Kind, name: str) -> dict[str, Any]:
     number, document = documents.present(held.books.now(), of, name)
-    return {"id": name, "version": number, "document": documents.data_of(document), "text": documents.text_of(document)}
+    return {"id": name, "version": number, "document": writing.data_of(document), "text": writing.text_of(document)}

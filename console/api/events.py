@@ -6,12 +6,13 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 
 from console.access.guard import CustomerReading, Ingesting
-from console.errors import ConflictError, InvalidError, Wrong, invalid
+from console.errors import ConflictError, InvalidError, invalid
 from console.ingest import Event, timestamp_ms
 from console.reading import instant
 from console.requests import Held
 from console.wire import Answer, Exact, raw
 from contracts.timeline import iso
+from contracts.translation.fields import Wrong
 
 router = APIRouter(prefix="/api/v1", tags=["events"], default_response_class=Answer, route_class=Exact)
 

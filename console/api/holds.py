@@ -13,17 +13,18 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 
 from console.access.guard import CustomerReading, Writing
-from console.errors import ConflictError, InsufficientError, UnavailableError, Wrong, invalid, missing
+from console.errors import ConflictError, InsufficientError, UnavailableError, invalid, missing
 from console.ingest import Event, timestamp_ms
-from console.metronome.coins import Coins
 from console.metronome.usage import property_text
 from console.requests import Held, Json
 from console.services import Services
-from console.wire import Answer, Exact, Fields
+from console.wire import Answer, Exact
 from contracts.contract import Contract
 from contracts.families import roots
 from contracts.money import exponent
 from contracts.timeline import iso
+from contracts.translation.fields import Fields, Wrong
+from contracts.translation.metronome.coins import Coins
 from pipelines.holds.desk import Book
 from pipelines.holds.step import Hold, HoldError, available, release, reserve, seen, settle
 from pipelines.holds.step import InsufficientError as Insufficient

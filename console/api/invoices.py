@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from console.access.guard import CustomerReading, Writing
-from console.errors import NotFoundError, Wrong, missing
+from console.errors import NotFoundError, missing
 from console.reading import instant
 from console.requests import Held, Json
 from console.services import Services
 from console.wire import Answer, Exact
 from contracts.rendering import invoice_json
 from contracts.result import Invoice
+from contracts.translation.fields import Wrong
 from pipelines.warehouse import reads
 
 router = APIRouter(prefix="/api/v1", tags=["invoices"], default_response_class=Answer, route_class=Exact)

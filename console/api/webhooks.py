@@ -11,11 +11,12 @@ from fastapi import APIRouter, Query
 
 from console.access.guard import Administering, Reading, Writing
 from console.books import Change, Papers
-from console.errors import UnavailableError, Wrong, invalid, missing
+from console.errors import UnavailableError, invalid, missing
 from console.requests import Held, Json, edit
 from console.services import Services
 from console.wire import Answer, Exact
 from contracts.timeline import iso
+from contracts.translation.fields import Wrong
 from pipelines.alerting.deliveries import encode
 from pipelines.alerting.step import Delivery, again
 from pipelines.alerting.webhooks import KIND, Webhook, described

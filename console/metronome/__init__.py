@@ -1,7 +1,7 @@
 """The paths of Metronome's public API, over our documents: its official clients work with `base_url` set to us.
 
-One module a resource. `shelf` finds what a request names, `coins` and `rates` translate money and prices, `terms_in` and `terms_out` the terms of a
-contract. The documents are the truth: what people write elsewhere is seen here, and what is made here is seen there.
+One module a resource. `shelf` finds what a request names; `contracts.translation.metronome` reads money, prices and the terms of a contract, which
+`terms_out` shows. The documents are the truth: what people write elsewhere is seen here, and what is made here is seen there.
 """
 
 from fastapi import APIRouter

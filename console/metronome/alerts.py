@@ -11,8 +11,7 @@ from fastapi import APIRouter
 
 from console.access.guard import CustomerReading, Writing
 from console.books import Change
-from console.errors import ConflictError, Wrong, invalid, missing
-from console.metronome.coins import Coins, tidy
+from console.errors import ConflictError, invalid, missing
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms
 from console.requests import Held, Json
@@ -21,6 +20,8 @@ from console.wire import Answer, Exact
 from contracts.catalogue import Catalogue
 from contracts.contract import Commit, Contract, Credit, RecurringCommit, RecurringGrant, Threshold
 from contracts.result import Alert
+from contracts.translation.fields import Wrong
+from contracts.translation.metronome.coins import Coins, tidy
 from pipelines.objects import Object
 from pipelines.warehouse import reads
 

@@ -10,10 +10,8 @@ import msgspec
 from fastapi import APIRouter
 
 from console.access.guard import CustomerReading
-from console.documents import data_of
 from console.errors import invalid
 from console.metronome import contract_out, terms_out
-from console.metronome.coins import Coins
 from console.metronome.serving import paged, shelf
 from console.metronome.shelf import Shelf
 from console.metronome.terms_out import Showing, grouped
@@ -24,6 +22,8 @@ from console.wire import Answer, Exact
 from contracts.contract import Commit, Contract, Credit
 from contracts.instants import instant_ms
 from contracts.timeline import iso
+from contracts.translation.metronome.coins import Coins
+from contracts.writing import data_of
 
 router = APIRouter(tags=["Metronome: commits and credits"], default_response_class=Answer, route_class=Exact)
 

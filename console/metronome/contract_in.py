@@ -6,24 +6,17 @@ from typing import Any, Final
 
 from console.errors import invalid, missing
 from console.metronome.alerts import threshold_for
-from console.metronome.coins import Coins
-from console.metronome.shelf import Shelf
-from console.metronome.terms_in import (
-    Extras,
-    Known,
-    billing_in,
-    charge_in,
-    commit_in,
-    credit_in,
-    filter_in,
-    override_in,
-    recurring_in,
-    subscription_in,
-)
-from console.wire import Fields
+from console.metronome.shelf import Shelf, new_id
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.instants import instant_ms
+from contracts.translation.fields import Fields
+from contracts.translation.metronome.charges import charge_in, subscription_in
+from contracts.translation.metronome.coins import Coins
+from contracts.translation.metronome.grants import commit_in, credit_in, recurring_in
+from contracts.translation.metronome.known import Extras, Known
+from contracts.translation.metronome.overrides import override_in
+from contracts.translation.metronome.statements import billing_in, filter_in
 
 NOT_SERVED: Final = (
     "discounts", "prepaid_balance_threshold_configuration", "professional_services", "reseller_royalties", "spend_threshold_configuration", "spend_trackers",
@@ -100,7 +93,7 @@ def known_of(at: Shelf, catalogue: Catalogue) -> Known:
     def product(name: str, field: str) -> str:
         return at.product_in(catalogue, name, field)
 
-    return Known(catalogue, Coins.of(catalogue), product, {})
+    return Known(catalogue, Coins.of(catalogue), product, {}, new_id)
 
 
 def prices_of(at: Shelf, catalogue: Catalogue, card: str | None) -> Callable[[str, str], Sequence[tuple[str, Decimal]]]:

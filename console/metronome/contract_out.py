@@ -7,13 +7,13 @@ from typing import Any, Final, NamedTuple
 from console import ledger
 from console.ledger import Entry
 from console.metronome import terms_out
-from console.metronome.coins import Coins
 from console.metronome.shelf import Shelf, at_text, ref
 from console.metronome.terms_out import Showing
 from console.services import Services
 from contracts.contract import Commit, Contract, Credit
 from contracts.result import Balance, Invoice
 from contracts.timeline import iso
+from contracts.translation.metronome.coins import Coins
 from pipelines.warehouse import reads
 
 KEPT: Final = (

@@ -7,22 +7,23 @@ from fastapi import APIRouter, Request
 
 from console.access.guard import CustomerReading, Writing
 from console.books import Change
-from console.errors import ConflictError, Wrong, invalid
+from console.errors import ConflictError, invalid
 from console.metronome import contract_out, packages
-from console.metronome.coins import Coins, credit_type_of
 from console.metronome.contract_in import contract_in
 from console.metronome.rate_cards import Selector, row_out
-from console.metronome.rates import holds, price_out
 from console.metronome.serving import CLOCK_HEADER, change, paged, shelf
 from console.metronome.shelf import Shelf, new_id, now_ms, ref
-from console.metronome.terms_in import filter_in
 from console.requests import Body, Held, Json
 from console.services import Services
-from console.wire import Answer, Exact, Fields
+from console.wire import Answer, Exact
 from contracts.catalogue import Catalogue, Rate
 from contracts.contract import Contract, Override
 from contracts.instants import instant_ms
 from contracts.money import exact
+from contracts.translation.fields import Fields, Wrong
+from contracts.translation.metronome.coins import Coins, credit_type_of
+from contracts.translation.metronome.rates import holds, price_out
+from contracts.translation.metronome.statements import filter_in
 from pipelines.objects import Object
 
 router = APIRouter(tags=["Metronome: contracts"], default_response_class=Answer, route_class=Exact)

@@ -6,12 +6,13 @@ from fastapi import APIRouter
 
 from console.access.guard import Reading, Writing
 from console.books import Change
-from console.errors import ConflictError, Wrong, missing
-from console.metronome.coins import USD, Coins
+from console.errors import ConflictError, missing
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, new_id, now_ms
 from console.requests import Held, Json
 from console.wire import Answer, Exact
+from contracts.translation.fields import Wrong
+from contracts.translation.metronome.coins import USD, Coins
 from pipelines.objects import Object
 
 router = APIRouter(prefix="/v1/credit-types", tags=["Metronome: pricing units"], default_response_class=Answer, route_class=Exact)

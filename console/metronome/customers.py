@@ -7,12 +7,13 @@ from fastapi import APIRouter, Query, Request
 
 from console.access.guard import CustomerReading, Reading, Writing
 from console.books import Change
-from console.errors import ConflictError, Wrong, invalid
+from console.errors import ConflictError, invalid
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms
 from console.requests import Held, Json
-from console.wire import Answer, Exact, Fields
+from console.wire import Answer, Exact
 from contracts.contract import Contract
+from contracts.translation.fields import Fields, Wrong
 from pipelines.objects import Object
 
 router = APIRouter(prefix="/v1", tags=["Metronome: customers"], default_response_class=Answer, route_class=Exact)

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 
 from console.access.guard import Reading
-from console.errors import NotServedError, Wrong
+from console.errors import NotServedError
 from console.wire import Answer, Exact
+from contracts.translation.fields import Wrong
 
 ENDPOINTS: Final = (
     ("DELETE", "/v1/customers/{customer_id}/billing-config/{billing_provider_type}"),

@@ -12,8 +12,7 @@ from fastapi import APIRouter, Response
 from console.access.guard import CustomerReading, Writing
 from console.api.invoices import pdf_answer
 from console.books import Change
-from console.errors import NotFoundError, Wrong, invalid, missing
-from console.metronome.coins import Coins, tidy
+from console.errors import NotFoundError, invalid, missing
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, new_id, ref
 from console.reading import instant
@@ -26,6 +25,8 @@ from contracts.contract import Charge
 from contracts.money import exact
 from contracts.result import Invoice, Line
 from contracts.timeline import iso
+from contracts.translation.fields import Wrong
+from contracts.translation.metronome.coins import Coins, tidy
 from pipelines.warehouse import reads
 
 router = APIRouter(prefix="/v1", tags=["Metronome: invoices"], default_response_class=Answer, route_class=Exact)

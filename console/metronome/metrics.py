@@ -1,23 +1,23 @@
 """`/v1/billable-metrics…`: metrics of the catalogue."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter
 
 from console.access.guard import CustomerReading, Reading, Writing
 from console.books import Change
-from console.errors import ConflictError, Wrong, invalid
+from console.errors import ConflictError
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms, ref
 from console.requests import Held, Json
-from console.wire import Answer, Exact, Fields
-from contracts.catalogue import Aggregation, Catalogue, Condition, Expression, Metric, Where
+from console.wire import Answer, Exact
+from contracts.catalogue import Catalogue, Condition, Expression, Metric
+from contracts.translation.fields import Wrong
+from contracts.translation.metronome.metrics import AGGREGATIONS, metric_in
 from pipelines.objects import Object
 
 router = APIRouter(prefix="/v1", tags=["Metronome: billable metrics"], default_response_class=Answer, route_class=Exact)
-
-AGGREGATIONS: Final[dict[str, Aggregation]] = {"COUNT": "count", "LATEST": "latest", "MAX": "max", "SUM": "sum", "UNIQUE": "unique"}
 
 
 @router.post("/billable-metrics/create", summary="Create a billable metric")
@@ -97,39 +97,6 @@ def archive(held: Held, caller: Writing, body: Json) -> Any:
         return Change({"data": {"id": name}}, objects=[Object("metric", name, kept | {"archived_ms": now_ms()})])
 
     return change(held, caller, body, make)
-
-
-def metric_in(fields: Fields) -> Metric:
-    """The metric of a request. Raises InvalidError."""
-    fields.refuse("SQL metrics are not served; say what to count with aggregation_type, aggregation_key and filters (or write an expression in the document)", "sql")
-    kind = fields.word("aggregation_type", AGGREGATIONS, "COUNT")
-    key = fields.text_or_none("aggregation_key")
-    if kind != "COUNT" and not key:
-        raise invalid(fields.at("aggregation_key"), f"is missing: {kind} needs the property to look at")
-    event_types: list[str] = []
-    if fields.has("event_type_filter"):
-        inner = fields.object("event_type_filter")
-        inner.refuse("is not served: name the event types that count in in_values", "not_in_values")
-        event_types = inner.texts("in_values")
-        inner.done()
-    if not event_types:
-        raise invalid(fields.at("event_type_filter.in_values"), "must name the event types that count")
-    where: Where = {}
-    for each in fields.objects("property_filters"):
-        name = each.text("name")
-        if name in where:
-            raise invalid(each.at("name"), f"{name!r} has a filter already; say all of it in one")
-        allowed, forbidden = each.texts("in_values"), each.texts("not_in_values")
-        exists = each.flag("exists", True) if each.has("exists") or not (allowed or forbidden) else None
-        if allowed and (forbidden or exists is False):
-            raise invalid(each.path, "in_values excludes the others; give one")
-        where[name] = [*allowed] if allowed else Condition(exists=exists, not_in=[*forbidden] or None)
-        each.done()
-    groups = fields.any("group_keys") or []
-    if not isinstance(groups, list) or not all(isinstance(group, list) and all(isinstance(key, str) for key in group) for group in groups):
-        raise invalid(fields.at("group_keys"), "must be a list of lists of property names")
-    keys = list(dict.fromkeys(key for group in groups for key in group))
-    return Metric(event_types=event_types, aggregation=AGGREGATIONS[kind], value=None if kind == "COUNT" else key, where=where, group_keys=keys)
 
 
 def metric_out(at: Shelf, catalogue: Catalogue, name: str, metric: Metric) -> dict[str, Any]:

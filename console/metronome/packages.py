@@ -7,14 +7,15 @@ from fastapi import APIRouter
 
 from console.access.guard import Reading, Writing
 from console.books import Change
-from console.errors import ConflictError, Wrong, invalid, missing
-from console.metronome.coins import Coins
+from console.errors import ConflictError, invalid, missing
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms
 from console.requests import Held, Json
-from console.wire import Answer, Exact, Fields, plain
+from console.wire import Answer, Exact
 from contracts.instants import instant_ms
 from contracts.packages import after
+from contracts.translation.fields import Fields, Wrong, plain
+from contracts.translation.metronome.coins import Coins
 from pipelines.objects import Object
 
 router = APIRouter(prefix="/v1/packages", tags=["Metronome: packages"], default_response_class=Answer, route_class=Exact)

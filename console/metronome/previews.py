@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from console.errors import InvalidError, Wrong, invalid
+from console.errors import InvalidError, invalid
 from console.ingest import timestamp_ms
 from console.metronome.shelf import Shelf
 from console.metronome.usage import property_text
 from console.services import Services
-from console.wire import Fields
 from contracts.case import UsageEvent
 from contracts.contract import Contract
 from contracts.metering import Limits, Metering
 from contracts.result import Invoice
 from contracts.timeline import iso
+from contracts.translation.fields import Fields, Wrong
 from pipelines.warehouse.rebuild import family_inputs, root_of
 
 MOST = 100

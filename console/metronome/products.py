@@ -1,29 +1,26 @@
 """`/v1/contract-pricing/products…`: products of the catalogue."""
 
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter
 
 from console.access.guard import Reading, Writing
 from console.books import Change
-from console.errors import ConflictError, Wrong, invalid
-from console.metronome.coins import tidy
+from console.errors import ConflictError, invalid
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms, ref
 from console.requests import Held, Json
-from console.wire import Answer, Exact, Fields
+from console.wire import Answer, Exact
 from contracts.catalogue import Catalogue, Product, Quantity, Spend
-from contracts.money import exact
+from contracts.translation.fields import Fields, Wrong
+from contracts.translation.metronome.coins import tidy
+from contracts.translation.metronome.products import ROUNDING, TYPES, quantity_in
 from pipelines.objects import Object
 
 router = APIRouter(prefix="/v1/contract-pricing/products", tags=["Metronome: products"], default_response_class=Answer, route_class=Exact)
 
-TYPES: Final[dict[str, Literal["usage", "fixed", "subscription", "composite"]]] = {
-    "USAGE": "usage", "FIXED": "fixed", "SUBSCRIPTION": "subscription", "COMPOSITE": "composite",
-}  # fmt: skip
-ROUNDING: Final[dict[str, Literal["up", "down", "half_up"]]] = {"ROUND_UP": "up", "ROUND_DOWN": "down", "ROUND_HALF_UP": "half_up"}
 KEPT: Final = ("netsuite_internal_item_id", "netsuite_overage_item_id", "is_refundable")
 
 
@@ -130,49 +127,10 @@ def _shape(fields: Fields, at: Shelf, product: Product, catalogue: Catalogue) ->
     granularity = fields.any("sql_breakdown_granularity")
     if granularity is not None:
         raise invalid("sql_breakdown_granularity", "belongs to SQL metrics, which are not served")
-    quantity = _quantity(fields, product.quantity or Quantity())
+    quantity = quantity_in(fields, product.quantity or Quantity())
     if quantity != Quantity():
         said["quantity"] = quantity
     return msgspec.structs.replace(product, **said)
-
-
-def _quantity(fields: Fields, quantity: Quantity) -> Quantity:
-    """Conversion and rounding, as far as the request names them."""
-    if fields.has("quantity_conversion"):
-        quantity = msgspec.structs.replace(quantity, divide_by=_divisor(fields.object("quantity_conversion")))
-    if fields.has("quantity_rounding"):
-        rounding = fields.object("quantity_rounding")
-        quantity = msgspec.structs.replace(quantity, round=ROUNDING[rounding.word("rounding_method", ROUNDING)], decimals=rounding.whole("decimal_places"))
-        rounding.done()
-    else:
-        fields.any("quantity_rounding")
-    fields.any("quantity_conversion")
-    return quantity
-
-
-def _divisor(fields: Fields) -> Decimal:
-    factor = fields.number("conversion_factor")
-    multiply = fields.word("operation", ("MULTIPLY", "DIVIDE")) == "MULTIPLY"
-    fields.any("name")
-    fields.done()
-    if factor <= 0:
-        raise invalid(fields.at("conversion_factor"), "must be above zero")
-    if not multiply:
-        return factor
-    with exact():
-        divisor = (Decimal(1) / factor) if _ends(factor) else None
-    if divisor is None:
-        raise invalid(fields.at("conversion_factor"), f"multiplying by {factor} is dividing by a number that does not end; DIVIDE by a number that does")
-    return divisor
-
-
-def _ends(factor: Decimal) -> bool:
-    """Whether 1 / factor is a decimal that ends."""
-    rest = factor.as_integer_ratio()[0]
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return rest == 1
 
 
 def state_out(catalogue: Catalogue, product: Product, kept: dict[str, Any]) -> dict[str, Any]:

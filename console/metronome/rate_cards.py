@@ -8,15 +8,16 @@ from fastapi import APIRouter
 
 from console.access.guard import Reading, Writing
 from console.books import Change
-from console.errors import ConflictError, Wrong, invalid
-from console.metronome.coins import Coins, credit_type_of, unit_of
-from console.metronome.rates import dates_out, price_out, rate_in, rate_out, touches, with_rate
+from console.errors import ConflictError, invalid
 from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms, ref
 from console.requests import Held, Json
-from console.wire import Answer, Exact, Fields
+from console.wire import Answer, Exact
 from contracts.catalogue import Catalogue, PricingUnit, Rate, RateCard
 from contracts.instants import instant_ms
+from contracts.translation.fields import Fields, Wrong
+from contracts.translation.metronome.coins import Coins, credit_type_of, unit_of
+from contracts.translation.metronome.rates import dates_out, price_out, rate_in, rate_out, touches, with_rate
 from pipelines.objects import Object
 
 router = APIRouter(prefix="/v1/contract-pricing/rate-cards", tags=["Metronome: rate cards"], default_response_class=Answer, route_class=Exact)

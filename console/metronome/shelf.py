@@ -10,17 +10,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from console.books import Papers
-from console.errors import ConflictError, Wrong, invalid, missing
+from console.errors import ConflictError, invalid, missing
 from contracts.catalogue import Catalogue, Metric, Product, RateCard
 from contracts.contract import Contract
 from contracts.instants import instant_ms
 from contracts.timeline import iso
+from contracts.translation.fields import Wrong
 from pipelines.objects import Object
 
 HOME: Final = "default"
 """The catalogue in which the API makes things."""
-EPOCH: Final = "1970-01-01T00:00:00Z"
-FAR: Final = "9999-12-31T00:00:00Z"
 
 
 def new_id() -> str:
@@ -149,11 +148,6 @@ class Shelf:
 def ref(catalogue: Catalogue, name: str) -> str:
     """The API's id of something in a catalogue."""
     return name if catalogue.id == HOME else f"{catalogue.id}/{name}"
-
-
-def instant_text(text: str | None, zone: str, default: str) -> str:
-    """An instant of a document as RFC 3339 in UTC."""
-    return default if text is None else iso(instant_ms(text, zone))
 
 
 def at_text(ms: Any) -> str:

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from console.metronome.coins import Coins, tidy
-from console.metronome.rates import price_out
-from console.metronome.shelf import EPOCH, FAR, at_text, instant_text, ref
-from console.metronome.terms_in import EVERY, PERIODS, PRORATION, RATE, Extras, segment_key
+from console.metronome.shelf import at_text, ref
 from contracts.catalogue import Catalogue, Where
 from contracts.contract import Access, Charge, Commit, Contract, Credit, Override, RecurringCommit, RecurringGrant, Subscription
 from contracts.money import exact
+from contracts.translation.metronome.coins import Coins, tidy
+from contracts.translation.metronome.known import EVERY, PERIODS, PRORATION, RATE, Extras
+from contracts.translation.metronome.rates import price_out
+from contracts.translation.metronome.schedules import segment_key
+from contracts.translation.metronome.times import EPOCH, FAR, instant_text
 
 PLAIN: Final = ("description", "netsuite_sales_order_id", "salesforce_opportunity_id", "custom_fields", "uniqueness_key")
 FREQUENCY: Final = {ours: word for word, ours in EVERY.items()}

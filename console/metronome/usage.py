@@ -12,15 +12,16 @@ from console.api.events import misfit
 from console.errors import invalid
 from console.ingest import Event, timestamp_ms
 from console.metering import Usage, usage_of
-from console.metronome.coins import tidy
 from console.metronome.metrics import metric_out
 from console.metronome.serving import CLOCK_HEADER, paged, shelf
 from console.metronome.shelf import Shelf, ref
 from console.requests import Held, Json
-from console.wire import Answer, Exact, Fields, raw
+from console.wire import Answer, Exact, raw
 from contracts.catalogue import Catalogue
 from contracts.matching import matches
 from contracts.timeline import iso
+from contracts.translation.fields import Fields
+from contracts.translation.metronome.coins import tidy
 
 router = APIRouter(prefix="/v1", tags=["Metronome: usage"], default_response_class=Answer, route_class=Exact)
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from fastapi import Request, Response
 from nicegui import ui
 
-from console import documents
 from console.errors import missing
 from console.pages.parts.frame import card, frame, raw
 from console.pages.parts.history import history
@@ -16,6 +15,7 @@ from console.pages.parts.text import Html, badge, day, href, join, link, number,
 from console.pages.parts.visit import Visit, enter
 from console.reading import Version
 from console.services import Services
+from contracts import writing
 from contracts.catalogue import Catalogue
 from contracts.contract import Access, Contract, Override
 from contracts.instants import instant_ms
@@ -174,7 +174,7 @@ async def page(request: Request, name: str) -> Response | None:
             with card("History"):
                 history("contract", shown.versions, before, after)
             with card("The document"):
-                raw(tag("div", tag("pre", documents.text_of(shown.contract)), class_="scroll", tabindex="0"))
+                raw(tag("div", tag("pre", writing.text_of(shown.contract)), class_="scroll", tabindex="0"))
 
         later(where, lambda: visit.ask(read, visit.held, name), draw, 8)
     return None

@@ -12,7 +12,7 @@ from nicegui import app, ui
 from nicegui.elements.codemirror import CodeMirror
 
 from console import documents, edits
-from console.errors import ApiError, ConflictError, ForbiddenError, Wrong
+from console.errors import ApiError, ConflictError, ForbiddenError
 from console.merging import merge
 from console.pages.parts import changes, terms
 from console.pages.parts.frame import card, frame, raw
@@ -21,7 +21,9 @@ from console.pages.parts.states import FAILURES, failed, later
 from console.pages.parts.text import Html, badge, link, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
+from contracts import writing
 from contracts.contract import Contract
+from contracts.translation.fields import Wrong
 
 QUIET_S: Final = 0.25
 """How long nobody types before the preview is made."""
@@ -38,7 +40,7 @@ class Opened(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        found: dict[str, Any] = documents.data_of(self.contract)
+        found: dict[str, Any] = writing.data_of(self.contract)
         return found
 
 
@@ -58,7 +60,7 @@ class Editor:
     def __init__(self, visit: Visit, opened: Opened) -> None:
         self._visit = visit
         self._opened = opened
-        self._text = documents.text_of(opened.contract)
+        self._text = writing.text_of(opened.contract)
         self._effective = ""
         self._kind: terms.Kind | None = None
         self._former: str | None = None
@@ -165,7 +167,7 @@ class Editor:
 
     def _write(self, data: dict[str, Any]) -> None:
         self._writing = True
-        self._text = documents.written("contract", data)
+        self._text = writing.written("contract", data)
         self._editor.set_value(self._text)
         self._writing = False
         self._changed()

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request, Response
 from nicegui import ui
 
-from console.errors import InvalidError, Wrong
+from console.errors import InvalidError
 from console.pages.parts.frame import card, frame, raw
 from console.pages.parts.states import FAILURES, empty, failed, later
 from console.pages.parts.text import Html, badge, event_link, moment, row, table, tag
@@ -15,6 +15,7 @@ from console.pages.parts.visit import Visit, enter
 from console.reading import StoredEvent
 from console.rejects import event_of, resend
 from console.services import Services
+from contracts.translation.fields import Wrong
 from pipelines.warehouse.reads import RejectedEvent
 
 MOST = 50

@@ -7,12 +7,13 @@ from typing import Any
 from fastapi import Request, Response
 from nicegui import ui
 
-from console.errors import NotFoundError, Wrong, missing
+from console.errors import NotFoundError, missing
 from console.pages.parts.frame import card, frame, raw
 from console.pages.parts.states import empty, later
 from console.pages.parts.text import Html, badge, event_link, join, link, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
+from contracts.translation.fields import Wrong
 from pipelines.warehouse import reads
 
 EVENTS = 20

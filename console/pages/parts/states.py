@@ -7,10 +7,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 from nicegui import ui
 
-from console.errors import ApiError, Wrong, problems
+from console.errors import ApiError, problems
 from console.pages.parts.frame import raw
 from console.pages.parts.text import Html, join, tag
 from contracts.errors import DocumentError, TaximeterError
+from contracts.translation.fields import RefusedError, Wrong
 
 Found = TypeVar("Found")
 FAILURES = (ApiError, TaximeterError, ClickHouseError, KafkaException, OSError)
@@ -28,7 +29,7 @@ def empty(what: str, next_step: str | Html) -> Html:
 
 def wrongs(error: Exception) -> list[Wrong]:
     """What is wrong, field by field."""
-    if isinstance(error, ApiError):
+    if isinstance(error, RefusedError):
         return list(error.wrong)
     if isinstance(error, DocumentError):
         return problems(error.problems)

@@ -10,9 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from nicegui import app
 
 from console.access.guard import Caller
-from console.errors import ApiError, ForbiddenError, UnauthorizedError, Wrong
+from console.errors import ApiError, ForbiddenError, UnauthorizedError
 from console.pages.parts.text import safe
 from console.services import Services
+from contracts.translation.fields import Wrong
 from pipelines.keys import Scope
 
 Given = ParamSpec("Given")

@@ -10,7 +10,7 @@ import metronome
 import pytest
 from metronome import Metronome
 
-from console.metronome.coins import USD
+from contracts.translation.metronome.coins import USD
 from pipelines.testing import until
 
 OCTOBER = "2026-10-01T00:00:00Z"

@@ -4,10 +4,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.documents import data_of, differences, text_of
+from console.documents import differences
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.loading import read_documents
+from contracts.writing import data_of, text_of
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
 

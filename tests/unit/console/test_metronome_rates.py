@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.errors import ApiError
-from console.metronome.coins import Coins, tidy
-from console.metronome.rates import price_in, price_out, with_rate
-from console.wire import Answer, Fields, parse
+from console.wire import Answer, parse
 from contracts.catalogue import Package, Price, Rate, Tier
 from contracts.instants import instant_ms
 from contracts.timeline import iso
+from contracts.translation.fields import Fields, RefusedError
+from contracts.translation.metronome.coins import Coins, tidy
+from contracts.translation.metronome.rates import price_in, price_out, with_rate
 
 DOLLARS = Coins("USD")
 EUROS = Coins("EUR")
@@ -100,7 +100,7 @@ def test_the_rate_that_was_added_last_for_a_time_holds_and_none_overlap(spans: l
     ),
 )
 def test_a_wrong_price_names_its_field(row: dict[str, Any], field: str) -> None:
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(RefusedError) as refused:
         price_in(Fields(row), DOLLARS)
 
     assert refused.value.wrong[0].field == field

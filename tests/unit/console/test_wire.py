@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from console.errors import ApiError, InvalidError, problems
 from console.paging import page
-from console.wire import Answer, Fields, parse
+from console.wire import Answer, parse
+from contracts.translation.fields import Fields, RefusedError
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20, places=12))
@@ -31,7 +32,7 @@ def test_unknown_fields_name_the_nearest() -> None:
     fields = Fields({"nmae": "x"}, "commits[2]")
     fields.text_or_none("name")
 
-    with pytest.raises(InvalidError) as refused:
+    with pytest.raises(RefusedError) as refused:
         fields.done()
 
     assert str(refused.value) == "commits[2].nmae: is no field here; did you mean 'name'?"

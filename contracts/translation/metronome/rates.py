@@ -10,24 +10,23 @@ from typing import Any, Final
 
 import msgspec
 
-from console.documents import data_of
-from console.errors import invalid
-from console.metronome.coins import Coins, tidy
-from console.metronome.shelf import EPOCH, instant_text
-from console.wire import Fields, plain
 from contracts.catalogue import Catalogue, Percentage, Price, Rate, Tier
 from contracts.instants import instant_ms
 from contracts.money import exact
 from contracts.shapes import build
 from contracts.sources import Problem, show
 from contracts.timeline import iso
+from contracts.translation.fields import Fields, invalid, plain
+from contracts.translation.metronome.coins import Coins, tidy
+from contracts.translation.metronome.times import EPOCH, instant_text
+from contracts.writing import data_of
 
 TYPES: Final = ("FLAT", "PERCENTAGE", "SUBSCRIPTION", "TIERED", "TIERED_PERCENTAGE", "CUSTOM")
 OPEN_MS: Final = 1 << 62
 
 
 def price_in(fields: Fields, coins: Coins | None) -> Price:
-    """The price of `rate_type`, `price`, `tiers`, `custom_rate`. Without `coins` the price is in a custom unit, as it is. Raises InvalidError."""
+    """The price of `rate_type`, `price`, `tiers`, `custom_rate`. Without `coins` the price is in a custom unit, as it is. Raises RefusedError."""
     kind = fields.word("rate_type", TYPES)
 
     def amount(of: Fields, name: str = "price") -> Decimal:
@@ -97,7 +96,7 @@ def price_out(price: Price, coins: Coins | None) -> dict[str, Any]:
 
 
 def rate_in(fields: Fields, product: str, coins: Coins, unit: str | None) -> Rate:
-    """A rate of a rate card. Raises InvalidError."""
+    """A rate of a rate card. Raises RefusedError."""
     price = price_in(fields, None if unit else coins)
     commit_price = None
     if fields.has("commit_rate"):

@@ -3,10 +3,9 @@
 from decimal import Decimal
 from typing import Any, Final
 
-from console.errors import invalid
-from console.wire import Fields
 from contracts.catalogue import Catalogue
 from contracts.money import exact
+from contracts.translation.fields import Fields, invalid
 
 USD: Final = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 """Metronome's id of `USD (cents)`."""
@@ -39,7 +38,7 @@ class Coins:
         return {"id": USD, "name": "USD (cents)"} if self.currency == "USD" else {"id": self.currency, "name": self.currency}
 
     def check(self, fields: Fields, name: str = "credit_type_id") -> None:
-        """The field names our currency, or nothing. Raises InvalidError."""
+        """The field names our currency, or nothing. Raises RefusedError."""
         given = fields.text_or_none(name)
         if given not in (None, self.credit_type["id"]):
             raise invalid(fields.at(name), f"must be {self.credit_type['id']} ({self.credit_type['name']}): commits and credits of custom pricing units are not served")
@@ -52,7 +51,7 @@ def tidy(number: Decimal) -> Decimal:
 
 
 def unit_of(catalogue: Catalogue, given: str | None, field: str) -> str | None:
-    """The custom pricing unit that a credit type id means; none: the currency. Raises InvalidError."""
+    """The custom pricing unit that a credit type id means; none: the currency. Raises RefusedError."""
     if given is None or given == Coins.of(catalogue).credit_type["id"]:
         return None
     if given not in catalogue.pricing_units:
