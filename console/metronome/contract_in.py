@@ -1,6 +1,6 @@
 """A contract from the body of `/v1/contracts/create`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,12 +11,9 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.instants import instant_ms
 from contracts.translation.fields import Fields
-from contracts.translation.metronome.charges import charge_in, subscription_in
 from contracts.translation.metronome.coins import Coins
-from contracts.translation.metronome.grants import commit_in, credit_in, recurring_in
 from contracts.translation.metronome.known import Extras, Known
-from contracts.translation.metronome.overrides import override_in
-from contracts.translation.metronome.statements import billing_in, filter_in
+from contracts.translation.metronome.terms import Prices, terms_in
 
 NOT_SERVED: Final = (
     "discounts", "prepaid_balance_threshold_configuration", "professional_services", "reseller_royalties", "spend_threshold_configuration", "spend_trackers",
@@ -37,22 +34,8 @@ def contract_in(fields: Fields, at: Shelf, name: str, clock: str) -> tuple[Contr
     catalogue, card = _card(fields, at, instant_ms(start))
     known = known_of(at, catalogue)
     fields.refuse("is not served", *NOT_SERVED)
-    terms: dict[str, Extras] = {}
-    commits = [_kept(terms, *commit_in(each, known), each) for each in fields.objects("commits")]
-    credits_ = [_kept(terms, *credit_in(each, known), each) for each in fields.objects("credits")]
-    recurring_commits = [_kept(terms, *recurring_in(each, known, commit=True), each) for each in fields.objects("recurring_commits")]
-    recurring_credits = [_kept(terms, *recurring_in(each, known, commit=False), each) for each in fields.objects("recurring_credits")]
-    overrides = [part for each in fields.objects("overrides") for part in _parts(terms, *override_in(each, known), each)]
-    charges = [part for each in fields.objects("scheduled_charges") for part in _parts(terms, *charge_in(each, known), each)]
-    prices = prices_of(at, catalogue, card)
-    subscriptions = [_kept(terms, *subscription_in(each, known, start, prices), each) for each in fields.objects("subscriptions")]
+    said, terms = terms_in(fields, known, start, prices_of(at, catalogue, card))
     parent, payer = _parent(fields, at)
-    usage_filter = None
-    if fields.has("usage_filter"):
-        inner = fields.object("usage_filter")
-        usage_filter = filter_in(inner, start)
-        inner.done()
-    fields.any("usage_filter")
     aliases = [each for each in kept_customer["ingest_aliases"] if each != customer] if not at.contracts_of(customer) else []
     contract = Contract(
         id=name,
@@ -62,26 +45,14 @@ def contract_in(fields: Fields, at: Shelf, name: str, clock: str) -> tuple[Contr
         name=fields.text_or_none("name"),
         starting_at=start,
         ending_before=fields.instant_or_none("ending_before"),
-        billing=billing_in(fields.object("usage_statement_schedule") if fields.has("usage_statement_schedule") else None, start),
         clock=clock,
-        override_selection="explicit"
-        if fields.word("multiplier_override_prioritization", ("LOWEST_MULTIPLIER", "EXPLICIT"), "LOWEST_MULTIPLIER") == "EXPLICIT"
-        else "lowest_multiplier",
-        overrides=overrides,
-        commits=commits,
-        credits=credits_,
-        recurring_commits=recurring_commits,
-        recurring_credits=recurring_credits,
-        charges=charges,
-        subscriptions=subscriptions,
         thresholds=[found for each in at.objects.of("alert") if (found := threshold_for(at, each, customer, catalogue)) is not None],
         aliases=aliases,
         parent=parent,
         payer=payer,
         renews=_renews(fields, at, customer),
-        usage_filter=usage_filter,
+        **said,
     )
-    fields.any("usage_statement_schedule")
     extras = fields.kept(*KEPT) | {"terms": terms, "uniqueness_key": fields.text_or_none("uniqueness_key")}
     fields.done()
     return contract, {key: value for key, value in extras.items() if value is not None}
@@ -96,7 +67,7 @@ def known_of(at: Shelf, catalogue: Catalogue) -> Known:
     return Known(catalogue, Coins.of(catalogue), product, {}, new_id)
 
 
-def prices_of(at: Shelf, catalogue: Catalogue, card: str | None) -> Callable[[str, str], Sequence[tuple[str, Decimal]]]:
+def prices_of(at: Shelf, catalogue: Catalogue, card: str | None) -> Prices:
     """The SUBSCRIPTION rates of a card: dated prices of a product and billing frequency, oldest first."""
     coins = Coins.of(catalogue)
 
@@ -152,15 +123,3 @@ def _renews(fields: Fields, at: Shelf, customer: str) -> str | None:
     if all(each.id != before for each in at.contracts_of(customer)):
         raise missing(f"contract of customer {customer!r}", before, transition.at("from_contract_id"))
     return before
-
-
-def _kept(terms: dict[str, Extras], term: Any, extras: Extras, fields: Fields) -> Any:
-    fields.done()
-    terms[term.id] = extras
-    return term
-
-
-def _parts(terms: dict[str, Extras], parts: list[Any], extras: Extras, fields: Fields) -> list[Any]:
-    fields.done()
-    terms[parts[0].id] = extras
-    return parts

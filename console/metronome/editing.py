@@ -339,7 +339,8 @@ def _charge(draft: Draft, fields: Fields) -> None:
     if any(there[part].every for part in parts):
         raise invalid(fields.at("invoice_schedule"), "this charge is a series; archive it and add another")
     schedule = fields.object("invoice_schedule")
-    rows = [(f"{part}.item", Instalment(amount=there[part].amount, at=there[part].at or "")) for part in parts]
+    with exact():
+        rows = [(f"{part}.item", Instalment(amount=there[part].amount * there[part].quantity, at=there[part].at or "")) for part in parts]
     rows = scheduled(schedule, rows, lambda each: instalment_in(each, draft.known), lambda each, old: instalment_changed(each, old, draft.known))
     schedule.done()
     if not rows:

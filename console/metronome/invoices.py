@@ -22,7 +22,6 @@ from console.spreading import Part, hours, spread
 from console.wire import Answer, Exact
 from contracts.catalogue import Catalogue
 from contracts.contract import Charge
-from contracts.money import exact
 from contracts.result import Invoice, Line
 from contracts.timeline import iso
 from contracts.translation.fields import Wrong
@@ -149,9 +148,7 @@ def add_charge(held: Held, caller: Writing, customer_id: str, body: Json) -> Any
         catalogue = at.catalogue(contract.catalogue)
         product = at.product_in(catalogue, fields.text("charge_id"), "charge_id")
         price, quantity = fields.number("price"), fields.number("quantity")
-        with exact():
-            amount = Coins.of(catalogue).into(price * quantity)
-        charge = Charge(id=name, product=product, amount=amount, at=fields.instant("invoice_start_timestamp"), quantity=quantity)
+        charge = Charge(id=name, product=product, amount=Coins.of(catalogue).into(price), at=fields.instant("invoice_start_timestamp"), quantity=quantity)
         fields.text("description", empty=True)
         fields.done()
         return Change(None, contracts=[msgspec.structs.replace(contract, charges=[*contract.charges, charge])])

@@ -13,10 +13,10 @@ from console.metronome.serving import change, paged, shelf
 from console.metronome.shelf import Shelf, at_text, new_id, now_ms, ref
 from console.requests import Held, Json
 from console.wire import Answer, Exact
-from contracts.catalogue import Catalogue, Product, Quantity, Spend
+from contracts.catalogue import Catalogue, Product
 from contracts.translation.fields import Fields, Wrong
 from contracts.translation.metronome.coins import tidy
-from contracts.translation.metronome.products import ROUNDING, TYPES, quantity_in
+from contracts.translation.metronome.products import ROUNDING, TYPES, product_in
 from pipelines.objects import Object
 
 router = APIRouter(prefix="/v1/contract-pricing/products", tags=["Metronome: products"], default_response_class=Answer, route_class=Exact)
@@ -107,30 +107,14 @@ def archive(held: Held, caller: Writing, body: Json) -> Any:
 
 def _shape(fields: Fields, at: Shelf, product: Product, catalogue: Catalogue) -> Product:
     """The product with what the request says of it. Raises InvalidError."""
-    said: dict[str, Any] = {}
-    metric = fields.text_or_none("billable_metric_id")
-    if metric is not None:
-        of, inner, _ = at.metric(metric, "billable_metric_id")
+
+    def metric(name: str, field: str) -> str:
+        of, inner, _ = at.metric(name, field)
         if of.id != catalogue.id:
-            raise invalid("billable_metric_id", f"metric {metric!r} is in another catalogue than the product")
-        said["metric"] = inner
-    for key, ours in (("pricing_group_key", "pricing_group_keys"), ("presentation_group_key", "presentation_group_keys"), ("tags", "tags")):
-        found = fields.texts(key)
-        if fields.has(key):
-            said[ours] = found
-    products, tags = fields.texts("composite_product_ids"), fields.texts("composite_tags")
-    if products or tags:
-        said["of"] = Spend(products=[at.product_in(catalogue, each, "composite_product_ids") for each in products], tags=tags)
-    for flag in ("exclude_free_usage", "include_composite_spend"):
-        if fields.any(flag):
-            raise invalid(flag, "is not served")
-    granularity = fields.any("sql_breakdown_granularity")
-    if granularity is not None:
-        raise invalid("sql_breakdown_granularity", "belongs to SQL metrics, which are not served")
-    quantity = quantity_in(fields, product.quantity or Quantity())
-    if quantity != Quantity():
-        said["quantity"] = quantity
-    return msgspec.structs.replace(product, **said)
+            raise invalid(field, f"metric {name!r} is in another catalogue than the product")
+        return inner
+
+    return product_in(fields, product, metric, lambda name, field: at.product_in(catalogue, name, field))
 
 
 def state_out(catalogue: Catalogue, product: Product, kept: dict[str, Any]) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def charges_out(at: Showing, charges: Sequence[Charge]) -> list[dict[str, Any]]:
 
 def _charge_item(at: Showing, charge: Charge) -> dict[str, Any]:
     with exact():
-        whole = charge.amount * charge.quantity if charge.every else charge.amount
+        whole = charge.amount * charge.quantity
     return {
         "id": f"{charge.id}.item",
         "timestamp": at.instant(charge.at or charge.from_),

@@ -7,7 +7,7 @@ from contracts.contract import Change, Charge, Subscription
 from contracts.instants import instant_ms
 from contracts.translation.fields import Fields, invalid
 from contracts.translation.metronome.known import EVERY, MONTHS, SPLIT, Extras, Known, begin
-from contracts.translation.metronome.schedules import dates, quantity_and_amount, split_over
+from contracts.translation.metronome.schedules import dates, split_over, unit_and_amount
 
 
 def charge_in(fields: Fields, known: Known, *, name: str | None = None) -> tuple[list[Charge], Extras]:
@@ -23,18 +23,18 @@ def charge_in(fields: Fields, known: Known, *, name: str | None = None) -> tuple
         series = schedule.object("recurring_schedule")
         frequency = series.word("frequency", (*MONTHS, "WEEKLY"))
         split = SPLIT[series.word("amount_distribution", SPLIT)]
-        quantity, amount = quantity_and_amount(series, known)
+        quantity, unit, amount = unit_and_amount(series, known)
         start, end = series.instant("starting_at"), series.instant("ending_before")
         if frequency == "SEMI_ANNUAL":
             days = dates(start, end, MONTHS[frequency])
             amounts = split_over(amount, len(days), split, known)
             made = [Charge(id=_numbered(name, number), product=product, amount=part, at=at) for number, (at, part) in enumerate(zip(days, amounts, strict=True))]
         else:
-            made = [Charge(id=name, product=product, amount=amount, every=EVERY[frequency], from_=start, until=end, split=split, quantity=quantity)]
+            made = [Charge(id=name, product=product, amount=unit, every=EVERY[frequency], from_=start, until=end, split=split, quantity=quantity)]
         series.done()
     for each in schedule.objects("schedule_items"):
-        quantity, amount = quantity_and_amount(each, known)
-        made.append(Charge(id=_numbered(name, len(made)), product=product, amount=amount, at=each.instant("timestamp"), quantity=quantity))
+        quantity, unit, _ = unit_and_amount(each, known)
+        made.append(Charge(id=_numbered(name, len(made)), product=product, amount=unit, at=each.instant("timestamp"), quantity=quantity))
         each.done()
     schedule.any("recurring_schedule")
     schedule.done()

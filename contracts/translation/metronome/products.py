@@ -1,11 +1,12 @@
 """Products: their types, conversion and rounding of quantities."""
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
-from contracts.catalogue import Quantity
+from contracts.catalogue import Product, Quantity, Spend
 from contracts.money import exact
 from contracts.translation.fields import Fields, invalid
 
@@ -13,6 +14,31 @@ TYPES: Final[dict[str, Literal["usage", "fixed", "subscription", "composite"]]] 
     "USAGE": "usage", "FIXED": "fixed", "SUBSCRIPTION": "subscription", "COMPOSITE": "composite",
 }  # fmt: skip
 ROUNDING: Final[dict[str, Literal["up", "down", "half_up"]]] = {"ROUND_UP": "up", "ROUND_DOWN": "down", "ROUND_HALF_UP": "half_up"}
+
+
+def product_in(fields: Fields, product: Product, metric_of: Callable[[str, str], str], product_of: Callable[[str, str], str]) -> Product:
+    """The product with what is said of it; `metric_of` and `product_of` turn an id and the field that names it into ours. Raises RefusedError."""
+    said: dict[str, Any] = {}
+    metric = fields.text_or_none("billable_metric_id")
+    if metric is not None:
+        said["metric"] = metric_of(metric, "billable_metric_id")
+    for key, ours in (("pricing_group_key", "pricing_group_keys"), ("presentation_group_key", "presentation_group_keys"), ("tags", "tags")):
+        found = fields.texts(key)
+        if fields.has(key):
+            said[ours] = found
+    products, tags = fields.texts("composite_product_ids"), fields.texts("composite_tags")
+    if products or tags:
+        said["of"] = Spend(products=[product_of(each, "composite_product_ids") for each in products], tags=tags)
+    for flag in ("exclude_free_usage", "include_composite_spend"):
+        if fields.any(flag):
+            raise invalid(flag, "is not served")
+    granularity = fields.any("sql_breakdown_granularity")
+    if granularity is not None:
+        raise invalid("sql_breakdown_granularity", "belongs to SQL metrics, which are not served")
+    quantity = quantity_in(fields, product.quantity or Quantity())
+    if quantity != Quantity():
+        said["quantity"] = quantity
+    return msgspec.structs.replace(product, **said)
 
 
 def quantity_in(fields: Fields, quantity: Quantity) -> Quantity:

@@ -8,7 +8,7 @@ from contracts.contract import Access, Instalment
 from contracts.instants import from_ms, instant_ms, to_ms
 from contracts.money import exact, exponent
 from contracts.timeline import add_months, iso
-from contracts.translation.fields import Fields, RefusedError, Wrong, invalid
+from contracts.translation.fields import Fields, invalid
 from contracts.translation.metronome.known import MONTHS, SPLIT, Known
 
 MOST_ITEMS: Final = 1_000
@@ -43,7 +43,7 @@ def accesses_in(fields: Fields, known: Known) -> tuple[list[Access], dict[str, s
 
 def instalment_in(fields: Fields, known: Known) -> Instalment:
     """An item of an invoice schedule."""
-    _, amount = quantity_and_amount(fields, known)
+    _, _, amount = unit_and_amount(fields, known)
     found = Instalment(amount=amount, at=fields.instant("timestamp"))
     fields.done()
     return found
@@ -55,7 +55,7 @@ def instalments_in(fields: Fields, known: Known) -> tuple[list[Instalment], dict
     if fields.has("recurring_schedule"):
         series = fields.object("recurring_schedule")
         frequency = series.word("frequency", (*MONTHS, "WEEKLY"))
-        _, amount = quantity_and_amount(series, known)
+        _, _, amount = unit_and_amount(series, known)
         days = dates(series.instant("starting_at"), series.instant("ending_before"), MONTHS.get(frequency, 0))
         amounts = split_over(amount, len(days), SPLIT[series.word("amount_distribution", SPLIT)], known)
         found = [Instalment(amount=part, at=at) for at, part in zip(days, amounts, strict=True)]
@@ -65,20 +65,19 @@ def instalments_in(fields: Fields, known: Known) -> tuple[list[Instalment], dict
     return found, {each.at: known.fresh() for each in found}
 
 
-def quantity_and_amount(fields: Fields, known: Known) -> tuple[Decimal, Decimal]:
-    """`amount`, or `unit_price` times `quantity`. Raises RefusedError when they do not agree."""
+def unit_and_amount(fields: Fields, known: Known) -> tuple[Decimal, Decimal, Decimal]:
+    """Quantity, amount a unit, and the whole: `amount`, or `unit_price` times `quantity`. Raises RefusedError when they do not agree."""
     amount, price = fields.number_or_none("amount"), fields.number_or_none("unit_price")
     quantity = fields.number("quantity", Decimal(1))
+    if price is None:
+        if amount is None:
+            raise invalid(fields.at("amount"), "is missing (or unit_price, with quantity)")
+        return Decimal(1), known.coins.into(amount), known.coins.into(amount)
     with exact():
-        product = None if price is None else price * quantity
-    if amount is None and product is None:
-        raise RefusedError(Wrong(fields.at("amount"), "is missing (or unit_price, with quantity)"))
-    if amount is not None and product is not None and amount != product:
-        raise invalid(fields.at("amount"), f"{amount} is not quantity × unit_price = {product}; give one of them")
-    found = amount if amount is not None else product
-    if found is None:
-        raise AssertionError("one of them is there")
-    return quantity, known.coins.into(found)
+        whole = price * quantity
+    if amount not in (None, whole):
+        raise invalid(fields.at("amount"), f"{amount} is not quantity × unit_price = {whole}; give one of them")
+    return quantity, known.coins.into(price), known.coins.into(whole)
 
 
 def product_of(fields: Fields, known: Known) -> Decimal:
