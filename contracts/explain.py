@@ -229,7 +229,9 @@ def _candidates(terms: ContractTerms, origin: UsageLine) -> Iterator[Candidate]:
         if o.entitled is not None:
             yield Candidate(o.id, _effect(o), wins=False, reason="says only whether the product is entitled")
         elif o.commits:
-            yield Candidate(o.id, _effect(o), wins=any(c.override == o.id for c in origin.covers), reason=f"holds only while {', '.join(sorted(o.commits))} is drawn")
+            yield Candidate(
+                o.id, _effect(o), wins=any(c.override == o.id for c in origin.covers), reason=f"holds only while {', '.join(sorted(o.commits))} is drawn"
+            )
         elif winner is not None and o.id == winner.id:
             yield Candidate(o.id, _effect(o), wins=True, reason="wins")
         else:

@@ -33,7 +33,9 @@ class Row(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
 
     def printed(self) -> Printed:
         group: GroupKey = tuple(self.group)
-        return Printed(self.kind, self.product, group, self.start, self.end, self.quantity, self.unit_price, self.tier, self.amount, self.commit, self.override, self.mark)
+        return Printed(
+            self.kind, self.product, group, self.start, self.end, self.quantity, self.unit_price, self.tier, self.amount, self.commit, self.override, self.mark
+        )
 
 
 class InvoiceFact(msgspec.Struct, array_like=True):

@@ -180,8 +180,7 @@ def instant(frame: Frame, text: str) -> int:
 
 def _access(frame: Frame, segments: list[d.Access]) -> list[Segment]:
     return [
-        Segment(instant(frame, s.starting_at), instant(frame, s.ending_before) if s.ending_before else FOREVER, minor(s.amount, frame.places))
-        for s in segments
+        Segment(instant(frame, s.starting_at), instant(frame, s.ending_before) if s.ending_before else FOREVER, minor(s.amount, frame.places)) for s in segments
     ]
 
 

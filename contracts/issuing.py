@@ -87,4 +87,6 @@ def true_up_fact(terms: ContractTerms, grant: str, amount: int) -> InvoiceFact:
     commit = next(g for g in terms.grants if g.id == grant)
     start, end = min(s.start for s in commit.fixed_segments), max(s.end for s in commit.fixed_segments)
     line = Printed("true_up", None, (), start, end, None, None, None, amount, grant, None, "")
-    return InvoiceFact(terms.id, terms.customer, "true_up", start, end, commit.purchases[0].at, terms.currency, terms.places, "final", 0, [Row.of(line)], [], [grant])
+    return InvoiceFact(
+        terms.id, terms.customer, "true_up", start, end, commit.purchases[0].at, terms.currency, terms.places, "final", 0, [Row.of(line)], [], [grant]
+    )

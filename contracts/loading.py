@@ -66,9 +66,7 @@ def read_case(text: str, file: str, fetch: Fetch | None = None, *, window_minute
     return case
 
 
-def read_documents(
-    files: Iterable[tuple[str, str]], known: Known | None = None, *, window_minutes: int = 60
-) -> list[Catalogue | Contract]:
+def read_documents(files: Iterable[tuple[str, str]], known: Known | None = None, *, window_minutes: int = 60) -> list[Catalogue | Contract]:
     """The catalogues and contracts of some files (text, name), checked together with those in force. Raises DocumentError.
 
     Without `known` nobody knows what is in force: contracts whose catalogue is not in the files are read, and left to a later check.
@@ -142,9 +140,7 @@ def _unfit(found: Sequence[Found], catalogues: Mapping[str, Catalogue], contract
     return lines
 
 
-def _documents(
-    key: str, value: Any, templates: Mapping[str, Any], problems: list[Problem]
-) -> list[tuple[Catalogue | Contract, Path]]:
+def _documents(key: str, value: Any, templates: Mapping[str, Any], problems: list[Problem]) -> list[tuple[Catalogue | Contract, Path]]:
     """The documents under one key of a file."""
     items: list[tuple[Any, Path]] = [(value, (key,))]
     if key == "catalogue":

@@ -5,25 +5,19 @@ has may differ, which nothing depends on. The definition of a product is the one
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from contracts.case import UsageEvent
-from contracts.catalogue import Catalogue, Expression, Metric, Product
+from contracts.catalogue import Catalogue
 from contracts.contract import Contract
-from contracts.expressions import Node, Property, evaluate, parse
-from contracts.families import roots
-from contracts.matching import matches
-from contracts.money import plain
+from contracts.counting import QUARTER_MS, Counting, Meter, meters, owners
 from contracts.result import Reject
-from contracts.usage import Delta, Point
+from contracts.usage import Delta
 
 __all__ = ["QUARTER_MS", "Limits", "Metered", "Metering"]
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-QUARTER_MS: Final = HOUR_MS // 4
-"""Arrival is kept to the quarter hour where nobody watches a threshold."""
 
 
 class Limits(NamedTuple):
@@ -41,23 +35,6 @@ class Metered(NamedTuple):
     rejected: list[Reject]
 
 
-class _Meter(NamedTuple):
-    catalogue: str
-    product_id: str
-    product: Product
-    metric: Metric
-    value: Node | None
-    keys: tuple[str, ...]
-
-
-class _Use(NamedTuple):
-    """What one event is to one product."""
-
-    meter: _Meter
-    value: Decimal | None
-    member: str
-
-
 class Metering:
     """The products and ids that are known so far. Deterministic; not thread safe."""
 
@@ -65,38 +42,25 @@ class Metering:
         """`keeps`: events are kept for products that appear later (`backfill`)."""
         self._keeps = keeps
         self._limits = limits or Limits()
-        self._meters: list[_Meter] = []
-        self._singles: frozenset[str] = frozenset()
-        self._filters: dict[str, set[str]] = {}
-        self._ids: frozenset[str] = frozenset()
+        self._counting = Counting((), owners({}), self._limits.window_ms)
         self._known: dict[str, tuple[object, ...]] = {}
         self._sequence = 0
         self._accepted: list[UsageEvent] = []
         self._left: dict[tuple[str, str], int | None] = {}
         """By catalogue and product: how many accepted events it is metered for; none: all."""
-        self._gaps: list[tuple[_Meter, int, int]] = []
+        self._gaps: list[tuple[Meter, int, int]] = []
 
     def prepare(self, catalogues: Iterable[Catalogue], contracts: Mapping[str, Contract]) -> None:
         """Take the newest versions of all documents; they hold for all following events."""
-        self._meters = [each for catalogue in catalogues for each in _meters(catalogue)]
+        self._counting = Counting([each for catalogue in catalogues for each in meters(catalogue)], owners(contracts), self._limits.window_ms)
         self._follow()
-        tops = roots(contracts)
-        watched = {tops[contract.customer] for contract in contracts.values() if contract.thresholds}
-        self._singles = frozenset(each for each, top in tops.items() if top in watched)
-        self._ids = frozenset(tops)
-        self._filters = {}
-        for contract in contracts.values():
-            for key in contract.usage_filter.where if contract.usage_filter else ():
-                owners = self._filters.setdefault(key, set())
-                same = [each for each in contracts.values() if each.customer == contract.customer]
-                owners.update((contract.customer, *(alias for each in same for alias in each.aliases)))
 
     def take(self, events: Iterable[UsageEvent]) -> Metered:
         """Meter events in the order of their arrival."""
         deltas: list[Delta] = []
         rejected: list[Reject] = []
         for event in events:
-            uses = self._uses(event)
+            uses = self._counting.uses(event)
             reason = self._untimely(event) or ("not_a_number" if uses is None else None) or self._repeated(event)
             if reason == "duplicate":
                 continue
@@ -106,7 +70,7 @@ class Metering:
             self._sequence += 1
             if self._keeps:
                 self._accepted.append(event)
-            deltas += [self._delta(event, use, alone=event.customer in self._singles) for use in uses]
+            deltas += self._counting.deltas(event, uses, self._sequence)
         return Metered(deltas, rejected)
 
     def backfill(self) -> list[Delta]:
@@ -118,14 +82,14 @@ class Metering:
         found = []
         for meter, start, end in gaps:
             for event in self._accepted[start:end]:
-                use = self._use(meter, event)
-                if isinstance(use, _Use):
-                    found.append(self._delta(event, use, alone=False))
+                use = meter.use(event)
+                if use is not None and use != "not_a_number":
+                    found.append(self._counting.delta(event, use, None))
         return sorted(found, key=lambda delta: delta.recorded_ms)
 
     def _follow(self) -> None:
         """Products that appear have missed what they were not metered for."""
-        now = {(each.catalogue, each.product_id): each for each in self._meters}
+        now = {(each.catalogue, each.product_id): each for each in self._counting.meters}
         for key, meter in now.items():
             start = self._left.get(key, 0)
             if start is not None and start < len(self._accepted):
@@ -147,69 +111,3 @@ class Metering:
         if first is body:
             return None
         return "duplicate" if first == body else "conflict"
-
-    def _uses(self, event: UsageEvent) -> list[_Use] | None:
-        """None: some product needs a number of the event and finds none."""
-        found = []
-        for meter in self._meters:
-            use = self._use(meter, event)
-            if use == "not_a_number":
-                return None
-            if isinstance(use, _Use):
-                found.append(use)
-        return found
-
-    @staticmethod
-    def _use(meter: _Meter, event: UsageEvent) -> "_Use | Literal['not_a_number'] | None":
-        """None: the event does not concern the product."""
-        metric = meter.metric
-        if event.event_type not in metric.event_types or not matches(metric.where, event.properties) or not matches(meter.product.where, event.properties):
-            return None
-        if metric.aggregation == "unique":
-            text = _member(meter.value, event.properties)
-            return None if text is None else _Use(meter, None, text)
-        value = None if meter.value is None else evaluate(meter.value, event.properties)
-        return "not_a_number" if value is None and meter.value is not None else _Use(meter, value, "")
-
-    def _delta(self, event: UsageEvent, use: _Use, *, alone: bool) -> Delta:
-        meter = use.meter
-        # Nobody knows yet whose an unknown id is: its usage keeps all that some filter may ask for.
-        unknown = event.customer not in self._ids
-        keys = [*meter.keys, *(key for key, owners in self._filters.items() if unknown or event.customer in owners)]
-        gauge = meter.metric.aggregation in {"latest", "time_weighted"}
-        return Delta(
-            meter.catalogue,
-            meter.product_id,
-            event.customer,
-            {key: event.properties[key] for key in keys if key in event.properties},
-            event.timestamp_ms - event.timestamp_ms % self._limits.window_ms,
-            event.recorded_ms if alone else event.recorded_ms - event.recorded_ms % QUARTER_MS,
-            event.timestamp_ms,
-            1,
-            None if gauge else use.value,
-            (Point(event.timestamp_ms, event.transaction_id, use.value),) if gauge and use.value is not None else (),
-            frozenset({use.member}) if meter.metric.aggregation == "unique" else frozenset(),
-            self._sequence if alone else None,
-        )
-
-
-def _meters(catalogue: Catalogue) -> Iterable[_Meter]:
-    for product_id, product in catalogue.products.items():
-        metric = catalogue.metrics.get(product.metric or "")
-        if product.type != "usage" or metric is None:
-            continue
-        value: Node | None = None
-        if isinstance(metric.value, Expression):
-            value = parse(metric.value.expression)
-        elif metric.value is not None and metric.aggregation != "count":
-            value = Property(metric.value)
-        keys = tuple(dict.fromkeys([*product.pricing_group_keys, *product.presentation_group_keys]))
-        yield _Meter(catalogue.id, product_id, product, metric, value, keys)
-
-
-def _member(value: Node | None, properties: Mapping[str, str]) -> str | None:
-    """What `unique` tells events apart by: the text of a property, or a computed number."""
-    if isinstance(value, Property):
-        return properties.get(value.name)
-    number = None if value is None else evaluate(value, properties)
-    return None if number is None else plain(number)

@@ -49,7 +49,9 @@ NOTHING = Choice(None, Fraction(1), None)
 
 def candidates(active: Sequence[OverrideTerms], target: str, commit: str | None, explicit: bool) -> Chain:
     """The chain for the list or the commit price, while drawing `commit` or while drawing none."""
-    fitting = [o for o in active if o.target == target and (not o.commits or commit in o.commits) and (o.price is not None or o.multiplier is not None or o.tiers)]
+    fitting = [
+        o for o in active if o.target == target and (not o.commits or commit in o.commits) and (o.price is not None or o.multiplier is not None or o.tiers)
+    ]
     if len(fitting) > 1:
         fitting.sort(key=lambda o: _order(o, _lowest(o), explicit=explicit))
     chain = []

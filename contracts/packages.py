@@ -79,9 +79,7 @@ def _merge(below: Any, above: Any) -> Any:
     if isinstance(below, list) and isinstance(above, list) and _have_ids(below) and _have_ids(above):
         given = {item["id"]: item for item in above}
         known = {item["id"] for item in below}
-        return [_merge(item, given[item["id"]]) if item["id"] in given else item for item in below] + [
-            item for item in above if item["id"] not in known
-        ]
+        return [_merge(item, given[item["id"]]) if item["id"] in given else item for item in below] + [item for item in above if item["id"] not in known]
     return above
 
 

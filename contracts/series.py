@@ -23,7 +23,6 @@ NOTHING = Carry()
 class Series:
     """Windows of one product and group in a period, in order, with the running raw value (atoms of 10⁻¹⁸) behind each."""
 
-
     __slots__ = ("_edges", "_running", "_valid", "carry", "kind", "parts", "start", "starts")
 
     def __init__(self, kind: str, start: int, carry: Carry = NOTHING) -> None:

@@ -78,14 +78,14 @@ def _kind(value: Any) -> str:
 
 
 def _float(value: FloatText, path: Path, problems: list[Problem]) -> Any:
-    return _refuse(path, f"{value} is a float, and floats are not exact; write it as text in quotes: \"{value}\"", problems)
+    return _refuse(path, f'{value} is a float, and floats are not exact; write it as text in quotes: "{value}"', problems)
 
 
 def _text(value: Any, path: Path, problems: list[Problem]) -> str:
     if isinstance(value, FloatText):
         _float(value, path, problems)
     if isinstance(value, bool):
-        _refuse(path, f"must be text; put it in quotes: \"{text_of(value)}\"", problems)
+        _refuse(path, f'must be text; put it in quotes: "{text_of(value)}"', problems)
     if isinstance(value, (str, int)):
         return str(value)
     return _refuse(path, f"must be text, not {_kind(value)}", problems)  # type: ignore[no-any-return]

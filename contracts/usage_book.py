@@ -111,5 +111,3 @@ class UsageBook:
                     if point is None or each > point:
                         point = each
         return Carry(point, frozenset(members))
-
-

@@ -1,5 +1,6 @@
 """Documents as a person would write them: plain data without what is left out, and YAML that our reader reads back to the same."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
@@ -9,8 +10,6 @@ import yaml
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
-
-Kind = Literal["catalogue", "contract"]
 
 
 def data_of(document: Any) -> Any:
@@ -35,8 +34,8 @@ def text_of(document: Catalogue | Contract) -> str:
     return written("catalogue" if isinstance(document, Catalogue) else "contract", data_of(document))
 
 
-def written(kind: Kind, data: Any) -> str:
-    """Plain data of a document as YAML, as `text_of` writes it."""
+def written(kind: Literal["catalogue", "contract", "contracts"], data: Any) -> str:
+    """Plain data of a document, or of a list of contracts, as YAML, as `text_of` writes it."""
     return str(yaml.dump({kind: data}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
@@ -53,3 +52,5 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 
 _Dumper.add_representer(str, _text)
 _Dumper.yaml_implicit_resolvers = {}
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?[0-9]+$"), list("-0123456789"))

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "restore": "A stack from a backup.",
     "doctor": "What is wrong on this machine, and how to mend it.",
     "apply": "Validate documents and publish them, or show what they would change.",
+    "import": "Contracts and prices from Metronome or Stripe, their invoices beside ours.",
     "rate": "The result of a case, offline.",
     "play": "The same case through the running pipeline.",
     "clock": "Show or move a test clock.",

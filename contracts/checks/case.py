@@ -50,9 +50,7 @@ def _edits(findings: Findings, case: Case, recorded: dict[str, Contract]) -> Non
             final_ms = None
             if previous is not None and at_ms is not None and not _taken_back(case, contract.id):
                 final_ms = _final_until(previous, at_ms)
-            found = check_contract(
-                contract, catalogue, recorded.values(), previous, window_minutes=findings.window_minutes, final_until_ms=final_ms
-            )
+            found = check_contract(contract, catalogue, recorded.values(), previous, window_minutes=findings.window_minutes, final_until_ms=final_ms)
             findings.problems += _under((*path, "contract"), found)
 
 

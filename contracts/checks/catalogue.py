@@ -54,7 +54,7 @@ def _metric(findings: Findings, path: Path, metric: Metric) -> None:
     if metric.aggregation == "count" and metric.value is not None:
         findings.add((*path, "value"), "count counts events and takes no value; leave it out, or use sum")
     if metric.aggregation != "count" and metric.value is None:
-        findings.add(path, f"{metric.aggregation} needs a value: a property name, or {{expression: \"...\"}}")
+        findings.add(path, f'{metric.aggregation} needs a value: a property name, or {{expression: "..."}}')
     if metric.carry and metric.aggregation not in CARRIED:
         findings.add((*path, "carry"), f"only {', '.join(CARRIED)} can carry a value into the next period, not {metric.aggregation}")
     if isinstance(metric.value, Expression):

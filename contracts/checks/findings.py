@@ -189,7 +189,3 @@ def quiet_ms(text: str | None, timezone: str) -> int | None:
         return None if text is None else instant_ms(text, timezone)
     except (ValueError, OverflowError):
         return None
-
-
-
-

@@ -35,7 +35,7 @@ def _common(findings: Findings, path: Path, grant: Grant, catalogue: Catalogue) 
     findings.where((*path, "where"), grant.where)
     _where(findings, path, grant.where, grant, catalogue)
     if grant.rollover is not None and not 0 <= grant.rollover <= 1:
-        findings.add((*path, "rollover"), f"{grant.rollover} is no share; rollover is a share of the granted amount from 0 to 1, such as \"0.5\"")
+        findings.add((*path, "rollover"), f'{grant.rollover} is no share; rollover is a share of the granted amount from 0 to 1, such as "0.5"')
     if isinstance(grant.shared, str) and grant.shared != "all":
         findings.add((*path, "shared"), f"{grant.shared!r}: shared is `all`, or a list of contract ids: [{grant.shared}]")
 

@@ -18,7 +18,7 @@ def check_price(findings: Findings, path: Path, price: Price, *, composite: bool
     if composite is False and price.percentage is not None:
         findings.add((*path, "percentage"), "a percentage prices composite products only; give the product type: composite and `of`")
     if composite and price.percentage is None and given:
-        findings.add(path, f"a composite product is priced by percentage, not by {given[0]}: {{percentage: {{rate: \"0.10\"}}}}")
+        findings.add(path, f'a composite product is priced by percentage, not by {given[0]}: {{percentage: {{rate: "0.10"}}}}')
     findings.not_negative((*path, "per_unit"), price.per_unit)
     findings.not_negative((*path, "flat"), price.flat)
     findings.not_negative((*path, "free"), price.free)

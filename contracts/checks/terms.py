@@ -102,7 +102,7 @@ def _discounts(findings: Findings, contract: Contract, catalogue: Catalogue) -> 
             said = "neither is given" if discount.percent is None else "both are given"
             findings.add(path, f"a discount has exactly one of percent and amount; {said}")
         if discount.percent is not None and not 0 <= discount.percent <= 100:
-            findings.add((*path, "percent"), f"{discount.percent} is outside 0 to 100; percent counts hundredths, so \"10\" is a tenth")
+            findings.add((*path, "percent"), f'{discount.percent} is outside 0 to 100; percent counts hundredths, so "10" is a tenth')
         findings.not_negative((*path, "amount"), discount.amount)
 
 

@@ -66,7 +66,9 @@ def plan(as_json: bool, **asked: Any) -> None:
     for name, products in found["products"].items():
         click.echo(f"products    {', '.join(products)} (catalogue {name})")
     ids = found["customers"]["ids"]
-    click.echo(f"customers   {found['customers']['families']:,} with contracts, {found['customers']['with_usage']:,} ids with usage ({ids if ids == 'all' else ', '.join(ids[:10])})")
+    click.echo(
+        f"customers   {found['customers']['families']:,} with contracts, {found['customers']['with_usage']:,} ids with usage ({ids if ids == 'all' else ', '.join(ids[:10])})"
+    )
     click.echo(f"events      {found['events']['in_scope']:,} in scope, {found['events']['to_read']:,} to read")
     click.echo(f"windows     {found['windows']:,} hours of usage; about {found['disk_bytes'] / 1e6:,.1f} MB of state while the generation is open")
     finals = found["final_invoices_that_stay"]
@@ -93,7 +95,9 @@ def run(note: str, author: str, detach: bool, as_json: bool, **asked: Any) -> No
                 scope = planning.scope_of(client, present, replays.partitions, _asked(asked), replays.window_ms)
             replays.begin(scope, note=note, author=author)
         elif any(asked.values()):
-            raise click.ClickException(f"generation {present.generations.current.number} is open: without options `replay run` waits for it; cut it over, or abort it")
+            raise click.ClickException(
+                f"generation {present.generations.current.number} is open: without options `replay run` waits for it; cut it over, or abort it"
+            )
         generation = replays.current()
         started = time.monotonic()
         if not detach:
@@ -200,35 +204,25 @@ def _asked(options: dict[str, Any]) -> "Asked":
     from pipelines.replay.planning import Asked
     from taximeter.commands.reading import instant_ms
 
-    first, last, arrived, behind = (instant_ms(text) if text else None for text in (options["first"], options["last"], options["arrived_from"], options["arrived_until"]))
+    first, last, arrived, behind = (
+        instant_ms(text) if text else None for text in (options["first"], options["last"], options["arrived_from"], options["arrived_until"])
+    )
     return Asked(options["customers"], options["products"], first, last, arrived, behind, [_stretch(text) for text in options["offsets"]])
 
 
 def _stretch(text: str) -> tuple[int, int, int]:
-    partition, _, stretch = text.partition(":")
-    start, _, end = stretch.partition("-")
+    from pipelines.replay.telling import stretch_of
+
     try:
-        return int(partition), int(start), int(end)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no stretch: write PARTITION:FROM-TO, such as 3:1000-2000") from None
+        return stretch_of(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _status(replays: "Replays", generation: "Generation") -> dict[str, Any]:
-    from contracts.timeline import iso
+    from pipelines.replay.telling import told
 
-    found = replays.progress(generation) if generation.metered else None
-    return {
-        "number": generation.number,
-        "state": generation.state,
-        "note": generation.note,
-        "author": generation.author,
-        "correction": generation.correction,
-        "products": {name: sorted(products) for name, products in generation.scope.products.items()},
-        "customers": generation.scope.customers,
-        "complete": None if found is None else found.complete,
-        "missing": None if found is None else found.missing,
-        "steps": [{"step": step, "at": iso(at_ms)} for step, at_ms in generation.steps],
-    }
+    return told(generation, replays.progress(generation) if generation.metered else None)
 
 
 class _Bar:

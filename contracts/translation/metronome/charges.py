@@ -28,7 +28,9 @@ def charge_in(fields: Fields, known: Known, *, name: str | None = None) -> tuple
         if frequency == "SEMI_ANNUAL":
             days = dates(start, end, MONTHS[frequency])
             amounts = split_over(amount, len(days), split, known)
-            made = [Charge(id=_numbered(name, number), product=product, amount=part, at=at) for number, (at, part) in enumerate(zip(days, amounts, strict=True))]
+            made = [
+                Charge(id=_numbered(name, number), product=product, amount=part, at=at) for number, (at, part) in enumerate(zip(days, amounts, strict=True))
+            ]
         else:
             made = [Charge(id=name, product=product, amount=unit, every=EVERY[frequency], from_=start, until=end, split=split, quantity=quantity)]
         series.done()
@@ -43,7 +45,9 @@ def charge_in(fields: Fields, known: Known, *, name: str | None = None) -> tuple
     return made, {key: value for key, value in extras.items() if value} | {"parts": len(made)}
 
 
-def subscription_in(fields: Fields, known: Known, start: str, prices: Callable[[str, str], Sequence[tuple[str, Decimal]]], *, name: str | None = None) -> tuple[Subscription, Extras]:
+def subscription_in(
+    fields: Fields, known: Known, start: str, prices: Callable[[str, str], Sequence[tuple[str, Decimal]]], *, name: str | None = None
+) -> tuple[Subscription, Extras]:
     """`prices` gives the dated prices of a product and billing frequency on the rate card."""
     name = begin(fields, known, name)
     fields.refuse("seats by id are not served; give initial_quantity, and quantity_updates later", "seat_config")

@@ -41,7 +41,9 @@ class Coins:
         """The field names our currency, or nothing. Raises RefusedError."""
         given = fields.text_or_none(name)
         if given not in (None, self.credit_type["id"]):
-            raise invalid(fields.at(name), f"must be {self.credit_type['id']} ({self.credit_type['name']}): commits and credits of custom pricing units are not served")
+            raise invalid(
+                fields.at(name), f"must be {self.credit_type['id']} ({self.credit_type['name']}): commits and credits of custom pricing units are not served"
+            )
 
 
 def tidy(number: Decimal) -> Decimal:
@@ -55,7 +57,10 @@ def unit_of(catalogue: Catalogue, given: str | None, field: str) -> str | None:
     if given is None or given == Coins.of(catalogue).credit_type["id"]:
         return None
     if given not in catalogue.pricing_units:
-        raise invalid(field, f"{given!r} is no pricing unit with a conversion on a rate card of this catalogue; known: {', '.join(sorted(catalogue.pricing_units)) or 'none'}")
+        raise invalid(
+            field,
+            f"{given!r} is no pricing unit with a conversion on a rate card of this catalogue; known: {', '.join(sorted(catalogue.pricing_units)) or 'none'}",
+        )
     return given
 
 

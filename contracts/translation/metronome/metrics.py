@@ -10,7 +10,9 @@ AGGREGATIONS: Final[dict[str, Aggregation]] = {"COUNT": "count", "LATEST": "late
 
 def metric_in(fields: Fields) -> Metric:
     """The metric of a request. Raises RefusedError."""
-    fields.refuse("SQL metrics are not served; say what to count with aggregation_type, aggregation_key and filters (or write an expression in the document)", "sql")
+    fields.refuse(
+        "SQL metrics are not served; say what to count with aggregation_type, aggregation_key and filters (or write an expression in the document)", "sql"
+    )
     kind = fields.word("aggregation_type", AGGREGATIONS, "COUNT")
     key = fields.text_or_none("aggregation_key")
     if kind != "COUNT" and not key:

@@ -1,0 +1,154 @@
+"""What an accepted event is to each product, in plain Python: the deltas that the offline way and METER's small batches are made of.
+
+METER's large batches find the same with SQL (`pipelines.metering.statements`); property tests hold the two together.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, Literal, NamedTuple
+
+from contracts.case import UsageEvent
+from contracts.catalogue import Catalogue, Expression, Metric, Product
+from contracts.contract import Contract
+from contracts.expressions import Node, Property, evaluate, parse
+from contracts.families import roots
+from contracts.matching import matches
+from contracts.money import plain
+from contracts.usage import Delta, Point
+
+__all__ = ["QUARTER_MS", "Counting", "Meter", "Owners", "Use", "meters", "owners"]
+
+QUARTER_MS: Final = 900_000
+"""Arrival is kept to the quarter hour where nobody watches a threshold."""
+
+
+class Owners(NamedTuple):
+    """What metering must know of the contracts."""
+
+    roots: Mapping[str, str]
+    """Customer id or alias to the root customer of its family; an id that is not in it is its own."""
+    singles: frozenset[str]
+    """Ids in families with thresholds: their events are metered one by one."""
+    filters: Mapping[str, frozenset[str]]
+    """Property name to the ids of customers whose contracts filter usage by it, names ascending."""
+
+
+def owners(contracts: Mapping[str, Contract]) -> Owners:
+    """Derived from the newest version of every contract, by id."""
+    tops = roots(contracts)
+    watched = {tops[contract.customer] for contract in contracts.values() if contract.thresholds}
+    filters: dict[str, set[str]] = {}
+    for contract in contracts.values():
+        if contract.usage_filter is not None:
+            for key in contract.usage_filter.where:
+                filters.setdefault(key, set()).update((contract.customer, *contract.aliases))
+    # Two contracts of one customer may each name aliases: the customer's filters hold for all of them.
+    for contract in contracts.values():
+        for each in filters.values():
+            if contract.customer in each:
+                each.update(contract.aliases)
+    return Owners(tops, frozenset(each for each, top in tops.items() if top in watched), {key: frozenset(filters[key]) for key in sorted(filters)})
+
+
+class Meter(NamedTuple):
+    """What there is to do for one product."""
+
+    catalogue: str
+    product_id: str
+    product: Product
+    metric: Metric
+    value: Node | None
+    keys: tuple[str, ...]
+
+    def use(self, event: UsageEvent) -> "Use | Literal['not_a_number'] | None":
+        """None: the event does not concern the product."""
+        metric = self.metric
+        if event.event_type not in metric.event_types or not matches(metric.where, event.properties) or not matches(self.product.where, event.properties):
+            return None
+        if metric.aggregation == "unique":
+            text = _member(self.value, event.properties)
+            return None if text is None else Use(self, None, text)
+        value = None if self.value is None else evaluate(self.value, event.properties)
+        return "not_a_number" if value is None and self.value is not None else Use(self, value, "")
+
+
+class Use(NamedTuple):
+    """What one event is to one product."""
+
+    meter: Meter
+    value: Decimal | None
+    member: str
+
+
+def meters(catalogue: Catalogue) -> Iterable[Meter]:
+    """One for each product with a metric, in the order of the document."""
+    for product_id, product in catalogue.products.items():
+        metric = catalogue.metrics.get(product.metric or "")
+        if product.type != "usage" or metric is None:
+            continue
+        value: Node | None = None
+        if isinstance(metric.value, Expression):
+            value = parse(metric.value.expression)
+        elif metric.value is not None and metric.aggregation != "count":
+            value = Property(metric.value)
+        keys = tuple(dict.fromkeys([*product.pricing_group_keys, *product.presentation_group_keys]))
+        yield Meter(catalogue.id, product_id, product, metric, value, keys)
+
+
+class Counting:
+    """Holds the products and the customers as they are at one time. Deterministic, without state."""
+
+    def __init__(self, products: Sequence[Meter], owning: Owners, window_ms: int) -> None:
+        self.meters = products
+        self._owners = owning
+        self._window_ms = window_ms
+        self._of_type: dict[str, list[Meter]] = {}
+        for each in products:
+            for kind in dict.fromkeys(each.metric.event_types):
+                self._of_type.setdefault(kind, []).append(each)
+
+    def uses(self, event: UsageEvent) -> list[Use] | None:
+        """In the order of the products. None: some product needs a number of the event and finds none."""
+        found = []
+        for meter in self._of_type.get(event.event_type, ()):
+            use = meter.use(event)
+            if use == "not_a_number":
+                return None
+            if use is not None:
+                found.append(use)
+        return found
+
+    def deltas(self, event: UsageEvent, uses: Iterable[Use], sequence: int) -> list[Delta]:
+        """One for each use; with exact arrival and the `sequence` where a threshold watches."""
+        alone = sequence if event.customer in self._owners.singles else None
+        return [self.delta(event, use, alone) for use in uses]
+
+    def delta(self, event: UsageEvent, use: Use, sequence: int | None) -> Delta:
+        """`sequence`: none for usage that nobody watches."""
+        meter, kind, known = use.meter, use.meter.metric.aggregation, self._owners
+        # Nobody knows yet whose an unknown id is: its usage keeps all that some filter may ask for.
+        unknown = event.customer not in known.roots
+        keys = [*meter.keys, *(key for key, ids in known.filters.items() if unknown or event.customer in ids)]
+        gauge = kind in {"latest", "time_weighted"}
+        return Delta(
+            meter.catalogue,
+            meter.product_id,
+            event.customer,
+            {key: event.properties[key] for key in keys if key in event.properties},
+            event.timestamp_ms - event.timestamp_ms % self._window_ms,
+            event.recorded_ms if sequence is not None else event.recorded_ms - event.recorded_ms % QUARTER_MS,
+            event.timestamp_ms,
+            1,
+            None if gauge else use.value,
+            (Point(event.timestamp_ms, event.transaction_id, use.value),) if gauge and use.value is not None else (),
+            frozenset({use.member}) if kind == "unique" else frozenset(),
+            sequence,
+        )
+
+
+def _member(value: Node | None, properties: Mapping[str, str]) -> str | None:
+    """What `unique` tells events apart by: the text of a property, or a computed number."""
+    if isinstance(value, Property):
+        return properties.get(value.name)
+    number = None if value is None else evaluate(value, properties)
+    return None if number is None else plain(number)
