@@ -8,6 +8,7 @@ from console.access.sessions import Sessions
 from console.books import Books
 from console.ingest import Ingest
 from console.reading import Warehouse
+from console.replays import ReplayDesk
 from pipelines.alerting.deliveries import DeliveryLog
 from pipelines.deployment import Deployment
 from pipelines.holds.desk import Desk
@@ -22,10 +23,12 @@ class Services(NamedTuple):
     guard: Guard
     deliveries: DeliveryLog
     holds: Desk
+    replays: ReplayDesk
     secret: str
 
     def close(self) -> None:
         self.ingest.close()
+        self.replays.close()
         self.holds.close()
         self.deliveries.close()
         self.books.close()
@@ -39,4 +42,14 @@ def start(deployment: Deployment) -> Services:
     books = Books(deployment, warehouse.final_until_ms)
     secret = secret_of(settings.console_secret, settings.data)
     guard = Guard(books, Sessions(secret), Limits(settings.requests_per_second), settings.console_host)
-    return Services(deployment, books, warehouse, Ingest(deployment.kafka, settings.schema_registry), guard, DeliveryLog(deployment.kafka, deployment.codec), Desk(deployment.kafka, deployment.codec, settings.partitions), secret)
+    return Services(
+        deployment,
+        books,
+        warehouse,
+        Ingest(deployment.kafka, settings.schema_registry),
+        guard,
+        DeliveryLog(deployment.kafka, deployment.codec),
+        Desk(deployment.kafka, deployment.codec, settings.partitions),
+        ReplayDesk(deployment),
+        secret,
+    )

@@ -6,13 +6,13 @@ from nicegui import ui
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview
+from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay
 from console.pages.parts.pulse import Pulse
 from console.services import Services
 
 __all__ = ["attach"]
 
-_PAGES = (alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview)  # importing a page registers it
+_PAGES = (alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay)  # importing a page registers it
 OURS = ("/api/", "/v1/", "/v2/")
 
 
@@ -27,7 +27,17 @@ def attach(app: FastAPI, services: Services) -> FastAPI:
     """The same application with the pages. Once in a process: NiceGUI keeps one."""
     pages.state.services = services
     pages.state.pulse = Pulse(services.warehouse)
-    ui.run_with(app, title="Taximeter", language="en-US", dark=None, favicon="🚕", tailwind=False, show_welcome_message=False, binding_refresh_interval=None, reconnect_timeout=10.0)
+    ui.run_with(
+        app,
+        title="Taximeter",
+        language="en-US",
+        dark=None,
+        favicon="🚕",
+        tailwind=False,
+        show_welcome_message=False,
+        binding_refresh_interval=None,
+        reconnect_timeout=10.0,
+    )
     mounted = app.router.routes.pop()
     if not isinstance(mounted, Mount):
         raise TypeError(f"NiceGUI has mounted {mounted!r}")

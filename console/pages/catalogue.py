@@ -49,10 +49,20 @@ def products(catalogue: Catalogue) -> Html:
 
 def metrics(catalogue: Catalogue) -> Html:
     rows = [
-        row(name, each.aggregation, (each.value.expression if isinstance(each.value, Expression) else each.value) or "–", ", ".join(each.event_types), ", ".join(each.group_keys) or "–")
+        row(
+            name,
+            each.aggregation,
+            (each.value.expression if isinstance(each.value, Expression) else each.value) or "–",
+            ", ".join(each.event_types),
+            ", ".join(each.group_keys) or "–",
+        )
         for name, each in catalogue.metrics.items()
     ]
-    return table((("Metric", ""), ("Aggregation", ""), ("Value", ""), ("Event types", ""), ("Groups", "")), rows, "Metrics") if rows else empty("No metric", "A metric says which events count.")
+    return (
+        table((("Metric", ""), ("Aggregation", ""), ("Value", ""), ("Event types", ""), ("Groups", "")), rows, "Metrics")
+        if rows
+        else empty("No metric", "A metric says which events count.")
+    )
 
 
 def rates(catalogue: Catalogue) -> Html:
@@ -65,7 +75,10 @@ def rates(catalogue: Catalogue) -> Html:
             )
             for rate in each.rates
         ]  # fmt: skip
-        parts += [tag("h2", each.name or name), table((("Product", ""), ("Where", ""), (f"Price, {catalogue.currency}", ""), ("Holds", "wide")), rows, f"Rate card {name}")]
+        parts += [
+            tag("h2", each.name or name),
+            table((("Product", ""), ("Where", ""), (f"Price, {catalogue.currency}", ""), ("Holds", "wide")), rows, f"Rate card {name}"),
+        ]
     return join(parts) if parts else empty("No rate card", "Prices are then a matter of each contract.")
 
 
@@ -73,7 +86,8 @@ def shown_list(found: Sequence[tuple[str, int, Catalogue]]) -> Html:
     if not found:
         return empty("No catalogue yet", Html("Apply one with <code>taximeter apply catalogue.yaml</code>."))
     rows = [
-        row(link(name, "catalogues", name), badge(f"version {version}"), each.currency, f"{len(each.products):,}", kinds=("", "", "", "num")) for name, version, each in found
+        row(link(name, "catalogues", name), badge(f"version {version}"), each.currency, f"{len(each.products):,}", kinds=("", "", "", "num"))
+        for name, version, each in found
     ]
     return table((("Catalogue", ""), ("", ""), ("Currency", ""), ("Products", "num")), rows, "Catalogues")
 

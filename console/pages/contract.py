@@ -54,7 +54,10 @@ def _dated(contract: Contract) -> Iterator[tuple[str | None, str]]:
     yield from _granted(contract)
     yield from _due(contract)
     for discount in contract.discounts:
-        yield discount.starting_at, f"Invoice discount {discount.id}: {number(discount.percent) + ' %' if discount.percent is not None else number(discount.amount)}"
+        yield (
+            discount.starting_at,
+            f"Invoice discount {discount.id}: {number(discount.percent) + ' %' if discount.percent is not None else number(discount.amount)}",
+        )
     if contract.ending_before:
         yield contract.ending_before, "The contract ends"
 

@@ -92,7 +92,9 @@ class Editor:
             self._preview = raw(changes.preview({"invoices": [], "balances": [], "as_of": {}}, {}))
         with ui.element("section").classes("card").style("position: sticky; bottom: 0; z-index: 5"):
             with ui.element("div").classes("row items-center q-gutter-md"):
-                ui.input("Takes effect", placeholder="now", on_change=lambda event: self._dated(event.value)).props("outlined dense debounce=300").style("width: 15rem")
+                ui.input("Takes effect", placeholder="now", on_change=lambda event: self._dated(event.value)).props("outlined dense debounce=300").style(
+                    "width: 15rem"
+                )
                 self._button = ui.button("Save", icon="check", on_click=self._save).props("no-caps color=primary disable")
                 self._state = raw(tag("span", f"Version {self._opened.version}; nothing changed", class_="soft")).style("flex: 1; min-width: 12rem")
             self._outcome = raw().props('role="status"')
@@ -132,7 +134,9 @@ class Editor:
         if field.kind == "choice":
             ui.select(list(field.options), label=field.label, value=value, on_change=changed).props("outlined dense options-dense")
         elif field.kind == "products":
-            ui.select(self._opened.names, label=field.label, multiple=True, value=value or [], on_change=changed).props("outlined dense options-dense use-chips").tooltip(field.hint)
+            ui.select(self._opened.names, label=field.label, multiple=True, value=value or [], on_change=changed).props(
+                "outlined dense options-dense use-chips"
+            ).tooltip(field.hint)
         else:
             kind = "inputmode=decimal" if field.kind == "amount" else ""
             made = ui.input(field.label, value=value or "", on_change=changed).props(f"outlined dense debounce=150 {kind} data-field={field.name}")
@@ -194,7 +198,9 @@ class Editor:
             for list_name in dict.fromkeys(kind.list for kind in terms.KINDS):
                 for term in data.get(list_name) or []:
                     if isinstance(term, dict) and "id" in term:
-                        ui.button(f"{list_name.removesuffix('s')} {term['id']}", on_click=partial(self._edit, list_name, term)).props("unelevated dense no-caps color=primary").classes("small")
+                        ui.button(f"{list_name.removesuffix('s')} {term['id']}", on_click=partial(self._edit, list_name, term)).props(
+                            "unelevated dense no-caps color=primary"
+                        ).classes("small")
 
     def _changed(self) -> None:
         self._turn += 1
@@ -223,7 +229,9 @@ class Editor:
         self._last = found
         self._preview.set_content(changes.preview(found, self._opened.names))
         same = edits.data_in("contract", self._text) == self._opened.data
-        self._state.set_content(tag("span", "Nothing changed" if same else f"Ready; made on version {self._opened.version}. Previewed in {took_ms:,.0f} ms", class_="soft"))
+        self._state.set_content(
+            tag("span", "Nothing changed" if same else f"Ready; made on version {self._opened.version}. Previewed in {took_ms:,.0f} ms", class_="soft")
+        )
         if not same:
             self._button.props(remove="disable")
 
@@ -299,7 +307,9 @@ class Editor:
                 dialog.close()
 
             with ui.element("div").classes("chips"):
-                ui.button("Take both" + (", mine where both have changed" if both.conflicts else ""), on_click=lambda: decide(both.data)).props("no-caps color=primary")
+                ui.button("Take both" + (", mine where both have changed" if both.conflicts else ""), on_click=lambda: decide(both.data)).props(
+                    "no-caps color=primary"
+                )
                 ui.button("Only mine", on_click=lambda: decide(mine)).props("no-caps outline")
                 ui.button("Only theirs", on_click=lambda: decide(theirs.data)).props("no-caps outline")
         dialog.open()

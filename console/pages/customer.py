@@ -99,7 +99,10 @@ def figures(account: Account) -> Html:
         return Html("")
     ahead = forecast(invoice, account.clock_ms)
     shown = [
-        (f"{KINDS[invoice.kind]} so far, {invoice.currency}" if invoice.status == "draft" else f"Total, {invoice.currency}", money(invoice.total, invoice.currency)),
+        (
+            f"{KINDS[invoice.kind]} so far, {invoice.currency}" if invoice.status == "draft" else f"Total, {invoice.currency}",
+            money(invoice.total, invoice.currency),
+        ),
         (f"At this pace, {invoice.currency}", money(ahead, invoice.currency) if ahead is not None else "–"),
         ("Period", f"{day(invoice.starting_ms)[5:]} – {day(invoice.ending_ms)[5:]}"),
         ("Crossings", f"{sum(each.state == 'in_alarm' for each in account.alerts):,}"),
@@ -124,7 +127,8 @@ def balances(account: Account, ledgers: Sequence[dict[str, Any]]) -> Html:
         return empty("No commit and no credit", "The contract's edit screen adds one.")
     entries = {(each["contract"], each["id"]): each["entries"] for each in ledgers}
     return join(
-        tag("div", balance_gauge(each, account.currency), _ledger(entries.get((each.contract, each.id), []), account.currency), style="margin-bottom: 1rem") for each in account.balances
+        tag("div", balance_gauge(each, account.currency), _ledger(entries.get((each.contract, each.id), []), account.currency), style="margin-bottom: 1rem")
+        for each in account.balances
     )
 
 
@@ -160,12 +164,28 @@ def _threshold(account: Account, contract: Contract, limit: Threshold) -> Html:
         percent = share(account.draft.total, limit.at)
         reached = gauge(percent, f"{limit.id}: {percent} percent reached", low=alarm)
     rows = [
-        row(f"#{each.crossing}", badge("in alarm", "bad") if each.state == "in_alarm" else badge("ok", "ok"), number(each.value), moment(each.at_ms), kinds=("", "", "num", ""))
+        row(
+            f"#{each.crossing}",
+            badge("in alarm", "bad") if each.state == "in_alarm" else badge("ok", "ok"),
+            number(each.value),
+            moment(each.at_ms),
+            kinds=("", "", "num", ""),
+        )
         for each in reversed(mine[-20:])
     ]
-    crossings = table((("Crossing", ""), ("State", ""), ("Value", "num"), ("At", "")), rows, f"Crossings of {limit.id}") if rows else tag("p", "Not crossed yet.", class_="soft")
+    crossings = (
+        table((("Crossing", ""), ("State", ""), ("Value", "num"), ("At", "")), rows, f"Crossings of {limit.id}")
+        if rows
+        else tag("p", "Not crossed yet.", class_="soft")
+    )
     head = tag("div", tag("b", limit.id), badge("in alarm" if alarm else "ok", "bad" if alarm else "ok"), class_="pair")
-    return tag("div", head, tag("span", f"{limit.measure.replace('_', ' ')} reaches {at}" + (f", then every {number(limit.repeat)}" if limit.repeat else ""), class_="soft"), reached, crossings)
+    return tag(
+        "div",
+        head,
+        tag("span", f"{limit.measure.replace('_', ' ')} reaches {at}" + (f", then every {number(limit.repeat)}" if limit.repeat else ""), class_="soft"),
+        reached,
+        crossings,
+    )
 
 
 class Screen:
@@ -209,7 +229,9 @@ class Screen:
         self._amounts = amounts(account.draft) if account.draft else {}
         self._balances.set_content(balances(account, self._ledgers))
         self._thresholds.set_content(thresholds(account))
-        self._invoices.set_content(invoice_list(account.invoices) if account.invoices else empty("No invoice yet", "The first one appears with the first usage."))
+        self._invoices.set_content(
+            invoice_list(account.invoices) if account.invoices else empty("No invoice yet", "The first one appears with the first usage.")
+        )
 
     async def _beat(self) -> None:
         if self._busy:  # a slow warehouse is not asked twice at once

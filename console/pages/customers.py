@@ -33,7 +33,8 @@ def read(held: Services) -> list[Row]:
     for name, recorded in papers.documents.contracts.items():
         contracts.setdefault(recorded.contract.customer, []).append(name)
     return [
-        Row(customer, papers.objects.body("customer", customer).get("name") or "", sorted(ids), sorted(drafts.get(customer, []))) for customer, ids in sorted(contracts.items())
+        Row(customer, papers.objects.body("customer", customer).get("name") or "", sorted(ids), sorted(drafts.get(customer, [])))
+        for customer, ids in sorted(contracts.items())
     ]
 
 

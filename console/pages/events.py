@@ -64,7 +64,9 @@ def events(found: Sequence[StoredEvent], ids: Sequence[str]) -> Html:
         )
         for each in found
     ]  # fmt: skip
-    return table((("Transaction", ""), ("Customer", ""), ("Type", ""), ("When", ""), ("Properties", ""), ("Place", "num wide")), rows, "Events, the latest first")
+    return table(
+        (("Transaction", ""), ("Customer", ""), ("Type", ""), ("When", ""), ("Properties", ""), ("Place", "num wide")), rows, "Events, the latest first"
+    )
 
 
 class Rejects:
@@ -81,7 +83,15 @@ class Rejects:
         for each in found:
             with ui.element("div").classes("row items-center no-wrap q-gutter-sm").style("border-bottom: 1px solid var(--line); padding: .3rem 0"):
                 raw(
-                    tag("div", badge(each.reason, "bad"), " ", tag("b", each.transaction_id or "unreadable"), " ", moment(each.recorded_ms), tag("small", f" {each.detail}"))
+                    tag(
+                        "div",
+                        badge(each.reason, "bad"),
+                        " ",
+                        tag("b", each.transaction_id or "unreadable"),
+                        " ",
+                        moment(each.recorded_ms),
+                        tag("small", f" {each.detail}"),
+                    )
                 ).style("flex: 1; min-width: 0; overflow-wrap: anywhere")
                 if self._visit.caller.may("write") and each.topic == "usage-events":
                     ui.button("Mend", on_click=lambda event=each: self._mend(event)).props("outline dense no-caps")
@@ -91,7 +101,11 @@ class Rejects:
         with ui.dialog() as dialog, ui.card().style("max-width: 40rem; width: 100%"):
             raw(tag("h2", f"Mend {event.transaction_id or 'the event'}"))
             raw(tag("p", f"{event.reason}: {event.detail}", class_="soft"))
-            text = ui.textarea("Event", value=json.dumps(known, indent=2, default=str) if known else "").props("outlined autogrow").style("width: 100%; font-family: monospace")
+            text = (
+                ui.textarea("Event", value=json.dumps(known, indent=2, default=str) if known else "")
+                .props("outlined autogrow")
+                .style("width: 100%; font-family: monospace")
+            )
             outcome = raw()
 
             async def send(*, mended: bool) -> None:

@@ -61,7 +61,10 @@ def _overrides(found: Mapping[str, Any]) -> Html:
 
 def _steps(found: Mapping[str, Any]) -> Html:
     rows = [
-        row(*(number(Decimal(str(each[name]))) if each.get(name) is not None else "" for name in ("quantity", "unit_price", "exact", "amount")), kinds=("num",) * 4)
+        row(
+            *(number(Decimal(str(each[name]))) if each.get(name) is not None else "" for name in ("quantity", "unit_price", "exact", "amount")),
+            kinds=("num",) * 4,
+        )
         for each in found.get("steps") or []
     ]
     return table((("Quantity", "num"), ("Unit price", "num"), ("Exactly", "num"), ("Amount", "num")), rows, "Arithmetic") if rows else Html("")

@@ -105,7 +105,11 @@ def near(found: Sequence[Near]) -> Html:
     rows = [
         row(
             tag("span", link(each.customer, "customers", each.customer), tag("small", each.threshold)),
-            tag("span", gauge(share(each.spent, each.at), f"{share(each.spent, each.at)} percent", low=each.alarm), f"{money(each.spent, each.currency)} of {number(each.at)} {each.currency}"),
+            tag(
+                "span",
+                gauge(share(each.spent, each.at), f"{share(each.spent, each.at)} percent", low=each.alarm),
+                f"{money(each.spent, each.currency)} of {number(each.at)} {each.currency}",
+            ),
             badge("in alarm", "bad") if each.alarm else badge("near", "warn"),
         )
         for each in found

@@ -163,6 +163,7 @@ def test_every_page_fits(browser: Browser, address: str, story: Papers, pictures
         "alerts": "/alerts",
         "catalogues": "/catalogues",
         "catalogue": f"/catalogues/{story.catalogue.id}",
+        "replay": "/replay",
     }
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light")
     context.set_default_timeout(PATIENCE_MS)

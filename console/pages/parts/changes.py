@@ -12,12 +12,12 @@ from console.pages.parts.text import Html, badge, join, money, number, row, tabl
 Change = Mapping[str, Any]
 
 
-def preview(found: Change, names: Mapping[str, str]) -> Html:
+def preview(found: Change, names: Mapping[str, str], note: str = "Nothing is published before you save.") -> Html:
     """What `pipelines.preview.differences` has found."""
     if not found["invoices"] and not found["balances"]:
         return empty("Nothing changes yet", "No invoice and no balance would be another one with this text.")
     clocks = ", ".join(f"{now}" + ("" if clock == "wall" else f" on clock {clock}") for clock, now in found["as_of"].items())
-    parts: list[Html] = [tag("p", f"As of {clocks}. Nothing is published before you save.", class_="soft")]
+    parts: list[Html] = [tag("p", f"As of {clocks}. {note}".strip(), class_="soft")]
     parts += [_invoice(each, names) for each in found["invoices"]]
     if found["balances"]:
         parts.append(_balances(found["balances"]))
@@ -35,7 +35,12 @@ def _invoice(invoice: Change, names: Mapping[str, str]) -> Html:
             if line is not None:
                 rows.append(_line(sign, kind, line, names, currency))
     head = (("", ""), ("Line", ""), ("Period", "wide"), ("Quantity", "num"), ("Unit price", "num"), ("Amount", "num"))
-    return tag("div", tag("div", tag("h2", title), badge(invoice["status"]), totals, class_="head"), table(head, rows, f"Lines that change: {title}"), style="margin-bottom: 1rem")
+    return tag(
+        "div",
+        tag("div", tag("h2", title), badge(invoice["status"]), totals, class_="head"),
+        table(head, rows, f"Lines that change: {title}"),
+        style="margin-bottom: 1rem",
+    )
 
 
 def _line(sign: str, kind: str, line: Change, names: Mapping[str, str], currency: str) -> Html:
@@ -80,7 +85,11 @@ def places(found: Sequence[Difference]) -> Html:
     """Where two versions differ, place by place."""
     if not found:
         return tag("p", "nothing", class_="soft")
-    return tag("ul", *(tag("li", tag("code", each.path), ": ", _said(each.before), " → ", _said(each.after)) for each in found), style="margin: 0; padding-left: 1.1rem; overflow-wrap: anywhere")
+    return tag(
+        "ul",
+        *(tag("li", tag("code", each.path), ": ", _said(each.before), " → ", _said(each.after)) for each in found),
+        style="margin: 0; padding-left: 1.1rem; overflow-wrap: anywhere",
+    )
 
 
 def _said(value: Any) -> str:

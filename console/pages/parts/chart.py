@@ -32,7 +32,9 @@ def chart(spend: Spend, start_ms: int, end_ms: int, names: Mapping[str, str], cu
     return join([drawing, key, _figures(spend, products, names, currency)])
 
 
-def _bar(x: Decimal, width: Decimal, amounts: Mapping[str, Decimal], products: Sequence[str], top: Decimal, label: str, names: Mapping[str, str], currency: str) -> Html:
+def _bar(
+    x: Decimal, width: Decimal, amounts: Mapping[str, Decimal], products: Sequence[str], top: Decimal, label: str, names: Mapping[str, str], currency: str
+) -> Html:
     scale = Decimal(HEIGHT - BOTTOM - 10) / top
     y = Decimal(HEIGHT - BOTTOM)
     found = []
@@ -53,7 +55,10 @@ def _line(amount: Decimal, top: Decimal) -> Html:
 
 
 def _figures(spend: Spend, products: Sequence[str], names: Mapping[str, str], currency: str) -> Html:
-    rows = [row(day(start), *(money(each.get(product), currency) for product in products), kinds=("", *["num"] * len(products))) for start, each in sorted(spend.items())]
+    rows = [
+        row(day(start), *(money(each.get(product), currency) for product in products), kinds=("", *["num"] * len(products)))
+        for start, each in sorted(spend.items())
+    ]
     head = (("Day", ""), *((names.get(product, product), "num") for product in products))
     return tag("details", tag("summary", "The figures"), table(head, rows, f"Spend by day, {currency}"))
 

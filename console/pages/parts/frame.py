@@ -11,7 +11,7 @@ from console.pages.parts.text import Html, join, link, tag
 from console.pages.parts.visit import Visit
 
 STYLE: Final = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
-PLACES: Final = (("Overview", ""), ("Customers", "customers"), ("Events", "events"), ("Alerts", "alerts"), ("Catalogue", "catalogues"))
+PLACES: Final = (("Overview", ""), ("Customers", "customers"), ("Events", "events"), ("Alerts", "alerts"), ("Catalogue", "catalogues"), ("Replay", "replay"))
 THEME: Final = "taximeter_theme"
 THEMES: Final[dict[str, bool | None]] = {"light": False, "dark": True}
 

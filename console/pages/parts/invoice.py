@@ -13,7 +13,18 @@ STATUS = {"draft": "warn", "final": "ok", "void": "bad"}
 def shown_lines(invoice: Invoice) -> list[Line]:
     """Lines that come to something, in the order of products and time."""
     found = [line for line in invoice.lines if line.amount or line.quantity]
-    return sorted(found, key=lambda line: (line.product is None, line.product or "", sorted(line.group.items()), line.starting_ms, line.tier or 0, line.kind != "usage", line.id))
+    return sorted(
+        found,
+        key=lambda line: (
+            line.product is None,
+            line.product or "",
+            sorted(line.group.items()),
+            line.starting_ms,
+            line.tier or 0,
+            line.kind != "usage",
+            line.id,
+        ),
+    )
 
 
 def what(line: Line, names: Mapping[str, str]) -> str:
@@ -42,7 +53,14 @@ def invoice_table(invoice: Invoice, names: Mapping[str, str], before: Mapping[st
     """`before`: amounts by line when it was drawn last; lines that differ light up."""
     ticked = set() if before is None else {line.id for line in invoice.lines if before.get(line.id) != line.amount}
     rows = [_line(line, names, invoice.currency, ticked=line.id in ticked, explain=explain) for line in shown_lines(invoice)]
-    foot = tag("tr", tag("td", "Total"), tag("td", class_="wide"), tag("td"), tag("td"), tag("td", money(invoice.total, invoice.currency), class_="num", data_total=True))
+    foot = tag(
+        "tr",
+        tag("td", "Total"),
+        tag("td", class_="wide"),
+        tag("td"),
+        tag("td"),
+        tag("td", money(invoice.total, invoice.currency), class_="num", data_total=True),
+    )
     head = (("Line", ""), ("Period", "wide"), ("Quantity", "num"), ("Unit price", "num"), (f"Amount, {invoice.currency}", "num"))
     return table(head, rows, f"Lines of the {KINDS[invoice.kind].lower()} invoice from {day(invoice.starting_ms)}", foot)
 
@@ -52,7 +70,12 @@ def _line(line: Line, names: Mapping[str, str], currency: str, *, ticked: bool, 
     name = what(line, names)
     period = f"{day(line.starting_ms)} – {day(line.ending_ms)}"
     return row(
-        tag("span", link(name, "lines", line.id, title="How this line came about") if explain else name, tag("small", period, class_="narrow"), tag("small", " · ".join(said)) if said else ""),
+        tag(
+            "span",
+            link(name, "lines", line.id, title="How this line came about") if explain else name,
+            tag("small", period, class_="narrow"),
+            tag("small", " · ".join(said)) if said else "",
+        ),
         period,
         number(line.quantity),
         number(line.unit_price),

@@ -61,5 +61,8 @@ async def enter(request: Request, *, customer: str | None = None, owner: Callabl
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(asked)}", 303)
     except ApiError as error:
-        return HTMLResponse(f'<!doctype html><meta charset="utf-8"><title>Not allowed</title><p>{safe(error)}</p><p><a href="/login">Log in with another key</a></p>', error.status)
+        return HTMLResponse(
+            f'<!doctype html><meta charset="utf-8"><title>Not allowed</title><p>{safe(error)}</p><p><a href="/login">Log in with another key</a></p>',
+            error.status,
+        )
     return Visit(held, caller, request)
