@@ -58,6 +58,21 @@ def metronome(export: Path, **options: Any) -> None:
     _import(system(), export, **options)
 
 
+@command.command("stripe")
+@click.option("--align", is_flag=True, help="Move begins and ends of subscriptions to the full hour they lie in.")
+@_common
+def stripe(export: Path, align: bool, **options: Any) -> None:
+    """Prices, products, meters, and, where they are there, subscriptions, customers and invoices of EXPORT: a folder (or a file) with answers of Stripe's API.
+
+    \b
+    taximeter import stripe prices.json --out migrated/
+    taximeter import stripe stripe/ --out migrated/ --align --compare
+    """
+    from taximeter.migration.systems import stripe as system
+
+    _import(system(align=align), export, **options)
+
+
 def _import(system: "System", export: Path, out: Path, compare: bool, usage: Path | None, skip: tuple[str, ...], as_json: bool) -> None:
     from contracts.errors import TaximeterError
     from taximeter.migration.files import read_export, read_usage, write_documents

@@ -62,7 +62,8 @@ def summary(imported: Imported, files: int, folder: str) -> str:
     levels = Counter(each.level for each in imported.findings)
     products = sum(len(each.products) for each in imported.catalogues)
     customers = len({each.customer for each in imported.contracts})
-    said = f"{len(imported.contracts):,} contracts of {customers:,} customers, {products:,} products: {files:,} files in {folder}"
+    counts = ((len(imported.contracts), "contract"), (customers, "customer"), (products, "product"), (files, "file"))
+    said = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in counts) + f" in {folder}"
     return said + "".join(f"; {levels[level]:,} {level}" for level in ORDER if levels[level])
 
 

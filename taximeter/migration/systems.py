@@ -1,10 +1,11 @@
 """The systems that can be imported: how an export is read, and how its invoices are compared."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from contracts.case import UsageLine
-from contracts.translation.bills import Bill, billed_contract, metered_by_bills, usage_of
+from contracts.translation.bills import billed_contract, metered_by_bills, usage_of
 from contracts.translation.comparing import Compared, What, Where, compared, rated
 from contracts.translation.imported import Read
 from contracts.translation.saved import Export, Finding
@@ -12,7 +13,7 @@ from contracts.translation.saved import Export, Finding
 
 class System(NamedTuple):
     read: Callable[[Export], Read]
-    where: Callable[[Sequence[Bill]], Where]
+    where: Where
     what: What
     converted: bool
     """Whether quantities on invoices are behind conversion and rounding."""
@@ -34,7 +35,7 @@ class System(NamedTuple):
         imported.findings.extend(
             Finding("noted", "", "usage event", each.transaction_id, "", f"does not count: {each.reason}") for each in found.rejected
         )
-        return compared(bills, found.invoices, self.where(bills), self.what)
+        return compared(bills, found.invoices, self.where, self.what)
 
 
 def _strangers(read: Read, usage: Sequence[UsageLine]) -> None:
@@ -48,4 +49,11 @@ def metronome() -> System:
     from contracts.translation.metronome.bills import key_of, place_of
     from contracts.translation.metronome.importing import import_export
 
-    return System(import_export, lambda _: place_of, key_of, converted=True)
+    return System(import_export, place_of, key_of, converted=True)
+
+
+def stripe(*, align: bool) -> System:
+    from contracts.translation.stripe.bills import key_of, place_of
+    from contracts.translation.stripe.importing import import_export
+
+    return System(partial(import_export, align=align), place_of, key_of, converted=False)

@@ -1,0 +1,1 @@
+"""Stripe's Billing: saved price lists, meters, subscriptions and invoices to our documents."""
