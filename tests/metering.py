@@ -1,4 +1,7 @@
-"""A METER without Kafka for tests: messages in, what it would have written out, decoded."""
+"""A METER without Kafka for tests: messages in, what it would have written out, decoded.
+
+Every batch is metered in both ways, with statements and event by event, and both must find the same.
+"""
 
 import shutil
 import tempfile
@@ -14,6 +17,7 @@ import numpy as np
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.usage import Delta, Point
+from contracts.windows import merge, of_delta
 from pipelines.document_log import Documents
 from pipelines.metering.batch import Limits, Messages, Metering, Outcome
 from pipelines.metering.dedup import Dedup
@@ -43,12 +47,20 @@ def documents(catalogue: Catalogue, contracts: Iterable[Contract] = (), version:
 class Meter:
     """One partition of usage-events and the METER that reads it."""
 
-    def __init__(self, known: Documents, folder: Path, limits: Limits, codec: Codec = CODEC) -> None:
+    def __init__(self, known: Documents, folder: Path, limits: Limits, codec: Codec = CODEC, *, both: bool = True) -> None:
+        """`both`: what the statements find is asked too, of every batch."""
         self.codec = codec
+        self.statements = Metering(engine(), codec, limits._replace(few=0)) if both else None
         self.metering = Metering(engine(), codec, limits)
-        self.metering.prepare(known)
+        self.prepare(known)
         self.dedup = Dedup(folder / "dedup", 34, NOW)
         self.offset = 0
+
+    def prepare(self, known: Documents) -> None:
+        self.known = known
+        if self.statements is not None:
+            self.statements.prepare(known)
+        self.metering.prepare(known)
 
     def take(self, values: Sequence[bytes | None], recorded_ms: int | Sequence[int] = NOW, offset: int | None = None) -> Outcome:
         """One batch, committed."""
@@ -56,22 +68,34 @@ class Meter:
         first = self.offset if offset is None else offset
         recorded = np.full(count, recorded_ms, np.int64) if isinstance(recorded_ms, int) else np.array(recorded_ms, np.int64)
         messages = Messages(values, [b"k"] * count, np.zeros(count, np.uint16), np.arange(first, first + count), recorded)
+        other = None if self.statements is None else self.statements.run(messages, self.dedup)
         outcome = self.metering.run(messages, self.dedup)
+        assert other is None or self.told(outcome) == self.told(other)
         self.dedup.put(outcome.fresh)
         self.dedup.know({0: first + count})
         self.offset = max(self.offset, first + count)
         return outcome
 
-    def event(self, transaction_id: str, properties: Mapping[str, str] | None = None, *, customer: str = "acme", event_type: str = "call", at: int = NOW) -> bytes:
+    def told(self, outcome: Outcome) -> tuple[Any, ...]:
+        """All that an outcome says, however many deltas say it."""
+        found = merged((as_delta(each) for each in deltas(outcome, self.codec)), *(known.catalogue for known in self.known.catalogues.values()))
+        partitions = {partition for partition, value in outcome.metered if self.codec.decode("metered_usage", value)["deltas"]}
+        watched = [delta["sequence"] for delta in deltas(outcome, self.codec) if delta["sequence"] is not None]
+        counted = (outcome.read, outcome.accepted, outcome.duplicates, outcome.reasons)
+        return found, partitions, sorted(watched), reasons(outcome, self.codec), outcome.fresh, outcome.ids, counted
+
+    def event(
+        self, transaction_id: str, properties: Mapping[str, str] | None = None, *, customer: str = "acme", event_type: str = "call", at: int = NOW
+    ) -> bytes:
         value = {"transaction_id": transaction_id, "customer": customer, "event_type": event_type, "timestamp": at, "properties": dict(properties or {})}
         return self.codec.encode("usage_event", value)
 
 
 @contextmanager
-def meter(known: Documents, *, codec: Codec = CODEC, **limits: int) -> Iterator[Meter]:
+def meter(known: Documents, *, codec: Codec = CODEC, both: bool = True, **limits: int) -> Iterator[Meter]:
     """A METER with a store of its own."""
     folder = Path(tempfile.mkdtemp())
-    made = Meter(known, folder, Limits(**({"partitions": 3} | limits)), codec)
+    made = Meter(known, folder, Limits(**({"partitions": 3} | limits)), codec, both=both)
     try:
         yield made
     finally:
@@ -79,9 +103,21 @@ def meter(known: Documents, *, codec: Codec = CODEC, **limits: int) -> Iterator[
         shutil.rmtree(folder)
 
 
-def deltas(outcome: Outcome) -> list[dict[str, Any]]:
+def deltas(outcome: Outcome, codec: Codec = CODEC) -> list[dict[str, Any]]:
     """Of the wire, record by record."""
-    return [delta for _, value in outcome.metered for delta in CODEC.decode("metered_usage", value)["deltas"]]
+    return [delta for _, value in outcome.metered for delta in codec.decode("metered_usage", value)["deltas"]]
+
+
+def merged(found: Iterable[Delta], *catalogues: Catalogue) -> dict[Any, Any]:
+    """One aggregate for each key, arrival included."""
+    known = {each.id: each for each in catalogues}
+    whole: dict[Any, Any] = {}
+    for each in found:
+        catalogue = known[each.catalogue]
+        kind = catalogue.metrics[catalogue.products[each.product].metric or ""].aggregation
+        key = (each.catalogue, each.product, each.customer, tuple(sorted(each.group.items())), each.window_ms, each.recorded_ms, each.sequence)
+        whole[key] = merge(kind, whole.get(key), of_delta(each))
+    return whole
 
 
 def as_delta(wire: Mapping[str, Any]) -> Delta:
@@ -91,11 +127,11 @@ def as_delta(wire: Mapping[str, Any]) -> Delta:
     return Delta(**plain, value=value, points=points, members=frozenset(wire["members"]))
 
 
-def rejects(outcome: Outcome) -> list[Reject]:
-    decoded = [CODEC.decode("rejected_event", value) for _, value in outcome.rejected]
+def rejects(outcome: Outcome, codec: Codec = CODEC) -> list[Reject]:
+    decoded = [codec.decode("rejected_event", value) for _, value in outcome.rejected]
     return [Reject(each["offset"], each["reason"], each) for each in decoded]
 
 
-def reasons(outcome: Outcome) -> dict[int, str]:
+def reasons(outcome: Outcome, codec: Codec = CODEC) -> dict[int, str]:
     """By offset."""
-    return {each.offset: each.reason for each in rejects(outcome)}
+    return {each.offset: each.reason for each in rejects(outcome, codec)}

@@ -1,7 +1,7 @@
 """One batch through METER: decode, reject, dedup, aggregate, pack. No Kafka here: messages in, records out."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, cast
 
@@ -17,6 +17,7 @@ from pipelines.metering import trees, twins
 from pipelines.metering.decode import SENTINEL, TABLE, Bad, Batch, Decoder
 from pipelines.metering.dedup import VALUE, Dedup, Entries
 from pipelines.metering.engine import Engine, EngineError
+from pipelines.metering.few import Few
 from pipelines.metering.ids import packed, stretches
 from pipelines.metering.routing import Routing, routing
 from pipelines.metering.step import IDENTITY, MARK_BYTES, in_order, judge, packs, untimely
@@ -27,6 +28,7 @@ SINGLES: Final = "meter.singles"
 KNOWN: Final = "meter.known"
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
+FEW: Final = 1_000
 MANY: Final = 50
 """Products with which every statement may name all of them; of more, only those are named of which events have come since the last document."""
 SHOWN: Final = 1000
@@ -68,6 +70,8 @@ class Limits(NamedTuple):
     late_ms: int = 34 * DAY_MS
     ahead_ms: int = DAY_MS
     partitions: int = 12
+    few: int = FEW
+    """Batches of so many events at most are counted event by event (`few.py`)."""
 
 
 class Outcome(NamedTuple):
@@ -112,7 +116,8 @@ class Metering:
         self._limits = limits
         self._topic = topic
         self._decoder = Decoder(engine, codec)
-        self._tables: dict[str, frozenset[str]] = {}
+        self._few = Few(self._decoder, codec, limits.window_ms)
+        self._tables: dict[str, AbstractSet[str]] = {}
         self._compiled: dict[str, tuple[int, list[products.Meter]]] = {}
         """Products by catalogue and its version."""
         self._known: dict[str, tuple[int, list[products.Meter]]] = {}
@@ -130,17 +135,18 @@ class Metering:
             name: (version, [*twins.ordinary(found, documents.generations), *beside.get(name, ())]) for name, (version, found) in self._compiled.items()
         }
         routes = routing(documents, self._limits.partitions)
+        self._few.prepare(documents, routes)
         self._set_roots(routes)
-        singles = SINGLES if routes.singles else None
+        singles = SINGLES if routes.owners.singles else None
         if singles:
-            self._set_table(SINGLES, routes.singles)
+            self._set_table(SINGLES, routes.owners.singles)
         filters = []
-        for position, (key, customers) in enumerate(routes.filters.items()):
+        for position, (key, customers) in enumerate(routes.owners.filters.items()):
             name = f"meter.filtered_{position}"
             self._set_table(name, customers)
             filters.append((key, name))
         if filters:
-            self._set_table(KNOWN, frozenset(routes.roots))
+            self._set_table(KNOWN, frozenset(routes.owners.roots))
         self._single = sql.Single(singles, tuple(filters), KNOWN if filters else "")
         meters = [each for _, found in self._known.values() for each in found]
         self._types = frozenset(kind for each in meters for kind in each.event_types)
@@ -168,11 +174,11 @@ class Metering:
         return bool(fresh)
 
     def _set_roots(self, routes: Routing) -> None:
-        places = {each: routes.partition_of(each) + 1 for each, root in routes.roots.items() if each != root}
+        places = {each: routes.partition_of(each) + 1 for each, root in routes.owners.roots.items() if each != root}
         rows = [{"customer": each, "place": place} for each, place in sorted(places.items())]
         self._engine.make(sql.ROOTS, "customer String, place UInt16", "Join(ANY, LEFT, customer) SETTINGS persistent = 0", rows)
 
-    def _set_table(self, name: str, members: frozenset[str]) -> None:
+    def _set_table(self, name: str, members: AbstractSet[str]) -> None:
         if self._tables.get(name) != members:
             self._engine.make(name, "customer String", "Set SETTINGS persistent = 0", [{"customer": each} for each in sorted(members)])
             self._tables[name] = members
@@ -182,11 +188,18 @@ class Metering:
 
         `follow` is called when the events are decoded, and may `prepare`: what it learns holds for this batch.
         """
-        plan = self._plan
-        positions, bad, rows = self._load(messages, plan.identity)
+        few, plan = self._looked_at(messages), self._plan
+        bad: list[Bad] = []
+        if few is not None:
+            positions, rows = np.arange(len(few), dtype=np.int64), few
+        else:
+            positions, bad, rows = self._load(messages, plan.identity)
         if follow is not None:
             follow()
-        if len(positions) and (self._extended() or self._plan is not plan):
+        if few is not None and not self._few.count():
+            few, plan = None, self._plan
+            positions, bad, rows = self._load(messages, plan.identity)
+        if few is None and len(positions) and (self._extended() or self._plan is not plan):
             rows = np.frombuffer(self._engine.query(self._plan.identity, "RowBinary"), _ROW)[:-1]
         recorded = messages.recorded_ms[positions]
         old, ahead = untimely(rows["timestamp"], recorded, self._limits.late_ms, self._limits.ahead_ms)
@@ -207,7 +220,7 @@ class Metering:
         for i, first in verdicts.conflicts:
             bad.append(Bad(int(places[i]), "conflict", f"the id belongs to another event, at offset {first} of the same partition"))
         excluded = sorted({*places[verdicts.duplicates].tolist(), *(each.position for each in bad)})
-        metered = self._deltas(excluded)
+        metered = self._deltas(excluded) if few is None else self._packed(self._few.rows(excluded))
         reasons: dict[str, int] = {}
         for each in bad:
             reasons[each.reason] = reasons.get(each.reason, 0) + 1
@@ -218,6 +231,12 @@ class Metering:
         ids = [(partition, packed(self._codec, stretch)) for partition, stretch in found]
         rejected = self._rejects(messages, bad)
         return Outcome(metered, rejected, verdicts.fresh, len(messages.values), len(places), len(verdicts.duplicates), reasons, ids)
+
+    def _looked_at(self, messages: Messages) -> Any:
+        """Rows of the engine, when the batch can be counted event by event as far as is known."""
+        if not 0 < len(messages.values) <= self._limits.few or None in messages.values:
+            return None
+        return self._few.load(Batch(cast("Sequence[bytes]", messages.values), messages.recorded_ms, messages.partitions), _ROW)
 
     def meters(self) -> Mapping[str, tuple[int, frozenset[str]]]:
         """What following batches are metered for: by catalogue its version and its products."""
@@ -236,7 +255,7 @@ class Metering:
         statement = self._filling_of(wanted).of(mark, excluding=False)
         if not len(positions) or not statement:
             return []
-        return self._packed(self._engine.query(statement, "Avro"), mark, backfill=True)
+        return self._packed(_rows(self._engine.query(statement, "Avro"), mark), backfill=True)
 
     def _filling_of(self, wanted: AbstractSet[tuple[str, str]]) -> sql.Deltas:
         """What is asked of every portion for the same products, until a document changes."""
@@ -313,13 +332,10 @@ class Metering:
             self._engine.run(f"TRUNCATE TABLE {sql.EXCLUDED}")
             self._engine.scratch.write_bytes(np.array(excluded, "<u8").tobytes())
             self._engine.run(f"INSERT INTO {sql.EXCLUDED} SELECT n FROM file('{self._engine.scratch}', 'RowBinary', 'n UInt64')")
-        answer = self._engine.query(statement, "Avro")
-        return self._packed(answer, mark)
+        return self._packed(_rows(self._engine.query(statement, "Avro"), mark))
 
-    def _packed(self, answer: bytes, mark: bytes, *, backfill: bool = False) -> list[tuple[int, bytes]]:
-        """Records of metered-usage from the rows of `Deltas`."""
-        # The file ends with the marker of its only block, and nobody who writes events knows the mark.
-        rows = answer[: -len(_SYNC)].split(mark)[1:]
+    def _packed(self, rows: Iterable[bytes], *, backfill: bool = False) -> list[tuple[int, bytes]]:
+        """Records of metered-usage from rows of deltas."""
         header = self._codec.header("metered_usage")
         behind = self._documents.behind
         return [(target, header + metered_usage(bodies, behind.get(target, -1), backfill=backfill)) for target, bodies in packs(rows)]
@@ -361,6 +377,11 @@ class Metering:
 
 
 _SYNC: Final = bytes(16)
+
+
+def _rows(answer: bytes, mark: bytes) -> list[bytes]:
+    """What `Deltas` have answered, row by row. The file ends with the marker of its only block, and nobody who writes events knows the mark."""
+    return answer[: -len(_SYNC)].split(mark)[1:]
 
 
 def _identities(rows: Any, offsets: npt.NDArray[np.int64]) -> Any:

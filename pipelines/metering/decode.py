@@ -10,7 +10,7 @@ A batch that does not decode is halved until the bad messages are alone with few
 import io
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -129,28 +129,44 @@ class Decoder:
 
     def _fill(self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int) -> bytes | None:
         """The statement's answer when the table holds exactly the messages at `positions` (and the sentinel); else none."""
-        engine = self._engine
-        engine.run(f"TRUNCATE TABLE {TABLE}")
+        self._engine.run(f"TRUNCATE TABLE {TABLE}")
         if not len(positions):
             return b""
         key = secrets.randbits(63)
-        part = batch if len(positions) == len(batch.values) else batch.part(positions)
-        with engine.scratch.open("wb", buffering=0) as scratch:
-            for piece in splice(part, positions, key):
-                scratch.write(piece)
         try:
-            engine.run(
-                f"INSERT INTO {TABLE} SELECT bitXor(reinterpretAsUInt64(place), {key}), reinterpretAsInt64(arrival), "
-                "reinterpretAsUInt16(source), transaction_id, customer, event_type, timestamp, properties "
-                f"FROM file('{engine.scratch}', 'Avro', '{_STRUCTURE}') SETTINGS max_block_size = 16384"
-            )
-            answer = engine.query(statement, "RowBinary")
+            self._write(batch, positions, key)
+            self._engine.run(f"INSERT INTO {TABLE} {self._source(key)} SETTINGS max_block_size = 16384")
+            answer = self._engine.query(statement, "RowBinary")
         except EngineError:
             return None
-        if len(answer) != width * (len(positions) + 1):
+        return answer if _whole(answer, positions, width) else None
+
+    def peek(self, batch: Batch, statement: Callable[[str], str], width: int) -> bytes | None:
+        """What a statement over a subquery answers for all of a batch that is not in the table: rows as for `load`. None: it does not decode as it is."""
+        whole, bad = self._uniform(batch)
+        if bad:
             return None
-        places = np.frombuffer(answer, np.uint8).reshape(-1, width)[:, :8].copy().view("<i8").ravel()
-        return answer if np.array_equal(places, np.append(positions, SENTINEL)) else None
+        key = secrets.randbits(63)
+        positions = np.arange(len(whole.values), dtype=np.int64)
+        try:
+            self._write(whole, positions, key)
+            answer = self._engine.query(statement(f"({self._source(key)})"), "RowBinary")
+        except EngineError:
+            return None
+        return answer[:-width] if _whole(answer, positions, width) else None
+
+    def _write(self, batch: Batch, positions: npt.NDArray[np.int64], key: int) -> None:
+        part = batch if len(positions) == len(batch.values) else batch.part(positions)
+        with self._engine.scratch.open("wb", buffering=0) as scratch:
+            for piece in splice(part, positions, key):
+                scratch.write(piece)
+
+    def _source(self, key: int) -> str:
+        return (
+            f"SELECT bitXor(reinterpretAsUInt64(place), {key}) AS n, reinterpretAsInt64(arrival) AS recorded_ms, "
+            "reinterpretAsUInt16(source) AS partition, transaction_id, customer, event_type, timestamp, properties "
+            f"FROM file('{self._engine.scratch}', 'Avro', '{_STRUCTURE}')"
+        )
 
     def _search(self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int) -> list[Bad]:
         """The bad messages among `positions`, which do not decode together."""
@@ -173,9 +189,7 @@ class Decoder:
             return Bad(position, error.reason, error.detail)
         return None
 
-    def _slowly(
-        self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int
-    ) -> tuple[npt.NDArray[np.int64], list[Bad], bytes]:
+    def _slowly(self, batch: Batch, positions: npt.NDArray[np.int64], statement: str, width: int) -> tuple[npt.NDArray[np.int64], list[Bad], bytes]:
         """For events that fastavro reads and the engine does not: written again by fastavro; what is still unreadable is garbage."""
         again = list(batch.values)
         bad = []
@@ -206,6 +220,14 @@ class Decoder:
             *self._unreadable(batch, positions[:middle], statement, width),
             *self._unreadable(batch, positions[middle:], statement, width),
         ]
+
+
+def _whole(answer: bytes, positions: npt.NDArray[np.int64], width: int) -> bool:
+    """Every place is there, in order, and the sentinel behind them."""
+    if len(answer) != width * (len(positions) + 1):
+        return False
+    places = np.frombuffer(answer, np.uint8).reshape(-1, width)[:, :8].copy().view("<i8").ravel()
+    return np.array_equal(places, np.append(positions, SENTINEL))
 
 
 def splice(batch: Batch, places: npt.NDArray[np.int64], key: int) -> tuple[bytes, bytearray, bytes]:
@@ -244,8 +266,6 @@ def _container() -> tuple[bytes, bytes]:
     out = io.BytesIO()
     fastavro.writer(out, schema, [], sync_marker=sync)
     return out.getvalue(), sync
-
-
 
 
 def _written(event: dict[str, Any]) -> bytes:

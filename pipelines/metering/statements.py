@@ -1,6 +1,7 @@
 """The statements that METER asks its batch table, put together from the trees of all products.
 
 `identity`      what each event is: place, dedup key, hash of the body, time, and what is wrong with it
+`hashes`        the same of events that have been looked at already
 `Deltas`        the deltas of all products, as Avro rows of a `UsageDelta` behind a short head each
 """
 
@@ -45,6 +46,15 @@ class Single(NamedTuple):
     """All customers and aliases that are known: usage of others keeps every property by which some contract filters. Empty: there are no filters."""
 
 
+_HASHES: Final = "SELECT n, sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapSort(properties)), timestamp, "
+_REPEATED: Final = f"{REPEATED} * (arrayUniq(mapKeys(properties)) != length(mapKeys(properties)))"
+
+
+def hashes(source: str) -> str:
+    """A row as `identity` has it for each event of `source`, a subquery. The only flag is `REPEATED`: who decodes a map cannot see it."""
+    return f"{_HASHES}toUInt8({_REPEATED}) FROM {source}"
+
+
 def identity(meters: Sequence[Meter]) -> str:
     """A row an event and the sentinel, in order: n, sipHash128 of partition and id, hash of the body (whatever the order of its properties), timestamp, flags."""
     whole_texts = (
@@ -54,15 +64,12 @@ def identity(meters: Sequence[Meter]) -> str:
     ids = f"empty(transaction_id) OR empty(customer) OR length(transaction_id) > {ID_BYTES} OR length(customer) > {ID_BYTES}"
     flags = [
         f"{NO_TEXT} * (NOT ({whole_texts}))",
-        f"{REPEATED} * (arrayUniq(mapKeys(properties)) != length(mapKeys(properties)))",
+        _REPEATED,
         f"{NO_ID} * ({ids} OR length(event_type) > {ID_BYTES})",
     ]
     if lacking := _lacking(meters):
         flags.append(f"{NO_VALUE} * ({lacking})")
-    return (
-        "SELECT n, sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapSort(properties)), timestamp, "
-        f"toUInt8({' + '.join(flags)}) FROM {TABLE}"
-    )
+    return f"{_HASHES}toUInt8({' + '.join(flags)}) FROM {TABLE}"
 
 
 def _lacking(meters: Sequence[Meter]) -> str:

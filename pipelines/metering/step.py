@@ -93,6 +93,11 @@ def untimely(
     return old, ahead
 
 
+def row(target: int, place: int | None, body: bytes) -> bytes:
+    """A delta's row behind its mark."""
+    return target.to_bytes(TARGET_BYTES, "little") + (_MANY if place is None else place.to_bytes(PLACE_BYTES, "little", signed=True)) + body
+
+
 def packs(rows: Iterable[bytes], size: int = PACK_BYTES) -> Iterable[tuple[int, list[bytes]]]:
     """Deltas of one partition in portions that fit a record: (partition, Avro bodies). All deltas of one watched event stay together."""
     open_packs: dict[bytes, tuple[list[bytes], int, bytes]] = {}

@@ -56,7 +56,7 @@ class Terms(NamedTuple):
 
 def families(present: Documents, partitions: int, only: Iterable[str] = ()) -> list[Family]:
     """The families with contracts; `only` those to which one of these ids belongs."""
-    roots = routing(present, partitions).roots
+    roots = routing(present, partitions).owners.roots
     customers: dict[str, set[str]] = {}
     ids: dict[str, set[str]] = {}
     for known in present.contracts.values():
@@ -70,7 +70,7 @@ def families(present: Documents, partitions: int, only: Iterable[str] = ()) -> l
 
 def filters_of(present: Documents, partitions: int) -> Mapping[str, frozenset[str]]:
     """Property to the ids whose contracts filter usage by it."""
-    return routing(present, partitions).filters
+    return routing(present, partitions).owners.filters
 
 
 def kinds_of(catalogues: Iterable[Catalogue]) -> dict[tuple[str, str], str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from contracts.catalogue import Catalogue
 from pipelines.document_log import Documents
-from pipelines.metering.batch import Limits, Messages, Metering, Outcome
+from pipelines.metering.batch import FEW, Limits, Messages, Metering, Outcome
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
 from schemas.codec import Codec
@@ -67,11 +67,12 @@ events = st.fixed_dictionaries(
 _ids = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def metering() -> Metering:
+@pytest.fixture(scope="module", params=(0, FEW), ids=("statements", "few"))
+def metering(request: pytest.FixtureRequest) -> Metering:
+    few: int = request.param
     documents = Documents()
     documents.record({"kind": "catalogue", "id": "default", "version": 1, "body": msgspec.json.encode(CATALOGUE).decode()})
-    made = Metering(engine(), CODEC, Limits(partitions=3))
+    made = Metering(engine(), CODEC, Limits(partitions=3, few=few))
     made.prepare(documents)
     return made
 

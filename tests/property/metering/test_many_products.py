@@ -11,7 +11,7 @@ import pytest
 
 from contracts.catalogue import Catalogue
 from pipelines.document_log import Documents
-from pipelines.metering.batch import MANY, Limits, Messages, Metering
+from pipelines.metering.batch import FEW, MANY, Limits, Messages, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
 from schemas.codec import Codec
@@ -40,12 +40,13 @@ def catalogue(number: int) -> Catalogue:
 CATALOGUES = [catalogue(number) for number in range(MANY)]
 
 
-@pytest.fixture
-def metering() -> Metering:
+@pytest.fixture(params=(0, FEW), ids=("statements", "few"))
+def metering(request: pytest.FixtureRequest) -> Metering:
+    few: int = request.param
     documents = Documents()
     for each in CATALOGUES:
         documents.record({"kind": "catalogue", "id": each.id, "version": 1, "body": msgspec.json.encode(each).decode()})
-    made = Metering(engine(), CODEC, Limits(partitions=3))
+    made = Metering(engine(), CODEC, Limits(partitions=3, few=few))
     made.prepare(documents)
     return made
 
@@ -94,7 +95,9 @@ def test_a_new_version_of_a_catalogue_holds_for_the_next_batch(metering: Meterin
     documents = Documents()
     for each in CATALOGUES:
         documents.record({"kind": "catalogue", "id": each.id, "version": 1, "body": msgspec.json.encode(each).decode()})
-    changed = msgspec.structs.replace(CATALOGUES[7], metrics=CATALOGUES[7].metrics | {"tokens": msgspec.structs.replace(CATALOGUES[7].metrics["tokens"], value="m")})
+    changed = msgspec.structs.replace(
+        CATALOGUES[7], metrics=CATALOGUES[7].metrics | {"tokens": msgspec.structs.replace(CATALOGUES[7].metrics["tokens"], value="m")}
+    )
     documents.record({"kind": "catalogue", "id": changed.id, "version": 2, "body": msgspec.json.encode(changed).decode()})
     # when it is in force
     metering.prepare(documents)

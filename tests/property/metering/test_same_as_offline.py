@@ -15,8 +15,8 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.metering import DAY_MS, HOUR_MS, Metering
 from contracts.usage import Delta
-from contracts.windows import merge, of_delta
 from tests.metering import CODEC, NOW, Meter, as_delta, deltas, documents, meter, reasons
+from tests.metering import merged as everything
 
 CATALOGUE = msgspec.convert(
     {
@@ -54,9 +54,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "bolt-child": {"parent": "bolt"},
     "cone": {"usage_filter": {"where": {"project": ["x"]}}, "aliases": ["cone-old"]},
 }
-CONTRACTS = {
-    name: msgspec.convert({"id": name, "customer": name, "starting_at": "2025-01-01", **more}, Contract, strict=False) for name, more in TERMS.items()
-}
+CONTRACTS = {name: msgspec.convert({"id": name, "customer": name, "starting_at": "2025-01-01", **more}, Contract, strict=False) for name, more in TERMS.items()}
 _ids = itertools.count()
 texts = st.sampled_from(["a", "b", "c'", "", "\\", "true", "1", "ü\x00", "{x:String}"])
 numbers = st.one_of(
@@ -107,13 +105,8 @@ def metered(one: Meter, batches: Iterable[list[UsageEvent]]) -> tuple[list[Delta
 
 
 def merged(found: Iterable[Delta]) -> dict[Any, Any]:
-    """One aggregate for each key, arrival included."""
-    whole: dict[Any, Any] = {}
-    for each in found:
-        kind = CATALOGUE.metrics[CATALOGUE.products[each.product].metric or ""].aggregation
-        key = (each.catalogue, each.product, each.customer, tuple(sorted(each.group.items())), each.window_ms, each.recorded_ms, each.sequence is None)
-        whole[key] = merge(kind, whole.get(key), of_delta(each))
-    return whole
+    """One aggregate for each key; places of watched events differ where batches do."""
+    return everything((each if each.sequence is None else each._replace(sequence=0) for each in found), CATALOGUE)
 
 
 def offline(batch: Iterable[UsageEvent]) -> tuple[list[Delta], list[tuple[str, str]]]:
@@ -123,9 +116,26 @@ def offline(batch: Iterable[UsageEvent]) -> tuple[list[Delta], list[tuple[str, s
     return found.deltas, [(each.transaction_id, each.reason) for each in found.rejected]
 
 
+@pytest.fixture(scope="module")
+def quick() -> Iterator[Meter]:
+    """Without the statements, where nothing is to be rejected."""
+    with meter(documents(CATALOGUE, CONTRACTS.values()), both=False) as made:
+        yield made
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(events, max_size=30))
 def test_deltas_and_rejects_are_those_of_the_offline_metering(one: Meter, batch: list[UsageEvent]) -> None:
+    same_as_offline(one, batch)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(events.map(lambda event: event._replace(timestamp_ms=NOW - 1, properties={"n": "1", "out": "2"} | event.properties)), max_size=10))
+def test_deltas_of_few_events_are_those_of_the_offline_metering(quick: Meter, batch: list[UsageEvent]) -> None:
+    same_as_offline(quick, batch)
+
+
+def same_as_offline(one: Meter, batch: list[UsageEvent]) -> None:
     batch = renamed(batch)
 
     found, why = metered(one, [batch])
@@ -167,12 +177,14 @@ def test_batches_order_and_repeats_change_nothing(one: Meter, batch: list[UsageE
     other, _ = metered(one, batches)
 
     def bare(found: Iterable[Delta]) -> list[Delta]:
-        return [each._replace(points=tuple(point._replace(transaction_id=point.transaction_id.rpartition("own-")[2]) for point in each.points)) for each in found]
+        return [
+            each._replace(points=tuple(point._replace(transaction_id=point.transaction_id.rpartition("own-")[2]) for point in each.points)) for each in found
+        ]
 
     assert merged(bare(other)) == merged(bare(once))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(events, min_size=1, max_size=20), st.data())
 def test_reading_again_after_a_crash_gives_the_same(one: Meter, batch: list[UsageEvent], data: st.DataObject) -> None:
     """Given a batch whose ids reached the store and whose transaction did not end, when its events are read again in other batches, then all count."""

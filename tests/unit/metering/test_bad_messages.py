@@ -194,14 +194,14 @@ def test_an_id_that_is_rejected_at_the_second_attempt_is_free(one: Meter) -> Non
     with meter(documents(Catalogue())) as other:
         event = other.event("free", {"n": "x"})
         assert other.take([event]).accepted == 1
-        other.metering.prepare(documents(CATALOGUE, version=2))
+        other.prepare(documents(CATALOGUE, version=2))
         other.offset = 0
 
         outcome = other.take([event, other.event("free", {"n": "5"})])
 
         assert reasons(outcome) == {0: "not_a_number"}
         assert [delta["value"] for delta in deltas(outcome)] == ["5"]
-    one.metering.prepare(documents(CATALOGUE))
+    one.prepare(documents(CATALOGUE))
 
 
 def test_what_is_long_is_shown_in_part(one: Meter) -> None:
@@ -231,8 +231,9 @@ def test_an_earlier_version_of_the_schema_counts_beside_the_present_one(one: Met
     raw = json.loads(current("usage_event").text)
     raw["fields"] = [field for field in raw["fields"] if field["name"] != "properties"]
     earlier = codec.parse("usage_event", json.dumps(raw))
-    known = {**codec.versions("usage_event"), earlier.fingerprint: earlier}
-    monkeypatch.setattr(codec, "versions", lambda _: known)
+    published = codec.versions
+    known = {**published("usage_event"), earlier.fingerprint: earlier}
+    monkeypatch.setattr(codec, "versions", lambda name: known if name == "usage_event" else published(name))
     out = io.BytesIO()
     fastavro.schemaless_writer(out, earlier.parsed, {"transaction_id": "earlier", "customer": "acme", "event_type": "other", "timestamp": NOW})
 
