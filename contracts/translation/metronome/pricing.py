@@ -1,6 +1,5 @@
 """Catalogues from an export: metrics, products, rate cards with their rates; one catalogue for each currency of the rate cards."""
 
-import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -58,6 +57,9 @@ def pricing_in(of: Mapping[str, list[Saved]]) -> Pricing:
     products = dict(_products(of["product"], metrics, found))
     rates = _by_card(of, found)
     for saved in of["rate card"]:
+        if saved.id in found.refused:
+            found.findings.append(saved.finding("refused", "rate card", "rates", found.refused[saved.id]))
+            continue
         try:
             _card(saved, rates.get(saved.id, []), metrics, products, found)
         except UNREADABLE as error:
@@ -79,6 +81,8 @@ def _metrics(saved: Iterable[Saved], found: Pricing) -> Iterable[tuple[str, Metr
         for name in METRIC:
             fields.any(name)
         try:
+            if not each.data.get("aggregation_type") and not each.data.get("sql"):
+                raise invalid("aggregation_type", "is missing, so nobody can tell how it counts")
             metric = metric_in(fields)
             fields.done()
         except UNREADABLE as error:
@@ -130,17 +134,26 @@ def _by_card(of: Mapping[str, list[Saved]], found: Pricing) -> dict[str, list[Sa
     """Rates by card. An answer with rates does not name its card: its request does, or the file's name, or there is only one."""
     cards = [each.id for each in of["rate card"]]
     rows: dict[str, list[Saved]] = {}
+    homeless = False
     for each in of["rate"]:
         asked = each.request.get("rate_card_id")
-        named = [asked] if asked in cards else [card for card in cards if re.search(rf"(?<![\w-]){re.escape(card)}(?![\w-])", each.file)]
-        if len(named) != 1 and len(cards) == 1:
-            named = cards
+        named = [asked] if asked in cards else _named_in(each.file, cards) or (cards if len(cards) == 1 else [])
         if len(named) != 1:
             message = "belongs to no rate card that can be told; name the file after the rate card's id, or save the question with the answer: {request, response}"
             found.findings.append(each.finding("refused", "rate", "rate_card_id", message))
+            homeless = True
         elif all(each.data != other.data for other in rows.get(named[0], [])):
             rows.setdefault(named[0], []).append(each)
+    for card in cards if homeless else ():
+        if card not in rows:
+            found.refused[card] = "its rates may be among those that belong to no rate card"
     return rows
+
+
+def _named_in(file: str, cards: Iterable[str]) -> list[str]:
+    """The rate cards that a file's name has; of two names of which one is in the other, the longer."""
+    found = [card for card in cards if card in file]
+    return [card for card in found if not any(card in other for other in found if other != card)]
 
 
 def _card(saved: Saved, rows: list[Saved], metrics: Mapping[str, Metric], products: Mapping[str, Product], found: Pricing) -> None:
