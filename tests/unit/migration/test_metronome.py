@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.catalogue import Condition, Metric, Percentage, Price, Quantity, Rate, Tier
+from contracts.catalogue import Catalogue, Condition, Metric, Percentage, Price, Quantity, Rate, Tier
 from contracts.contract import Access, Billing, Change, Charge, Commit, Contract, Instalment, Override, Subscription
 from contracts.loading import Known, read_documents
 from contracts.translation.imported import Read
@@ -99,8 +99,8 @@ def test_a_contract_keeps_its_ids_and_all_its_terms() -> None:
 
 def test_what_is_written_reads_back_the_same() -> None:
     read = imported().imported
-    texts = [(text_of(each), f"{each.id}.yaml") for each in (*read.catalogues, *read.contracts)]
-    assert read_documents(texts, Known()) == [*read.catalogues, *read.contracts]
+    documents: list[Catalogue | Contract] = [*read.catalogues, *read.contracts]
+    assert read_documents([(text_of(each), f"{each.id}.yaml") for each in documents], Known()) == documents
 
 
 def test_the_first_version_of_the_api_gives_the_same_contract() -> None:
@@ -245,7 +245,7 @@ def test_a_pricing_unit_has_its_price() -> None:
     assert read.imported.findings == []
     catalogue = read.imported.catalogues[0]
     assert catalogue.pricing_units["coin"].price == Decimal("0.25")
-    assert (catalogue.rate_cards[CARD].rates[0].unit, catalogue.rate_cards[CARD].rates[0].price.per_unit) == ("coin", 330)
+    assert (catalogue.rate_cards[CARD].rates[0].unit, catalogue.rate_cards[CARD].rates[0].price.per_unit) == ("coin", Decimal(330))
 
 
 def test_a_price_that_also_entitles_is_two_overrides() -> None:
