@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     ahead_hours: int = 24
     """Accepted event times reach ahead this many hours of arrival."""
     batch_events: int = 50_000
-    linger_ms: int = 20
+    linger_ms: int = 40
     console_host: str = "127.0.0.1"
     """Address the console and the HTTP API listen on. Anything but loopback needs an API key for every request."""
     console_port: int | None = None

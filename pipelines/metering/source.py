@@ -69,6 +69,9 @@ class Source:
                 "queued.min.messages": 100_000,
                 "queued.max.messages.kbytes": QUEUE_KB,
                 "fetch.error.backoff.ms": 100,
+                # The broker gathers what many producers send: without this every one of their requests is answered by a fetch (decision 0503).
+                "fetch.min.bytes": 65_536,
+                "fetch.wait.max.ms": 20,
                 "allow.auto.create.topics": False,
             },
             error_cb=self._complained,
