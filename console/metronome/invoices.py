@@ -220,7 +220,7 @@ def line_out(at: Shelf, catalogue: Catalogue, coins: Coins, line: Line) -> dict[
     row: dict[str, Any] = {
         "credit_type": coins.credit_type,
         "name": f"{name} ({line.commit} applied)" if line.kind == "commit" and product else name,
-        "type": {"commit": "applied_commit", "charge": "scheduled", "true_up": "postpaid_trueup"}.get(line.kind, line.kind),
+        "type": _line_type(line),
         "total": coins.out(line.amount),
         "starting_at": iso(line.starting_ms),
         "ending_before": iso(line.ending_ms),
@@ -245,6 +245,13 @@ def line_out(at: Shelf, catalogue: Catalogue, coins: Coins, line: Line) -> dict[
         if kind == "POSTPAID":
             row["postpaid_commit"] = {"id": line.commit}
     return row
+
+
+def _line_type(line: Line) -> str:
+    """The API's word: a charge that pays for a commit is its purchase, a composite product is usage."""
+    if line.kind == "charge":
+        return "commit_purchase" if line.commit else "scheduled"
+    return {"commit": "applied_commit_or_credit", "composite": "usage", "true_up": "postpaid_trueup"}.get(line.kind, line.kind)
 
 
 def _grant_kind(at: Shelf, name: str) -> str:

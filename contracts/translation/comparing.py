@@ -111,6 +111,20 @@ def compared(bills: Sequence[Bill], ours: Iterable[Invoice], where: Where, what:
     return found + list(_alone(parts, homes, bills))
 
 
+def gaps(bills: Sequence[Bill], ours: Iterable[Invoice]) -> dict[str, list[int]]:
+    """Periods up to a contract's last invoice that have none in the export, by contract: their usage is not in what invoices tell."""
+    there: dict[str, set[str]] = defaultdict(set)
+    for bill in bills:
+        for contract, _, at in bill.places:
+            there[contract].add(at)
+    found: dict[str, list[int]] = defaultdict(list)
+    for invoice in ours:
+        at = iso(invoice.starting_ms)
+        if invoice.kind == "usage" and invoice.contract in there and at not in there[invoice.contract] and at <= max(there[invoice.contract]):
+            found[invoice.contract].append(invoice.starting_ms)
+    return found
+
+
 def _compared(bill: Bill, parts: Iterable[dict[Key, _Sum]]) -> Compared:
     places = exponent(bill.currency)
     theirs: dict[Key, _Sum] = defaultdict(_Sum)

@@ -5,8 +5,9 @@ from functools import partial
 from typing import NamedTuple
 
 from contracts.case import UsageLine
+from contracts.timeline import iso
 from contracts.translation.bills import billed_contract, metered_by_bills, usage_of
-from contracts.translation.comparing import Compared, What, Where, compared, rated
+from contracts.translation.comparing import Compared, What, Where, compared, gaps, rated
 from contracts.translation.imported import Read
 from contracts.translation.saved import Export, Finding
 
@@ -25,6 +26,7 @@ class System(NamedTuple):
             imported.findings.append(Finding("noted", "", "invoice", "", "", "the export has no invoice of an imported contract, so there is nothing to compare"))
             return []
         catalogues, contracts = imported.catalogues, imported.contracts
+        told = usage
         if usage is None:
             catalogues = [metered_by_bills(each, converted=self.converted) for each in catalogues]
             contracts = [billed_contract(each) for each in contracts]
@@ -32,6 +34,10 @@ class System(NamedTuple):
         else:
             _strangers(read, usage)
         found = rated(catalogues, contracts, usage, max(bill.ending_ms for bill in bills))
+        if told is None:
+            for name, starts in sorted(gaps(bills, found.invoices).items()):
+                message = f"{len(starts)} period{'' if len(starts) == 1 else 's'}, the first of {iso(min(starts))[:10]}, without an invoice in the export: usage is missing, and what it drew from commits"
+                imported.findings.append(Finding("noted", "", "contract", name, "", message))
         imported.findings.extend(
             Finding("noted", "", "usage event", each.transaction_id, "", f"does not count: {each.reason}") for each in found.rejected
         )

@@ -1,6 +1,6 @@
 """Invoices of an export, as they are compared."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from contracts.translation.metronome.coins import Coins
 from contracts.translation.saved import UNREADABLE, Finding, Saved
 
 SCHEDULED: Final = ("scheduled", "true_up")
-APPLIED: Final = ("applied_commit_or_credit", "applied_commit")
+APPLIED: Final = "applied_commit_or_credit"
 DAY: Final = 10
 
 
@@ -65,7 +65,7 @@ def _end(row: Mapping[str, Any], start_ms: int) -> int:
 def _lines(row: Mapping[str, Any], catalogue: Catalogue, coins: Coins) -> Iterable[Line]:
     """A line; what a postpaid commit counts is shown and not due, and a line in a pricing unit is worth its price."""
     kind, grant = str(row["type"]), row.get("applied_commit_or_credit") or {}
-    if kind in APPLIED and grant.get("type") == "POSTPAID":
+    if kind == APPLIED and grant.get("type") == "POSTPAID":
         return
     unit = (row.get("credit_type") or {}).get("id")
     total, quantity = Decimal(row["total"]), row.get("quantity")
@@ -78,9 +78,9 @@ def _lines(row: Mapping[str, Any], catalogue: Catalogue, coins: Coins) -> Iterab
 
 def _key(row: Mapping[str, Any], catalogue: Catalogue) -> Key:
     kind = str(row["type"])
-    if kind in APPLIED:
+    if kind == APPLIED:
         return "commit", str((row.get("applied_commit_or_credit") or {}).get("id") or row.get("commit_id")), ""
-    if kind in ("commit_purchase", "postpaid_trueup") or (kind == "scheduled" and row.get("commit_id")):
+    if kind in ("commit_purchase", "postpaid_trueup"):
         return "purchase", str(row.get("commit_id") or (row.get("postpaid_commit") or {}).get("id")), ""
     product = str(row.get("product_id", ""))
     group = {**(row.get("pricing_group_values") or {}), **(row.get("presentation_group_values") or {})}
@@ -127,19 +127,3 @@ def key_of(line: OurLine) -> Key:
     if line.kind == "true_up" or (line.kind == "charge" and line.commit):
         return "purchase", line.commit or "", ""
     return line.kind, line.product or "", _group(line.group)
-
-
-def missing_periods(bills: Sequence[Bill], contracts: Iterable[Contract], ours: Iterable[Invoice]) -> list[str]:
-    """Periods before a contract's last invoice that have none in the export: usage that is taken from invoices lacks them."""
-    last: dict[str, int] = {}
-    there = {place for bill in bills for place in bill.places}
-    for bill in bills:
-        if bill.kind == "usage":
-            last[bill.contract] = max(last.get(bill.contract, bill.starting_ms), bill.starting_ms)
-    names = {each.id for each in contracts}
-    return [
-        f"{invoice.contract}: {iso(invoice.starting_ms)[:DAY]}"
-        for invoice in ours
-        if invoice.kind == "usage" and invoice.contract in names and invoice.starting_ms <= last.get(invoice.contract, -1)
-        and (invoice.contract, "usage", iso(invoice.starting_ms)) not in there
-    ]  # fmt: skip

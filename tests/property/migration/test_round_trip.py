@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.books import Papers
@@ -95,6 +95,7 @@ def billed(catalogue: Catalogue, events: list[UsageLine]) -> str:
     return digest(result.invoices, result.balances)
 
 
+@settings(max_examples=150, deadline=None)
 @given(catalogue=catalogues(), events=usage)
 def test_a_rate_card_survives_the_way_through_the_api(catalogue: Catalogue, events: list[UsageLine]) -> None:
     # given a catalogue of ours

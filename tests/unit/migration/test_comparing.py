@@ -140,6 +140,15 @@ def test_void_invoices_and_those_of_others_are_told() -> None:
     assert "1a000000-0000-4000-8000-000000000003" not in "".join(bill.id for bill in read.bills)
 
 
+def test_a_period_without_an_invoice_is_told() -> None:
+    system = metronome()
+    read = system.read(changed("metronome", lambda found: found["invoices.json"]["data"].pop(2)))
+    rows = system.compare(read, None)
+    assert [(each.kind, each.level) for each in read.imported.findings] == [("contract", "noted")]
+    assert "1 period, the first of 2026-08-01" in read.imported.findings[0].message
+    assert not rows[-1].same  # the commit was not drawn by August
+
+
 def test_usage_of_strangers_is_told() -> None:
     system = metronome()
     read = system.read(changed("metronome"))
