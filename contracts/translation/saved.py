@@ -80,7 +80,8 @@ def read(texts: Mapping[str, str], skip: Collection[str] = ()) -> Export:
             request: Mapping[str, Any] = {}
             body = answer
             if isinstance(answer, dict) and isinstance(answer.get("response"), (dict, list)):
-                request, body = answer.get("request") or {}, answer["response"]
+                asked = answer.get("request")
+                request, body = asked if isinstance(asked, dict) else {}, answer["response"]
             body = _without(body, frozenset(skip), file, found.findings)
             found.objects.extend(Saved(file, each, request) for each in _objects(file, body, found))
     return found

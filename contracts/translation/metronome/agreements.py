@@ -34,21 +34,31 @@ class Agreed(NamedTuple):
 
 def contracts_in(of: Mapping[str, list[Saved]], pricing: Pricing, findings: list[Finding]) -> list[tuple[Contract, Saved]]:
     """The contracts that can be said, and where each was written."""
-    agreed = [Agreed(each, dict(each.data)) for each in of["contract"]] + [_current(each, findings) for each in of["contract v1"]]
-    agreed.sort(key=lambda each: (instant_ms(str(each.row.get("starting_at"))), each.saved.id))
-    _attach(of["grant"], agreed, findings)
-    aliases = {each.id: [name for name in each.data["ingest_aliases"] if name != each.id] for each in of["customer"]}
+    begun: list[tuple[int, Agreed]] = []
+    for each in (*of["contract"], *of["contract v1"]):
+        try:
+            agreed_on = _current(each, findings) if "current" in each.data else Agreed(each, dict(each.data))
+            begun.append((Fields(agreed_on.row).instant_ms("starting_at"), agreed_on))
+        except UNREADABLE as error:
+            findings += each.refusals("contract", error)
+    agreed = [each for _, each in sorted(begun, key=lambda pair: (pair[0], pair[1].saved.id))]
+    for each in of["grant"]:
+        try:
+            _attach(each, agreed, findings)
+        except UNREADABLE as error:
+            findings += each.refusals("grant", error)
+    aliases = dict(_aliases(of["customer"], findings))
     found: list[tuple[Contract, Saved]] = []
-    for each in agreed:
-        if each.row.get("archived_at"):
-            findings.append(each.saved.finding("noted", "contract", "archived_at", "is archived, so it is not imported"))
+    for one in agreed:
+        if one.row.get("archived_at"):
+            findings.append(one.saved.finding("noted", "contract", "archived_at", "is archived, so it is not imported"))
             continue
         try:
-            contract = _contract(each, agreed, pricing, aliases.pop(str(each.row["customer_id"]), []), findings)
+            contract = _contract(one, agreed, pricing, aliases.pop(str(one.row["customer_id"]), []), findings)
         except UNREADABLE as error:
-            findings += each.saved.refusals("contract", error)
+            findings += one.saved.refusals("contract", error)
         else:
-            found.append((contract, each.saved))
+            found.append((contract, one.saved))
     return found
 
 
@@ -68,21 +78,27 @@ def _current(saved: Saved, findings: list[Finding]) -> Agreed:
     return Agreed(saved, row)
 
 
-def _attach(grants: Iterable[Saved], agreed: Sequence[Agreed], findings: list[Finding]) -> None:
-    """Commits and credits that were listed by customer go to their contract, unless they stand there already."""
-    for each in grants:
-        data = each.data
-        key = "credits" if data["type"] == "CREDIT" else "commits"
-        named = [(data.get("contract") or data.get("invoice_contract") or {}).get("id"), *(data.get("applicable_contract_ids") or [])]
-        wanted = list(dict.fromkeys(name for name in named if name))
-        homes = [one for one in agreed if one.saved.id in wanted]
-        if any(old["id"] == each.id for one in agreed for old in one.row.get(key) or []):
-            continue
-        if len(homes) != 1:
-            message = "belongs to no single contract of the export; a grant stands in one contract here. Name it with applicable_contract_ids: [ID]"
-            findings.append(each.finding("refused", key.removesuffix("s"), "applicable_contract_ids", message))
-            continue
-        homes[0].row[key] = [*(homes[0].row.get(key) or []), data]
+def _aliases(customers: Iterable[Saved], findings: list[Finding]) -> Iterable[tuple[str, list[str]]]:
+    for each in customers:
+        try:
+            yield each.id, [name for name in Fields(each.data).texts("ingest_aliases") if name != each.id]
+        except UNREADABLE as error:
+            findings += each.refusals("customer", error)
+
+
+def _attach(grant: Saved, agreed: Sequence[Agreed], findings: list[Finding]) -> None:
+    """A commit or credit that was listed by customer goes to its contract, unless it stands there already."""
+    data = grant.data
+    key = "credits" if data["type"] == "CREDIT" else "commits"
+    named = [(data.get("contract") or data.get("invoice_contract") or {}).get("id"), *(data.get("applicable_contract_ids") or [])]
+    homes = [one for one in agreed if one.saved.id in named]
+    if any(old["id"] == grant.id for one in homes for old in one.row.get(key) or []):
+        return
+    if len(homes) != 1:
+        message = "belongs to no single contract of the export; a grant stands in one contract here. Name it with applicable_contract_ids: [ID]"
+        findings.append(grant.finding("refused", key.removesuffix("s"), "applicable_contract_ids", message))
+        return
+    homes[0].row[key] = [*(homes[0].row.get(key) or []), data]
 
 
 def _contract(of: Agreed, agreed: Sequence[Agreed], pricing: Pricing, aliases: list[str], findings: list[Finding]) -> Contract:
@@ -223,8 +239,8 @@ def _quantities(made: Subscription, row: Mapping[str, Any]) -> Subscription:
     """With the quantities that follow the first."""
     given = next(each for each in row["subscriptions"] if each["id"] == made.id)
     changes = {instant_ms(change.at): change for change in made.changes}
-    for at, quantity in answers.later_quantities(given):
-        moment = instant_ms(at)
+    for number, (at, quantity) in enumerate(answers.later_quantities(given)):
+        moment, whole = instant_ms(at), Fields({"quantity": quantity}, f"subscriptions[{made.id}].quantity_schedule[{number + 1}]").number("quantity")
         price = changes[moment].price if moment in changes else None
-        changes[moment] = Change(at=at, quantity=Decimal(quantity), price=price)
+        changes[moment] = Change(at=at, quantity=whole, price=price)
     return msgspec.structs.replace(made, changes=[change for _, change in sorted(changes.items())])

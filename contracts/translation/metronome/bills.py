@@ -12,7 +12,7 @@ from contracts.result import Invoice
 from contracts.result import Line as OurLine
 from contracts.timeline import iso
 from contracts.translation.bills import Bill, Key, Line, Metered, Place, together
-from contracts.translation.fields import invalid
+from contracts.translation.fields import Fields, invalid
 from contracts.translation.metronome.coins import Coins
 from contracts.translation.saved import UNREADABLE, Finding, Saved
 
@@ -83,14 +83,19 @@ def _key(row: Mapping[str, Any], catalogue: Catalogue) -> Key:
     if kind in ("commit_purchase", "postpaid_trueup"):
         return "purchase", str(row.get("commit_id") or (row.get("postpaid_commit") or {}).get("id")), ""
     product = str(row.get("product_id", ""))
-    group = {**(row.get("pricing_group_values") or {}), **(row.get("presentation_group_values") or {})}
     if kind == "usage" and product in catalogue.products and catalogue.products[product].type == "composite":
         kind = "composite"
-    return {"scheduled": "charge"}.get(kind, kind), product, _group(group)
+    return {"scheduled": "charge"}.get(kind, kind), product, _group(_values(row))
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, str]:
+    """Group values of a line; one that the usage lacks is left out. Raises RefusedError."""
+    found = {**(row.get("pricing_group_values") or {}), **(row.get("presentation_group_values") or {})}
+    return Fields({"values": {key: value for key, value in found.items() if value is not None}}, "line_items").mapping("values")
 
 
 def _group(group: Mapping[str, Any]) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted(group.items()) if value is not None)
+    return ",".join(f"{key}={value}" for key, value in sorted(group.items()))
 
 
 def _is_usage(row: Mapping[str, Any], catalogue: Catalogue) -> bool:
@@ -100,14 +105,13 @@ def _is_usage(row: Mapping[str, Any], catalogue: Catalogue) -> bool:
 
 def _metered(row: Mapping[str, Any], contract: Contract, start_ms: int) -> Metered:
     at = row.get("starting_at")
-    group = {**(row.get("pricing_group_values") or {}), **(row.get("presentation_group_values") or {})}
     return Metered(
         contract.id,
         contract.customer,
         str(row["product_id"]),
         max(start_ms, instant_ms(at)) if at else start_ms,
         Decimal(row["quantity"]),
-        {key: value for key, value in group.items() if value is not None},
+        _values(row),
     )
 
 

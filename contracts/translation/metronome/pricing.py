@@ -114,10 +114,10 @@ def _products(saved: list[Saved], metrics: Mapping[str, Metric], found: Pricing)
                 fields.any(name)
             product = product_in(fields, Product(name=title, type=TYPES[kind]), known("metric", metrics), known("product", named))
             fields.done()
+            found.findings.extend(list(_updates(each)))
         except UNREADABLE as error:
             _refuse(each, "product", error, found)
         else:
-            found.findings.extend(_updates(each))
             yield each.id, product
 
 
@@ -134,6 +134,7 @@ def _by_card(of: Mapping[str, list[Saved]], found: Pricing) -> dict[str, list[Sa
     """Rates by card. An answer with rates does not name its card: its request does, or the file's name, or there is only one."""
     cards = [each.id for each in of["rate card"]]
     rows: dict[str, list[Saved]] = {}
+    seen: set[tuple[str, str]] = set()
     homeless = False
     for each in of["rate"]:
         asked = each.request.get("rate_card_id")
@@ -142,7 +143,8 @@ def _by_card(of: Mapping[str, list[Saved]], found: Pricing) -> dict[str, list[Sa
             message = "belongs to no rate card that can be told; name the file after the rate card's id, or save the question with the answer: {request, response}"
             found.findings.append(each.finding("refused", "rate", "rate_card_id", message))
             homeless = True
-        elif all(each.data != other.data for other in rows.get(named[0], [])):
+        elif (said := (named[0], repr(each.data))) not in seen:
+            seen.add(said)
             rows.setdefault(named[0], []).append(each)
     for card in cards if homeless else ():
         if card not in rows:
@@ -166,7 +168,7 @@ def _card(saved: Saved, rows: list[Saved], metrics: Mapping[str, Metric], produc
         kind, price = row["custom_credit_type"], coins.into(Decimal(row["fiat_per_custom_credit"]))
         if kind["id"] in units and units[kind["id"]].price != price:
             raise invalid(f"credit_type_conversions[{number}]", f"{kind['name']!r} has another price on another rate card; a unit has one price in a catalogue")
-        units[kind["id"]] = PricingUnit(name=kind["name"], price=price)
+        units[kind["id"]] = PricingUnit(name=str(kind["name"]), price=price)
     ids = {fiat: coins.credit_type["id"]}
     rates: list[Rate] = []
     seats: list[SeatPrice] = []
@@ -175,7 +177,7 @@ def _card(saved: Saved, rows: list[Saved], metrics: Mapping[str, Metric], produc
         try:
             read = _rate(row, coins, ids, units, products, found)
         except UNREADABLE as error:
-            wrong += [Finding("refused", row.file, "rate", f"{row.data['product_id']} of {saved.id}", each.field, each.message) for each in wrongs(error)]
+            wrong += [Finding("refused", row.file, "rate", f"{row.data.get('product_id')} of {saved.id}", each.field, each.message) for each in wrongs(error)]
             continue
         if isinstance(read, Rate):
             rates.append(read)
@@ -186,7 +188,7 @@ def _card(saved: Saved, rows: list[Saved], metrics: Mapping[str, Metric], produc
         raise invalid("rates", f"{len(wrong)} of {len(rows)} cannot be said (named above), so nothing on this card would be billed right")
     if not rows:
         found.findings.append(saved.finding("noted", "rate card", "rates", "has none in the export; save the answer of getRateSchedule if it has some"))
-    cards = catalogue.rate_cards | {saved.id: RateCard(name=saved.data["name"], rates=rates)}
+    cards = catalogue.rate_cards | {saved.id: RateCard(name=Fields(saved.data).text("name"), rates=rates)}
     found.catalogues[currency] = msgspec.structs.replace(catalogue, rate_cards=cards, pricing_units=units)
     found.cards[saved.id] = Card(currency, coins, ids, sorted(seats, key=lambda seat: instant_ms(seat.starting_at)))
 

@@ -14,6 +14,10 @@ THOUSANDTHS: Final = frozenset("BHD JOD KWD OMR TND".split())
 TWO_WAYS: Final = frozenset(("UGX",))
 """Written with or without two places, as the account and version of the API have it."""
 
+MOST_PLACES: Final = 18
+LAST_S: Final = 250_000_000_000
+"""The year 9892."""
+
 
 def currency_in(text: Any, field: str) -> str:
     """ISO code of a currency. Raises RefusedError."""
@@ -25,16 +29,30 @@ def currency_in(text: Any, field: str) -> str:
     return code
 
 
-def amount_in(value: Any, currency: str, field: str) -> Decimal:
-    """The amount in the currency, exact. Raises RefusedError."""
+def number_in(value: Any, field: str) -> Decimal:
+    """A number, whole or decimal text. Raises RefusedError."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
-        raise invalid(field, f"must be a whole number or decimal text in the smallest unit, not {value!r}")
+        raise invalid(field, f"must be a whole number or decimal text, not {value!r}")
     try:
         number = Decimal(value)
     except ArithmeticError:
         raise invalid(field, f"{value!r} is no decimal number") from None
-    if not number.is_finite():
-        raise invalid(field, f"{value!r} is no decimal number")
+    if not number.is_finite() or not number.as_tuple().exponent >= -MOST_PLACES or number.adjusted() > MOST_PLACES:  # type: ignore[operator]  # finite
+        raise invalid(field, f"{value!r} is no decimal number of up to {MOST_PLACES} digits before and behind the point")
+    return number
+
+
+def instant_in(seconds: Any, field: str) -> int:
+    """Milliseconds of a time that Stripe writes in seconds. Raises RefusedError."""
+    number = number_in(seconds, field)
+    if number != number.to_integral_value() or not 0 <= number < LAST_S:
+        raise invalid(field, f"{seconds!r} is no time in seconds since 1970")
+    return int(number) * 1000
+
+
+def amount_in(value: Any, currency: str, field: str) -> Decimal:
+    """The amount in the currency, exact. Raises RefusedError."""
+    number = number_in(value, field)
     with exact():
         found = number.scaleb(-(0 if currency in WHOLE else 3 if currency in THOUSANDTHS else 2))
         return found.to_integral_value() if found == found.to_integral_value() else found.normalize()

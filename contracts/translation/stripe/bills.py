@@ -14,7 +14,7 @@ from contracts.timeline import iso
 from contracts.translation.bills import Bill, Key, Line, Metered, Place
 from contracts.translation.fields import invalid
 from contracts.translation.saved import UNREADABLE, Finding, Saved
-from contracts.translation.stripe.amounts import amount_in, currency_in
+from contracts.translation.stripe.amounts import amount_in, currency_in, instant_in, number_in
 from contracts.translation.stripe.subscriptions import HOUR_MS, id_of
 
 
@@ -48,14 +48,14 @@ def _bill(saved: Saved, contract: Contract, catalogue: Catalogue) -> Bill:
     if row["lines"].get("has_more"):
         raise invalid("lines.has_more", f"the answer lacks some lines; save /v1/invoices/{saved.id}/lines into it")
     lines, metered, places = [], [], set()
-    start, end = int(row.get("period_start") or row["created"]) * 1000, int(row.get("period_end") or row["created"]) * 1000
+    start, end = (instant_in(row.get(name) or row["created"], name) for name in ("period_start", "period_end"))
     for number, each in enumerate(row["lines"]["data"]):
         price = _price(each)
         product = catalogue.products.get(price)
-        begin = _hour(int(each["period"]["start"]) * 1000)
-        end = max(end, int(each["period"]["end"]) * 1000)
+        begin = _hour(instant_in(each["period"]["start"], f"lines[{number}].period.start"))
+        end = max(end, instant_in(each["period"]["end"], f"lines[{number}].period.end"))
         kind = product.type if product is not None else "item"
-        quantity = None if each.get("quantity") is None else Decimal(each["quantity"])
+        quantity = None if each.get("quantity") is None else number_in(each["quantity"], f"lines[{number}].quantity")
         lines.append(Line((kind, price or f"line {number + 1}", ""), str(each.get("description") or price), quantity, _net(each, currency, number)))
         places.add((contract.id, price, iso(begin)))
         if kind == "usage" and quantity is not None:

@@ -69,19 +69,24 @@ def _elsewhere(saved: Saved, priced: Priced, subscribed: set[str]) -> Iterable[F
 
 
 def _names(subscription: Saved) -> Iterable[str]:
-    for item in (subscription.data.get("items") or {}).get("data") or []:
-        price = item.get("price")
-        yield str(price["id"] if isinstance(price, dict) else price)
+    for price in _prices(subscription):
+        yield str(price.get("id") if isinstance(price, dict) else price)
+
+
+def _prices(subscription: Saved) -> Iterable[Any]:
+    """Ids or objects of its prices; what is wrong with the items is told where the contract is read."""
+    items = subscription.data.get("items")
+    rows = items.get("data") if isinstance(items, dict) else None
+    return [row.get("price") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _with_embedded(of: Mapping[str, Sequence[Saved]]) -> Iterable[Saved]:
     there = {each.id for each in of["price"]}
     yield from of["price"]
     for each in of["subscription"]:
-        for item in (each.data.get("items") or {}).get("data") or []:
-            price = item.get("price")
-            if isinstance(price, dict) and price["id"] not in there:
-                there.add(price["id"])
+        for price in _prices(each):
+            if isinstance(price, dict) and str(price.get("id")) not in there:
+                there.add(str(price.get("id")))
                 yield Saved(each.file, price)
 
 

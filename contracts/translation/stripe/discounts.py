@@ -1,13 +1,12 @@
 """Coupons that a subscription or its customer has, as discounts of a contract: those that hold for ever and reach usage only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from contracts.contract import Billing, Discount
 from contracts.timeline import grid, iso
 from contracts.translation.fields import invalid
-from contracts.translation.stripe.amounts import amount_in
+from contracts.translation.stripe.amounts import amount_in, number_in
 from contracts.translation.stripe.prices import Priced
 
 BY_HAND = "write it under discounts of the contract, with the periods it holds for, and leave it out with --skip"
@@ -41,7 +40,7 @@ def _discount(
     if begins > start_ms:
         said["starting_at"] = iso(begins)
     if coupon.get("percent_off") is not None:
-        return Discount(percent=Decimal(coupon["percent_off"]), **said)
+        return Discount(percent=number_in(coupon["percent_off"], f"{path}.coupon.percent_off"), **said)
     if str(coupon.get("currency")).upper() != currency:
         raise invalid(f"{path}.coupon.currency", f"coupon {coupon['id']} is in {coupon.get('currency')}, the subscription in {currency}")
     return Discount(amount=amount_in(coupon["amount_off"], currency, f"{path}.coupon.amount_off"), **said)

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 from contracts.catalogue import Aggregation, Metric, Package, Price, Product, Quantity, Tier
 from contracts.contract import Every, Period
 from contracts.translation.fields import invalid
-from contracts.translation.stripe.amounts import currency_in, either
+from contracts.translation.stripe.amounts import currency_in, either, number_in
 
 RHYTHMS: Final[Mapping[tuple[str, int], tuple[Period, Every]]] = {
     ("week", 1): ("weekly", "week"),
@@ -117,7 +117,7 @@ def _transform(row: Mapping[str, Any]) -> tuple[Quantity | None, Decimal | None]
         return None, None
     if row.get("billing_scheme") == "tiered":
         raise invalid("transform_quantity", "stands beside tiers; they exclude each other")
-    size, how = Decimal(transform["divide_by"]), transform["round"]
+    size, how = number_in(transform["divide_by"], "transform_quantity.divide_by"), transform["round"]
     if how == "up":
         return None, size
     if how != "down":
@@ -146,7 +146,7 @@ def _tiered(row: Mapping[str, Any], option: Mapping[str, Any], currency: str, pa
         place = f"{at}[{number}]"
         unit, flat = either(each, "unit_amount", currency, place), either(each, "flat_amount", currency, place)
         up_to = each.get("up_to")
-        tiers.append(Tier(up_to=None if up_to in (None, "inf") else Decimal(up_to), per_unit=unit or Decimal(0), flat=flat or Decimal(0)))
+        tiers.append(Tier(up_to=None if up_to in (None, "inf") else number_in(up_to, f"{place}.up_to"), per_unit=unit or Decimal(0), flat=flat or Decimal(0)))
     mode = row.get("tiers_mode")
     if mode not in ("graduated", "volume"):
         raise invalid("tiers_mode", f"{mode!r} is not known; graduated and volume are")

@@ -1,7 +1,7 @@
 """A subscription of Stripe as a contract: metered items on a rate card, licensed ones as subscriptions in advance."""
 
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from typing import Any, Final, NamedTuple
 
 from contracts.contract import Billing, Contract, Subscription
@@ -9,7 +9,7 @@ from contracts.instants import from_ms
 from contracts.timeline import iso
 from contracts.translation.fields import invalid
 from contracts.translation.saved import Finding, Saved
-from contracts.translation.stripe.amounts import currency_in
+from contracts.translation.stripe.amounts import currency_in, instant_in, number_in
 from contracts.translation.stripe.catalogues import PriceList, card_name, unknown
 from contracts.translation.stripe.discounts import discounts_in
 from contracts.translation.stripe.prices import Priced
@@ -46,7 +46,7 @@ class Clock(NamedTuple):
 
     def at(self, seconds: Any, field: str) -> int:
         """Milliseconds, on the full hour. Raises RefusedError where it is not, and nobody has asked to move it."""
-        moment = int(seconds) * 1000
+        moment = instant_in(seconds, field)
         if moment % HOUR_MS and not self.align:
             raise invalid(field, f"{iso(moment)} is not on the full hour, and prices change there only; --align moves it to the hour it lies in")
         return moment - moment % HOUR_MS
@@ -81,7 +81,7 @@ def contract_in(saved: Saved, listed: PriceList, catalogue: str, clock: Clock, c
         customer=id_of(row["customer"]),
         rate_card=card_name(metered) if metered else None,
         catalogue=catalogue,
-        name=row.get("description"),
+        name=str(row["description"]) if row.get("description") else None,
         starting_at=iso(begun.start_ms),
         ending_before=None if begun.end_ms is None else iso(begun.end_ms),
         billing=billing,
@@ -154,7 +154,7 @@ def _seats(item: Mapping[str, Any], number: int, price: Priced, currency: str, f
     unit = price.prices[currency].per_unit
     if price.rhythm is None or unit is None:
         raise invalid(f"items[{number}].price", f"price {price.id} is not due in periods; it is a charge")
-    quantity = Decimal(item.get("quantity") or 0)
+    quantity = number_in(item.get("quantity") or 0, f"items[{number}].quantity")
     if price.every is not None:
         packs = (quantity / price.every.divide_by).to_integral_value(ROUND_CEILING if price.every.round == "up" else ROUND_FLOOR)
         message = f"{quantity} in packs of {price.every.divide_by} are {packs}: the quantity of the contract is a number of packs"
