@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.rating import step
+from pipelines.rating import step, sweeps
 from pipelines.rating.emission import BATCH_ROWS, batches
+from pipelines.rating.routes import Routes
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE
 from tests.property.rating.test_step import CATALOGUE, contract
@@ -130,6 +131,50 @@ def test_a_long_record_is_split_between_accounts_and_settled_at_its_end(world: W
     assert later[-1].settled == {METERED_USAGE.name: 1}
 
 
+def test_a_record_of_many_turns_is_grouped_by_account_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given: a record for 40 ids that nobody knows yet, one in a write
+    monkeypatch.setattr(step, "WRITE_ACCOUNTS", 1)
+    asked: list[str] = []
+    root = Routes.root
+
+    def counting(routes: Routes, customer: str) -> str:
+        asked.append(customer)
+        return root(routes, customer)
+
+    monkeypatch.setattr(Routes, "root", counting)
+    worker, table = world.workers[0], world.tables[0]
+    ids = [f"id-{number}" for number in range(40)]
+    worker.put(metered(0, *(delta(each, "calls", "1") for each in ids)))
+    # when
+    turns = 0
+    while worker.busy:
+        turn(worker, table)
+        turns += 1
+    # then
+    assert turns >= len(ids)
+    assert asked == ids
+
+
+def test_an_alias_that_appears_within_a_record_takes_the_rest_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given: a record of which one account is applied
+    monkeypatch.setattr(step, "WRITE_ACCOUNTS", 1)
+    worker, table = world.workers[0], world.tables[0]
+    worker.put(metered(0, delta("bob", "calls", "1"), delta("ann-old", "calls", "2")))
+    turn(worker, table)
+    # when: the other id becomes an alias
+    end = len(world.topics[CONTRACT_CHANGES.name][0])
+    world.publish(contract("ann", "  aliases: [ann-old]"))
+    for record in world.topics[CONTRACT_CHANGES.name][0][end:]:
+        worker.put(record)
+    writes = []
+    while worker.busy:
+        writes.append(turn(worker, table))
+    # then: its usage is that customer's
+    billed = [lines(write)["ann", "calls"] for write in writes if ("ann", "calls") in lines(write)]
+    assert billed[-1] == ("2", Decimal("0.02"))
+    assert "ann-old" not in {key[0] for write in writes for key in lines(write)}
+
+
 def test_a_tick_waits_until_it_is_released_and_then_makes_invoices_final(world: World) -> None:
     worker, table = world.workers[0], world.tables[0]
     worker.put(Input(CLOCK.name, 0, 0, {"clock": "october", "now": OCTOBER_OVER_MS}))
@@ -157,7 +202,7 @@ def test_a_tick_with_nothing_due_writes_nothing(world: World) -> None:
 
 
 def test_a_catalogue_is_settled_when_the_last_account_knows_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "SWEPT_ACCOUNTS", 1)
+    monkeypatch.setattr(sweeps, "SWEPT_ACCOUNTS", 1)
     worker, table = world.workers[0], world.tables[0]
     end = len(world.topics[CONTRACT_CHANGES.name][0])
     world.publish(CATALOGUE.format(price="0.03"))

@@ -1,0 +1,75 @@
+"""The accounts of a partition that are in memory, and which of them were touched since the last write. Pure, used by the step."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from pipelines.rating import keys, rows
+from pipelines.rating.accounts import HeldAccount
+from pipelines.rating.beside import Beside
+from pipelines.rating.catalogues import Catalogues
+from pipelines.rating.cells import Cells
+
+HELD_ACCOUNTS: Final = 4000
+"""Accounts of a partition that stay in memory."""
+
+
+class Accounts:
+    """Not thread safe."""
+
+    def __init__(self, cells: Cells, catalogues: Catalogues, beside: Beside) -> None:
+        self._cells = cells
+        self._catalogues = catalogues
+        self._beside = beside
+        self._held: OrderedDict[str, HeldAccount] = OrderedDict()
+        self._touched: dict[str, HeldAccount] = {}
+        self.outdated = False
+        """What accounts know by heart may be wrong: nothing more is done with them before the next write, and all are read anew after it."""
+
+    @property
+    def touched(self) -> Mapping[str, HeldAccount]:
+        """By root: those whose results must be looked at."""
+        return self._touched
+
+    def get(self, root: str) -> HeldAccount:
+        """The account, without touching it."""
+        account = self._held.get(root)
+        if account is None:
+            account = self._held[root] = HeldAccount(root, self._cells.read(keys.account(root)), self._cells, self._catalogues.versions)
+        self._held.move_to_end(root)
+        return account
+
+    def touch(self, root: str, recorded_ms: int, *names: str) -> HeldAccount:
+        """The account, ready for input: it knows the present catalogues, those of its contracts and the named ones."""
+        account = self.get(root)
+        account.recorded_ms = max(account.recorded_ms, recorded_ms)
+        self._touched[root] = account
+        self._beside.turn(account)
+        self._catalogues.tell(account, names)
+        return account
+
+    def look_at(self, account: HeldAccount) -> None:
+        """Count an account as touched without telling it anything."""
+        self._touched[account.root] = account
+
+    def forget(self, root: str) -> None:
+        """Forget the account if it only kept the usage of an id: its windows stay."""
+        stored = self._cells.read(keys.account(root))
+        held = self._held.get(root)
+        if held.empty if held else stored is not None and not rows.decode_account(stored).contracts:
+            self._held.pop(root, None)
+            self._touched.pop(root, None)
+            self._cells.write(keys.account(root), None)
+
+    def take(self) -> dict[str, HeldAccount]:
+        """Those touched since the last call."""
+        touched, self._touched = self._touched, {}
+        return touched
+
+    def written(self) -> None:
+        """All that were touched are stored: let go of what is outdated, or not needed for longest."""
+        if self.outdated:
+            self._held.clear()
+            self.outdated = False
+        while len(self._held) > HELD_ACCOUNTS:
+            self._held.popitem(last=False)
