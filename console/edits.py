@@ -67,7 +67,7 @@ def totals(held: Services, customer: str) -> dict[str, str]:
 
 def _read(held: Services, draft: Draft) -> tuple[list[Catalogue], list[Contract]]:
     papers = held.books.now(0.0)
-    final = held.warehouse.final_until_ms(list(papers.documents.contracts))
+    final = held.warehouse.final_until_ms([draft.name] if draft.kind == "contract" else list(papers.documents.contracts))
     catalogues, contracts = documents.read(draft.text, papers, final, held.deployment.settings.window_minutes)
     named = [("catalogue", each.id) for each in catalogues] + [("contract", each.id) for each in contracts]
     if named != [(draft.kind, draft.name)]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from threading import BoundedSemaphore
+from typing import Any, Final, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -45,6 +46,8 @@ WHERE ({kind:String} = '' OR kind = {kind:String}) AND ({id:String} = '' OR id =
 GROUP BY kind, id, version, edit HAVING written_ms >= {from_ms:Int64}
 ORDER BY written_ms DESC, edit, kind, id LIMIT {limit:UInt32}"""
 
+AT_ONCE: Final = 8
+"""Queries that run at the same time: the client keeps so many connections, and more would only wait for each other in the warehouse."""
 NOW = "SELECT toUnixTimestamp64Milli(now64(3))"
 
 
@@ -92,6 +95,7 @@ class Warehouse:
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
         self._client: Client | None = None
+        self._places = BoundedSemaphore(AT_ONCE)
 
     @contextmanager
     def client(self) -> Iterator[Client]:
@@ -108,7 +112,7 @@ class Warehouse:
             self._client.close()
 
     def query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
-        with self.client() as client:
+        with self.client() as client, self._places:
             return client.query(text, parameters=parameters).result_rows
 
     def final_until_ms(self, contracts: Sequence[str]) -> Mapping[str, int]:

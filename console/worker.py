@@ -44,7 +44,12 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
     host, port = bound.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     config = uvicorn.Config(
-        Observed(attach(create(services), services)), log_config=None, access_log=False, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=65_536, server_header=False
+        Observed(attach(create(services), services)),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=65_536,
+        server_header=False,
     )
     server = uvicorn.Server(config)
     ended = threading.Event()
@@ -57,7 +62,8 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
     health.report("running", address=address)
     reporter.start()
     try:
-        asyncio.run(server.serve([bound]))
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(server.serve([bound]))
     finally:
         ended.set()
         reporter.join()

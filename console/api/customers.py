@@ -43,7 +43,14 @@ def one(held: Held, _: CustomerReading, customer: str) -> dict[str, Any]:
         "root": owners.get(customer, customer),
         "aliases": sorted({alias for contract in contracts for alias in contract.aliases}),
         "contracts": [
-            {"id": each.id, "name": each.name, "starting_at": each.starting_at, "ending_before": each.ending_before, "catalogue": each.catalogue, "clock": each.clock}
+            {
+                "id": each.id,
+                "name": each.name,
+                "starting_at": each.starting_at,
+                "ending_before": each.ending_before,
+                "catalogue": each.catalogue,
+                "clock": each.clock,
+            }
             for each in contracts
         ],
     }
@@ -83,4 +90,4 @@ def ledgers(held: Held, _: CustomerReading, customer: str, contract: str = "", g
 
 def contracts_of(held: Services, customer: str) -> list[Contract]:
     """The contracts of a customer in force, by id."""
-    return [each.contract for _, each in sorted(held.books.now().documents.contracts.items()) if each.contract.customer == customer]
+    return sorted((each.contract for each in held.books.now().documents.contracts.values() if each.contract.customer == customer), key=lambda each: each.id)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fastapi import Request, Response
 from nicegui import ui
 
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.states import FAILURES, empty, failed, later
 from console.pages.parts.text import Html, badge, link, moment, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
@@ -38,7 +38,7 @@ def shown(found: Sequence[Alert]) -> Html:
     return table((("Customer", ""), ("Threshold", ""), ("State", ""), ("Value", "num"), ("At", "")), rows, "Crossings")
 
 
-@ui.page("/alerts")
+@at("/alerts")
 async def page(request: Request) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from nicegui import ui
 
 from console.errors import missing
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.history import history
 from console.pages.parts.price import price_text
 from console.pages.parts.states import empty, later
@@ -92,7 +92,7 @@ def shown_list(found: Sequence[tuple[str, int, Catalogue]]) -> Html:
     return table((("Catalogue", ""), ("", ""), ("Currency", ""), ("Products", "num")), rows, "Catalogues")
 
 
-@ui.page("/catalogues")
+@at("/catalogues")
 async def list_page(request: Request) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):
@@ -109,7 +109,7 @@ async def list_page(request: Request) -> Response | None:
     return None
 
 
-@ui.page("/catalogues/{name}")
+@at("/catalogues/{name}")
 async def page(request: Request, name: str) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):

@@ -6,13 +6,15 @@ from typing import NamedTuple
 from fastapi import Request, Response
 from nicegui import ui
 
+from console import whatifs
 from console.errors import missing
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.history import history
 from console.pages.parts.price import price_text
 from console.pages.parts.states import empty, later
 from console.pages.parts.text import Html, badge, day, href, join, link, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
+from console.pages.parts.whatif import WhatIf
 from console.reading import Version
 from console.services import Services
 from contracts import writing
@@ -26,6 +28,8 @@ class Shown(NamedTuple):
     contract: Contract
     catalogue: Catalogue | None
     versions: Sequence[Version]
+    kept: Sequence[whatifs.Kept]
+    periods: Sequence[tuple[int, int]]
 
 
 def read(held: Services, name: str) -> Shown:
@@ -35,7 +39,14 @@ def read(held: Services, name: str) -> Shown:
     if recorded is None:
         raise missing("contract", name)
     found = papers.documents.catalogues.get(recorded.contract.catalogue)
-    return Shown(recorded.version, recorded.contract, found.catalogue if found else None, held.warehouse.history("contract", name))
+    return Shown(
+        recorded.version,
+        recorded.contract,
+        found.catalogue if found else None,
+        held.warehouse.history("contract", name),
+        whatifs.kept(papers, name),
+        whatifs.periods(held, recorded.contract),
+    )
 
 
 def moments(contract: Contract) -> list[tuple[int | None, str]]:
@@ -155,7 +166,7 @@ def _facts(contract: Contract) -> Html:
     return tag("dl", *(join([tag("dt", name), tag("dd", value)]) for name, value in found if value))
 
 
-@ui.page("/contracts/{name}")
+@at("/contracts/{name}")
 async def page(request: Request, name: str) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):
@@ -174,6 +185,9 @@ async def page(request: Request, name: str) -> Response | None:
                     raw(timeline(shown.contract))
             with card("Prices"):
                 raw(prices(shown.catalogue, shown.contract))
+            with card("What if"):
+                names = {key: product.name for key, product in shown.catalogue.products.items()} if shown.catalogue else {}
+                WhatIf(visit, shown.contract, shown.versions, shown.kept, names).draw(shown.periods, asked.getlist("whatif"), asked.get("period", ""))
             with card("History"):
                 history("contract", shown.versions, before, after)
             with card("The document"):

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -11,14 +10,15 @@ from fastapi import Request, Response
 from nicegui import app, ui
 from nicegui.elements.codemirror import CodeMirror
 
-from console import documents, edits
-from console.errors import ApiError, ConflictError, ForbiddenError
+from console import documents, edits, whatifs
+from console.errors import ApiError, ConflictError, ForbiddenError, missing
 from console.merging import merge
 from console.pages.parts import changes, terms
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.form import term_field, term_rows
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.pulse import Pulse
 from console.pages.parts.states import FAILURES, failed, later
-from console.pages.parts.text import Html, badge, link, tag
+from console.pages.parts.text import Html, badge, href, link, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
 from contracts import writing
@@ -26,7 +26,9 @@ from contracts.contract import Contract
 from contracts.translation.fields import Wrong
 
 QUIET_S: Final = 0.25
-"""How long nobody types before the preview is made."""
+"""How long nobody types into the text before the preview is made."""
+FILLED_S: Final = 0.01
+"""The same after a field of the form: fields wait in the browser until nobody types."""
 SEEN_S: Final = 20.0
 LOOK_S: Final = 0.03
 
@@ -57,10 +59,11 @@ def open_contract(held: Services, name: str) -> Opened:
 class Editor:
     """One edit on its way: the text is what counts, the form writes into it."""
 
-    def __init__(self, visit: Visit, opened: Opened) -> None:
+    def __init__(self, visit: Visit, opened: Opened, text: str | None = None) -> None:
+        """`text`: what to begin with; none: the document as it is."""
         self._visit = visit
         self._opened = opened
-        self._text = writing.text_of(opened.contract)
+        self._text = text or writing.text_of(opened.contract)
         self._effective = ""
         self._kind: terms.Kind | None = None
         self._former: str | None = None
@@ -96,9 +99,12 @@ class Editor:
                     "width: 15rem"
                 )
                 self._button = ui.button("Save", icon="check", on_click=self._save).props("no-caps color=primary disable")
+                ui.button("Keep as what-if", icon="bookmark_add", on_click=self._keep).props("no-caps outline")
                 self._state = raw(tag("span", f"Version {self._opened.version}; nothing changed", class_="soft")).style("flex: 1; min-width: 12rem")
             self._outcome = raw().props('role="status"')
         self._draw_chips()
+        if self._text != writing.text_of(self._opened.contract):
+            self._changed(FILLED_S)
 
     # The form
 
@@ -107,15 +113,16 @@ class Editor:
         data = self._data()
         if data is None:
             return
-        values = {field.name: field.start for field in kind.fields if field.start} | {"id": terms.fresh_id(kind, data)}
+        fresh = terms.fresh_id(kind, data)
+        values = {field.name: field.start for field in kind.fields if field.start} | ({"id": fresh} if fresh else {})
         self._show_form(kind, None, values)
 
-    def _edit(self, list_name: str, term: dict[str, Any]) -> None:
+    def _edit(self, list_name: str, key: str, term: dict[str, Any]) -> None:
         found = terms.kind_of(list_name, term)
         if found is None:
-            ui.notify(f"{term.get('id')} has more than the form can show; edit it in the YAML", type="info")
+            ui.notify(f"{terms.title(list_name, term)} has more than the form can show; edit it in the YAML", type="info")
             return
-        self._show_form(found[0], str(term.get("id")), found[1])
+        self._show_form(found[0], key, found[1])
 
     def _show_form(self, kind: terms.Kind, former: str | None, values: dict[str, Any]) -> None:
         self._kind, self._former, self._values = kind, former, values
@@ -129,19 +136,10 @@ class Editor:
         self._form.update()
 
     def _field(self, field: terms.Field) -> None:
-        changed: Callable[[Any], None] = lambda event, name=field.name: self._filled(name, event.value)  # type: ignore[misc]  # noqa: E731 - one line
-        value = self._values.get(field.name) or None
-        if field.kind == "choice":
-            ui.select(list(field.options), label=field.label, value=value, on_change=changed).props("outlined dense options-dense")
-        elif field.kind == "products":
-            ui.select(self._opened.names, label=field.label, multiple=True, value=value or [], on_change=changed).props(
-                "outlined dense options-dense use-chips"
-            ).tooltip(field.hint)
+        if field.kind == "rows":
+            term_rows(field, self._values.get(field.name) or [], partial(self._filled, field.name))
         else:
-            kind = "inputmode=decimal" if field.kind == "amount" else ""
-            made = ui.input(field.label, value=value or "", on_change=changed).props(f"outlined dense debounce=150 {kind} data-field={field.name}")
-            if field.hint:
-                made.props(f'hint="{field.hint}"')
+            term_field(field, self._values.get(field.name), self._opened.names, partial(self._filled, field.name))
 
     def _filled(self, name: str, value: Any) -> None:
         """A field of the form has another value: the term goes into the text."""
@@ -150,13 +148,13 @@ class Editor:
         if data is None or self._kind is None:
             return
         term = self._kind.make(self._values)
-        self._write(terms.put(data, self._kind.list, self._former, term))
-        self._former = term.get("id")
+        changed, self._former = terms.put(data, self._kind.list, self._former, term)
+        self._write(changed)
 
     def _remove(self) -> None:
         data = self._data()
         if data is not None and self._kind is not None:
-            self._write(terms.put(data, self._kind.list, self._former, None) if self._former else data)
+            self._write(terms.put(data, self._kind.list, self._former, None)[0] if self._former else data)
         self._kind = self._former = None
         self._form.clear()
 
@@ -174,7 +172,7 @@ class Editor:
         self._text = writing.written("contract", data)
         self._editor.set_value(self._text)
         self._writing = False
-        self._changed()
+        self._changed(FILLED_S)
 
     # The text
 
@@ -186,7 +184,7 @@ class Editor:
 
     def _dated(self, text: str | None) -> None:
         self._effective = (text or "").strip()
-        self._changed()
+        self._changed(FILLED_S)
 
     def _draw_chips(self) -> None:
         try:
@@ -196,19 +194,17 @@ class Editor:
         self._chips.clear()
         with self._chips:
             for list_name in dict.fromkeys(kind.list for kind in terms.KINDS):
-                for term in data.get(list_name) or []:
-                    if isinstance(term, dict) and "id" in term:
-                        ui.button(f"{list_name.removesuffix('s')} {term['id']}", on_click=partial(self._edit, list_name, term)).props(
-                            "unelevated dense no-caps color=primary"
-                        ).classes("small")
+                for key, term in terms.listed(data, list_name):
+                    made = ui.button(terms.title(list_name, term), on_click=partial(self._edit, list_name, key, term))
+                    made.props("unelevated dense no-caps color=primary").classes("small")
 
-    def _changed(self) -> None:
+    def _changed(self, quiet_s: float = QUIET_S) -> None:
         self._turn += 1
         self._last = None
         self._button.props("disable")
         self._draw_chips()
         with self._preview.parent_slot or self._chips:
-            ui.timer(QUIET_S, partial(self._look, self._turn), once=True)
+            ui.timer(quiet_s, partial(self._look, self._turn), once=True)
 
     async def _look(self, turn: int) -> None:
         """The preview of the text, if nobody has typed meanwhile."""
@@ -281,6 +277,30 @@ class Editor:
             self._outcome.set_content(tag("p", said, link(f"See {customer}", "customers", customer), class_="note"))
         self._state.set_content(tag("span", f"Version {version}; nothing changed", class_="soft"))
 
+    def _keep(self) -> None:
+        """The text beside the contract, to be compared on the contract's page; nothing is published."""
+        with ui.dialog().props('aria-label="Keep as what-if"') as dialog, ui.card().style("max-width: 30rem; width: 100%"):
+            raw(tag("h2", "Keep as what-if"))
+            raw(tag("p", "The text stays beside the contract and rates nothing. The contract's page compares it with what was billed.", class_="soft"))
+            name = ui.input("Name", placeholder="cheaper tokens").props("outlined dense autofocus").style("width: 100%")
+            outcome = raw()
+
+            async def keep() -> None:
+                try:
+                    caller = await self._visit.again("write")
+                    await self._visit.ask(whatifs.keep, self._visit.held, caller, self._name, (name.value or "").strip(), self._text)
+                except FAILURES as error:
+                    outcome.set_content(failed(error))
+                    return
+                dialog.close()
+                compare = tag("a", "Compare", href=href("contracts", self._name) + f"?whatif={href((name.value or '').strip())[1:]}")
+                self._outcome.set_content(tag("p", f"Kept as {name.value}. Nothing was published. ", compare, class_="done", data_kept=True))
+
+            with ui.element("div").classes("chips"):
+                ui.button("Keep", on_click=keep).props("no-caps color=primary")
+                ui.button("Cancel", on_click=dialog.close).props("no-caps flat")
+        dialog.open()
+
     # Two people at once
 
     async def _overtaken(self) -> None:
@@ -321,7 +341,7 @@ def _head(opened: Opened) -> Html:
     return tag("div", tag("h1", f"Edit {contract.id}"), badge(f"version {opened.version}"), names, class_="head")
 
 
-@ui.page("/contracts/{name}/edit")
+@at("/contracts/{name}/edit")
 async def page(request: Request, name: str) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):
@@ -329,13 +349,21 @@ async def page(request: Request, name: str) -> Response | None:
     with frame(visit, "Customers", f"Edit {name}"):
         where = ui.element("div").style("display: grid; gap: 1rem")
 
-        async def load() -> Opened:
+        wanted = request.query_params.get("whatif")
+
+        async def load() -> tuple[Opened, str | None]:
             if not visit.caller.may("write"):
                 raise ForbiddenError(Wrong("", f"your key may {visit.caller.scope}; an edit needs one that may write"))
-            return await visit.ask(open_contract, visit.held, name)
+            opened = await visit.ask(open_contract, visit.held, name)
+            if wanted is None:
+                return opened, None
+            kept = {each.name: each.text for each in await visit.ask(lambda: whatifs.kept(visit.held.books.now(), name))}
+            if wanted not in kept:
+                raise missing("what-if", wanted)
+            return opened, kept[wanted]
 
-        def draw(opened: Opened) -> None:
-            Editor(visit, opened).draw()
+        def draw(found: tuple[Opened, str | None]) -> None:
+            Editor(visit, *found).draw()
 
         later(where, load, draw, 10)
     return None

@@ -11,8 +11,9 @@ from nicegui import app, ui
 from console import spreading
 from console.api import customers
 from console.errors import missing
+from console.figures import Figures, figures_of
 from console.pages.parts.chart import DAY_MS, chart
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.gauge import balance_gauge, gauge, share
 from console.pages.parts.invoice import KINDS, STATUS, amounts, invoice_list, invoice_table
 from console.pages.parts.pulse import BEAT_S, Pulse
@@ -23,39 +24,29 @@ from console.services import Services
 from contracts.contract import Contract, Threshold
 from contracts.instants import instant_ms
 from contracts.money import exponent
-from contracts.result import Alert, Balance, Invoice
-from pipelines.warehouse import reads
+from contracts.result import Invoice
 
-CLOCK = "SELECT toUnixTimestamp64Milli(max(as_of)) FROM invoice_revisions WHERE customer = {customer:String}"
 SLOW_S = 2.0
 """Chart and ledgers follow at this pace: they read more than the invoice does."""
 HOUR_MS = 3_600_000
 
 
+class Agreed(NamedTuple):
+    """What a customer has agreed to."""
+
+    contracts: Sequence[Contract]
+    names: dict[str, str]
+    """Names of products by id."""
+
+
 class Account(NamedTuple):
     """A customer as it is now."""
 
-    contracts: Sequence[Contract]
-    invoices: Sequence[Invoice]
-    balances: Sequence[Balance]
-    alerts: Sequence[Alert]
-    names: dict[str, str]
-    """Names of products by id."""
-    clock_ms: int
-
-    @property
-    def draft(self) -> Invoice | None:
-        """The usage invoice of the running period, else the last one."""
-        usage = [each for each in self.invoices if each.kind == "usage" and each.status != "void"]
-        drafts = [each for each in usage if each.status == "draft" and each.starting_ms <= self.clock_ms] or usage
-        return max(drafts, key=lambda each: (each.starting_ms, each.total), default=None)
-
-    @property
-    def currency(self) -> str:
-        return self.invoices[-1].currency if self.invoices else "USD"
+    agreed: Agreed
+    figures: Figures
 
 
-def read(held: Services, customer: str) -> Account:
+def agreed_by(held: Services, customer: str) -> Agreed:
     """Raises NotFoundError, UnavailableError."""
     papers = held.books.now()
     contracts = customers.contracts_of(held, customer)
@@ -65,16 +56,18 @@ def read(held: Services, customer: str) -> Account:
     for each in contracts:
         found = papers.documents.catalogues.get(each.catalogue)
         names |= {name: product.name for name, product in found.catalogue.products.items()} if found else {}
-    with held.warehouse.client() as client:
-        invoices = reads.invoices_of(client, customer)
-        balances, alerts = reads.balances_of(client, customer), reads.alerts(client, customer=customer)
-    return Account(contracts, invoices, balances, alerts, names, int(held.warehouse.query(CLOCK, customer=customer)[0][0]))
+    return Agreed(contracts, names)
+
+
+def read(held: Services, customer: str) -> Account:
+    """Raises NotFoundError, UnavailableError."""
+    return Account(agreed_by(held, customer), figures_of(held.warehouse, [customer])[customer])
 
 
 def spend(held: Services, account: Account) -> dict[int, dict[str, Decimal]]:
     """What the running period's usage comes to, by day and product."""
-    invoice = account.draft
-    contract = next((each for each in account.contracts if invoice and each.id == invoice.contract), None)
+    invoice = account.figures.draft
+    contract = next((each for each in account.agreed.contracts if invoice and each.id == invoice.contract), None)
     if invoice is None or contract is None:
         return {}
     metered = spreading.hours(held.warehouse, [contract.customer, *contract.aliases], contract.catalogue, invoice.starting_ms, invoice.ending_ms)
@@ -94,10 +87,10 @@ def forecast(invoice: Invoice, clock_ms: int) -> Decimal | None:
 
 
 def figures(account: Account) -> Html:
-    invoice = account.draft
+    invoice = account.figures.draft
     if invoice is None:
         return Html("")
-    ahead = forecast(invoice, account.clock_ms)
+    ahead = forecast(invoice, account.figures.clock_ms)
     shown = [
         (
             f"{KINDS[invoice.kind]} so far, {invoice.currency}" if invoice.status == "draft" else f"Total, {invoice.currency}",
@@ -105,30 +98,43 @@ def figures(account: Account) -> Html:
         ),
         (f"At this pace, {invoice.currency}", money(ahead, invoice.currency) if ahead is not None else "–"),
         ("Period", f"{day(invoice.starting_ms)[5:]} – {day(invoice.ending_ms)[5:]}"),
-        ("Crossings", f"{sum(each.state == 'in_alarm' for each in account.alerts):,}"),
+        ("Crossings", f"{_crossings(account.figures):,}"),
     ]
     return tag("div", *(tag("div", tag("span", name), tag("b", value), class_="figure") for name, value in shown), class_="figures")
 
 
+def _crossings(of: Figures) -> int:
+    """Crossings are numbered from 1, threshold by threshold."""
+    last: dict[tuple[str, str], int] = {}
+    for each in of.alerts:
+        last[each.contract, each.threshold] = max(each.crossing, last.get((each.contract, each.threshold), 0))
+    return sum(last.values())
+
+
 def draft(account: Account, before: dict[str, Decimal] | None) -> Html:
-    invoice = account.draft
+    invoice = account.figures.draft
     if invoice is None:
         return empty("No usage yet", "The draft invoice appears with the first event that one of the contract's products counts.")
     head = tag(
         "div", tag("h2", "Draft invoice" if invoice.status == "draft" else "Invoice"), badge(invoice.status, STATUS[invoice.status]),
-        tag("span", f"{invoice.contract}, {day(invoice.starting_ms)} – {day(invoice.ending_ms)}, as of ", moment(account.clock_ms), class_="soft"),
+        tag("span", f"{invoice.contract}, {day(invoice.starting_ms)} – {day(invoice.ending_ms)}, as of ", moment(account.figures.clock_ms), class_="soft"),
         link("Print, PDF", "invoices", invoice.id, class_="right"), class_="head",
     )  # fmt: skip
-    return join([head, invoice_table(invoice, account.names, before)])
+    return join([head, invoice_table(invoice, account.agreed.names, before)])
 
 
 def balances(account: Account, ledgers: Sequence[dict[str, Any]]) -> Html:
-    if not account.balances:
+    if not account.figures.balances:
         return empty("No commit and no credit", "The contract's edit screen adds one.")
     entries = {(each["contract"], each["id"]): each["entries"] for each in ledgers}
     return join(
-        tag("div", balance_gauge(each, account.currency), _ledger(entries.get((each.contract, each.id), []), account.currency), style="margin-bottom: 1rem")
-        for each in account.balances
+        tag(
+            "div",
+            balance_gauge(each, account.figures.currency),
+            _ledger(entries.get((each.contract, each.id), []), account.figures.currency),
+            style="margin-bottom: 1rem",
+        )
+        for each in account.figures.balances
     )
 
 
@@ -148,20 +154,20 @@ def _ledger(entries: Sequence[dict[str, Any]], currency: str) -> Html:
 
 
 def thresholds(account: Account) -> Html:
-    found = [(contract, each) for contract in account.contracts for each in contract.thresholds]
+    found = [(contract, each) for contract in account.agreed.contracts for each in contract.thresholds]
     if not found:
         return empty("No threshold", "Add one in the contract: who listens hears of every crossing.")
     return join(_threshold(account, contract, each) for contract, each in found)
 
 
 def _threshold(account: Account, contract: Contract, limit: Threshold) -> Html:
-    mine = [each for each in account.alerts if (each.contract, each.threshold) == (contract.id, limit.id)]
+    mine = [each for each in account.figures.alerts if (each.contract, each.threshold) == (contract.id, limit.id)]
     alarm = bool(mine) and mine[-1].state == "in_alarm"
     money_like = limit.measure in ("spend", "balance", "invoice_total")
-    at = money(limit.at, account.currency) if money_like else number(limit.at)
+    at = money(limit.at, account.figures.currency) if money_like else number(limit.at)
     reached = ""
-    if limit.measure == "spend" and account.draft is not None:
-        percent = share(account.draft.total, limit.at)
+    if limit.measure == "spend" and account.figures.draft is not None:
+        percent = share(account.figures.draft.total, limit.at)
         reached = gauge(percent, f"{limit.id}: {percent} percent reached", low=alarm)
     rows = [
         row(
@@ -200,7 +206,7 @@ class Screen:
         self._amounts: dict[str, Decimal] | None = None
         self._account: Account | None = None
         self._ledgers: list[dict[str, Any]] = []
-        self._busy = False
+        self._busy = self._drawing = False
 
     def draw(self, account: Account) -> None:
         """The page's parts, for the first time."""
@@ -226,11 +232,11 @@ class Screen:
         self._account = account
         self._figures.set_content(figures(account))
         self._draft.set_content(draft(account, self._amounts))
-        self._amounts = amounts(account.draft) if account.draft else {}
+        self._amounts = amounts(account.figures.draft) if account.figures.draft else {}
         self._balances.set_content(balances(account, self._ledgers))
         self._thresholds.set_content(thresholds(account))
         self._invoices.set_content(
-            invoice_list(account.invoices) if account.invoices else empty("No invoice yet", "The first one appears with the first usage.")
+            invoice_list(account.figures.invoices) if account.figures.invoices else empty("No invoice yet", "The first one appears with the first usage.")
         )
 
     async def _beat(self) -> None:
@@ -238,9 +244,10 @@ class Screen:
             return
         self._busy = True
         try:
-            moves = await self._pulse.moves(self._customer)
-            if moves != self._moves:
-                self._show(await self._visit.ask(read, self._visit.held, self._customer))
+            moves, found = await self._pulse.look(self._customer)
+            if moves != self._moves and found is not None:
+                agreed = await self._visit.ask(agreed_by, self._visit.held, self._customer)
+                self._show(Account(agreed, found))
                 self._moves = moves
             self._trouble.set_content(Html(""))
         except FAILURES as error:
@@ -249,21 +256,32 @@ class Screen:
             self._busy = False
 
     async def _slowly(self) -> None:
-        if self._slow_moves == self._moves or self._account is None:
+        if self._slow_moves == self._moves or self._account is None or self._drawing:
             return
+        self._drawing = True
+        try:
+            if self._slow_moves < 0:  # whoever has just opened the page does not stand in line
+                await self._draw_slow_parts(self._account)
+            else:
+                async with self._pulse.slowly():
+                    await self._draw_slow_parts(self._account)
+        finally:
+            self._drawing = False
+
+    async def _draw_slow_parts(self, account: Account) -> None:
         self._slow_moves = self._moves
-        account = self._account
         try:
             found = await self._visit.ask(spend, self._visit.held, account)
-            told = await self._visit.ask(customers.ledgers, self._visit.held, self._visit.caller, self._customer)
+            if account.figures.balances:
+                told = await self._visit.ask(customers.ledgers, self._visit.held, self._visit.caller, self._customer)
+                self._ledgers = told["ledgers"]
         except FAILURES as error:
             self._chart.set_content(failed(error))
             return
-        self._ledgers = told["ledgers"]
         self._balances.set_content(balances(account, self._ledgers))
-        invoice = account.draft
+        invoice = account.figures.draft
         none = empty("Nothing spent in this period", "Each product gets a colour once it is used.")
-        self._chart.set_content(chart(found, invoice.starting_ms, invoice.ending_ms, account.names, invoice.currency) if invoice and found else none)
+        self._chart.set_content(chart(found, invoice.starting_ms, invoice.ending_ms, account.agreed.names, invoice.currency) if invoice and found else none)
 
 
 def _head(customer: str, visit: Visit) -> Html:
@@ -277,7 +295,7 @@ def join_with(parts: Sequence[Html], between: str) -> list[Any]:
     return [each for part in parts for each in (part, between)][:-1]
 
 
-@ui.page("/customers/{customer}")
+@at("/customers/{customer}")
 async def page(request: Request, customer: str) -> Response | None:
     visit = await enter(request, customer=customer)
     if not isinstance(visit, Visit):

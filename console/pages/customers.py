@@ -6,7 +6,7 @@ from typing import NamedTuple
 from fastapi import Request, Response
 from nicegui import ui
 
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.states import empty, later
 from console.pages.parts.text import Html, join, link, money, row, table, tag
 from console.pages.parts.visit import Visit, enter
@@ -58,7 +58,7 @@ def shown(rows: list[Row], asked: str) -> Html:
     return join([table((("Customer", ""), ("Contracts", ""), ("Drafts", "num")), body, "Customers"), more])
 
 
-@ui.page("/customers")
+@at("/customers")
 async def page(request: Request) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):

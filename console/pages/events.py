@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from nicegui import ui
 
 from console.errors import InvalidError
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.states import FAILURES, empty, failed, later
 from console.pages.parts.text import Html, badge, event_link, moment, row, table, tag
 from console.pages.parts.visit import Visit, enter
@@ -125,7 +125,7 @@ class Rejects:
         dialog.open()
 
 
-@ui.page("/events")
+@at("/events")
 async def page(request: Request) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):

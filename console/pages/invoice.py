@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from nicegui import ui
 
 from console.api.invoices import invoice_of, names_of
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.invoice import KINDS, STATUS, invoice_table
 from console.pages.parts.states import later
 from console.pages.parts.text import Html, badge, day, join, link, money, tag
@@ -47,7 +47,7 @@ def _head(shown: Shown, pdf: str) -> Html:
     ])  # fmt: skip
 
 
-@ui.page("/invoices/{name}")
+@at("/invoices/{name}")
 async def page(request: Request, name: str) -> Response | None:
     visit = await enter(request, owner=lambda held: owner_of(held, name))
     if not isinstance(visit, Visit):

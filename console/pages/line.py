@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from nicegui import ui
 
 from console.errors import NotFoundError, missing
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.states import empty, later
 from console.pages.parts.text import Html, badge, event_link, join, link, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
@@ -70,7 +70,7 @@ def _steps(found: Mapping[str, Any]) -> Html:
     return table((("Quantity", "num"), ("Unit price", "num"), ("Exactly", "num"), ("Amount", "num")), rows, "Arithmetic") if rows else Html("")
 
 
-@ui.page("/lines/{name}")
+@at("/lines/{name}")
 async def page(request: Request, name: str) -> Response | None:
     visit = await enter(request, owner=lambda held: owner_of(held, name))
     if not isinstance(visit, Visit):

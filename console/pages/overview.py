@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Lock
 from typing import Any, NamedTuple
 
 from fastapi import Request, Response
 from nicegui import ui
 
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.gauge import gauge, share
 from console.pages.parts.states import FAILURES, empty, failed, later
 from console.pages.parts.text import Html, badge, link, money, number, row, table, tag
@@ -57,11 +58,13 @@ class Watch:
 
     def __init__(self) -> None:
         self._seen: Seen | None = None
+        self._looking = Lock()
 
     def look(self, held: Services) -> Seen:
-        if self._seen is None or time.monotonic() - self._seen.at_s >= LOOK_S * 0.8:
-            self._seen = _read(held)
-        return self._seen
+        with self._looking:
+            if self._seen is None or time.monotonic() - self._seen.at_s >= LOOK_S * 0.8:
+                self._seen = _read(held)
+            return self._seen
 
 
 WATCH = Watch()
@@ -132,7 +135,7 @@ def stages(found: Sequence[dict[str, Any]]) -> Html:
     return table((("Stage", ""), ("State", ""), ("Lag", "num"), ("Last commit", "num")), rows, "Stages")
 
 
-@ui.page("/")
+@at("/")
 async def page(request: Request) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from nicegui import ui
 
 from console.pages.parts import changes
-from console.pages.parts.frame import card, frame, raw
+from console.pages.parts.frame import at, card, frame, raw, remember
 from console.pages.parts.gauge import gauge
 from console.pages.parts.scope import Chosen, ScopeForm, chosen_in
 from console.pages.parts.states import FAILURES, bones, empty, failed, later
@@ -261,7 +261,7 @@ class Screen:
         self._working = Working(lambda: held.replays.compare(customers), MOST)
         self._begin_compare.props("disable")
         self._difference.set_content(bones(3))
-        ui.run_javascript("const at = new URL(location); at.searchParams.set('compare', '1'); history.replaceState(null, '', at)")
+        remember(compare="1")
 
     def look_at_comparison(self) -> None:
         working = self._working
@@ -285,7 +285,7 @@ def _key(current: Mapping[str, Any]) -> tuple[Any, ...]:
     return current["number"], current["state"], len(current["steps"])
 
 
-@ui.page("/replay")
+@at("/replay")
 async def page(request: Request) -> Response | None:
     visit = await enter(request)
     if not isinstance(visit, Visit):

@@ -80,13 +80,13 @@ def invoices_of(client: Client, customer: str, *, contract: str = "", from_ms: i
     lines: dict[str, list[Line]] = {}
     found = client.query(LINES, parameters={"customer": customer, "invoices": [head[0] for head in heads]}).result_rows
     for invoice, *rest in found:
-        lines.setdefault(invoice, []).append(_line(rest))
-    return tuple(_invoice(head, lines.get(head[0], [])) for head in heads)
+        lines.setdefault(invoice, []).append(line_from(rest))
+    return tuple(invoice_from(head, lines.get(head[0], [])) for head in heads)
 
 
 def balances_of(client: Client, customer: str) -> tuple[Balance, ...]:
     """One row for each commit, credit and recurring grant of the customer."""
-    return tuple(_balance(row) for row in client.query(BALANCES, parameters={"customer": customer}).result_rows)
+    return tuple(balance_from(row) for row in client.query(BALANCES, parameters={"customer": customer}).result_rows)
 
 
 def alerts(client: Client, *, customer: str = "", written_from_ms: int = 0, limit: int = ALL) -> tuple[Alert, ...]:
@@ -122,12 +122,14 @@ def customers_like(client: Client, customer: str) -> list[str]:
     return [row[0] for row in client.query(asked, parameters={"customer": customer}).result_rows]
 
 
-def _invoice(head: Iterable[Any], lines: list[Line]) -> Invoice:
+def invoice_from(head: Iterable[Any], lines: Iterable[Line] = ()) -> Invoice:
+    """An invoice from the columns that `INVOICES` selects."""
     identity, customer, contract, kind, status, starting_ms, ending_ms, issue_ms, currency, total = head
     return Invoice(identity, customer, contract, kind, status, starting_ms, ending_ms, issue_ms, currency, tuple(lines), _money(total, currency))
 
 
-def _line(row: Iterable[Any]) -> Line:
+def line_from(row: Iterable[Any]) -> Line:
+    """A line from the columns that `LINES` selects behind the invoice."""
     identity, kind, product, group, starting_ms, ending_ms, quantity, unit_price, tier, amount, currency, commit, override = row
     return Line(
         identity,
@@ -145,7 +147,8 @@ def _line(row: Iterable[Any]) -> Line:
     )
 
 
-def _balance(row: Iterable[Any]) -> Balance:
+def balance_from(row: Iterable[Any]) -> Balance:
+    """A balance from the columns that `BALANCES` selects."""
     identity, customer, contract, kind, granted, applied, expired, remaining, currency = row
     return Balance(
         identity,

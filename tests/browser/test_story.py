@@ -93,8 +93,8 @@ def test_october_is_edited_by_clicks_and_the_invoice_follows(context: BrowserCon
     # when it is saved, then the one who watches sees the other bill at once, without loading the page again
     took_ms = [saved_ms(page, watching, "39,100.00")]
     expect(page.locator("[data-saved]")).to_contain_text("Saved as version 2", timeout=PATIENCE_MS)
+    page.get_by_role("button", name="override half-price").click()
     for multiplier, then in (("0.4", "36,720.00"), ("0.5", "39,100.00")):  # the best of three: a machine may be busy with something else
-        page.get_by_role("button", name="override half-price").click()
         page.get_by_label("Multiplier").fill(multiplier)
         took_ms.append(saved_ms(page, watching, then))
         expect(page.locator("[data-saved]")).to_contain_text(f"version {len(took_ms) + 1}", timeout=PATIENCE_MS)

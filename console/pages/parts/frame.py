@@ -1,5 +1,6 @@
 """What is around every page: navigation, who is logged in, light and dark."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,23 @@ from console.pages.parts.visit import Visit
 
 STYLE: Final = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 PLACES: Final = (("Overview", ""), ("Customers", "customers"), ("Events", "events"), ("Alerts", "alerts"), ("Catalogue", "catalogues"), ("Replay", "replay"))
+PATIENCE_S: Final = 30.0
 THEME: Final = "taximeter_theme"
 THEMES: Final[dict[str, bool | None]] = {"light": False, "dark": True}
+
+
+def at(path: str) -> ui.page:
+    """The decorator of a page at that address. When the machine is slow it comes late, and not as an error."""
+    return ui.page(path, response_timeout=PATIENCE_S)
+
+
+def remember(**chosen: str | list[str]) -> None:
+    """What a person has chosen goes into the address of the page, so that it can be sent around and comes back with the page."""
+    ui.run_javascript(
+        "const at = new URL(location); for (const [key, values] of Object.entries("
+        + json.dumps({key: [value] if isinstance(value, str) else value for key, value in chosen.items()})
+        + ")) { at.searchParams.delete(key); values.forEach(value => at.searchParams.append(key, value)) } history.replaceState(null, '', at)"
+    )
 
 
 @contextmanager

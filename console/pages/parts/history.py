@@ -7,7 +7,7 @@ from nicegui import ui
 from console import documents
 from console.errors import ApiError
 from console.pages.parts import changes
-from console.pages.parts.frame import raw
+from console.pages.parts.frame import raw, remember
 from console.pages.parts.states import empty, failed
 from console.pages.parts.text import Html, badge, moment, row, table
 from console.reading import Version
@@ -38,7 +38,7 @@ def history(kind: documents.Kind, versions: Sequence[Version], before: int | Non
     def compare(*, told: bool = True) -> None:
         shown.set_content(_compared(kind, versions, one.value, other.value))
         if told:
-            ui.run_javascript(f"history.replaceState(null, '', '?from={int(one.value)}&to={int(other.value)}')")
+            remember(**{"from": str(int(one.value)), "to": str(int(other.value))})
 
     one.on_value_change(lambda _: compare())
     other.on_value_change(lambda _: compare())

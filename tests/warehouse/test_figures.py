@@ -1,0 +1,122 @@
+"""What open pages of customers ask: the figures of many at once, and again only when something has moved."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from console.figures import CROSSINGS, figures_of
+from console.pages.parts.pulse import Pulse
+from console.reading import Warehouse
+from pipelines.settings import Settings
+from pipelines.warehouse.client import connect
+from pipelines.warehouse.reads import invoices_of
+
+STARTS = ("2025-09-01 00:00:00", "2025-10-01 00:00:00", "2025-11-01 00:00:00")
+
+
+class Counted(Warehouse):
+    """Remembers which customers were asked for."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        super().__init__(lambda: connect(Settings(data=folder, clickhouse=address)))
+        self.asked: list[Sequence[str]] = []
+
+    def query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
+        if "invoice_revisions FINAL" in text:
+            self.asked.append(parameters["customers"])
+        return super().query(text, **parameters)
+
+
+@pytest.fixture
+def warehouse_of_pages(address: str, tmp_path: Path) -> Counted:
+    return Counted(address, tmp_path)
+
+
+def bill(client: Client, customer: str, number: int, status: str, total: str, *, revision: int = 1) -> None:
+    """An invoice of the month with one line of its whole total."""
+    start, end = STARTS[number], STARTS[number + 1] if number < 2 else "2025-12-01 00:00:00"
+    client.command(
+        "INSERT INTO invoice_revisions (customer, contract, id, kind, status, starting_at, ending_before, issue_at, currency, total, revision, recorded_at, as_of) "
+        f"VALUES ('{customer}', 'k', '{customer}-{number}', 'usage', '{status}', '{start}', '{end}', '{end}', 'USD', {total}, {revision}, '{start}', '2025-10-20 00:00:00')"
+    )
+    client.command(
+        "INSERT INTO line_revisions (customer, contract, invoice, id, kind, product, group, starting_at, ending_before, quantity, unit_price, amount, currency, deleted, revision, recorded_at, as_of) "
+        f"VALUES ('{customer}', 'k', '{customer}-{number}', '{customer}-{number}-line', 'usage', 'api', map(), '{start}', '{end}', '{total}', '1', {total}, 'USD', false, {revision}, '{start}', '2025-10-20 00:00:00')"
+    )
+
+
+def cross(client: Client, customer: str, crossings: int) -> None:
+    values = ", ".join(f"('{customer}', 'k', 'low', {number}, 'in_alarm', '{number}', '2025-10-02 00:00:00', 'USD')" for number in range(1, crossings + 1))
+    client.command(f"INSERT INTO crossing_records (customer, contract, threshold, crossing, state, value, at, currency) VALUES {values}")
+
+
+def test_figures_of_several_are_what_each_has(client: Client, warehouse_of_pages: Counted) -> None:
+    # given two customers: one with a final, a running and a deleted draft, one with a final invoice only; and one without anything
+    one, other, none = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("one", "other", "none"))
+    bill(client, one, 0, "final", "10")
+    bill(client, one, 1, "draft", "20")
+    bill(client, one, 1, "draft", "25", revision=2)
+    bill(client, one, 2, "deleted", "30")
+    bill(client, other, 0, "final", "7")
+    cross(client, one, CROSSINGS + 5)
+
+    # when they are read together
+    found = figures_of(warehouse_of_pages, [one, other, none])
+
+    # then the running one has its lines, as reading it alone gives them, and the others their totals
+    assert [(each.status, each.total, len(each.lines)) for each in found[one].invoices] == [("final", Decimal("10.00"), 0), ("draft", Decimal("25.00"), 1)]
+    assert found[one].draft == invoices_of(client, one)[1]
+    assert found[other].draft == invoices_of(client, other)[0]
+    assert found[one].clock_ms == 1_760_918_400_000
+    # and the latest crossings, oldest first
+    assert [each.crossing for each in found[one].alerts] == list(range(6, CROSSINGS + 6))
+    assert (found[none].invoices, found[none].draft, found[none].clock_ms) == ((), None, 0)
+
+
+def test_only_those_who_have_moved_are_read_again(client: Client, warehouse_of_pages: Counted) -> None:
+    # given two customers that are looked at
+    one, other = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("one", "other"))
+    bill(client, one, 1, "draft", "20")
+    bill(client, other, 1, "draft", "7")
+
+    async def look() -> None:
+        pulse = Pulse(warehouse_of_pages)
+        first, _ = await pulse.look(one)
+        await _moved(pulse, other, 0)
+
+        # when one of them moves
+        warehouse_of_pages.asked.clear()
+        bill(client, one, 1, "draft", "25", revision=2)
+        before, _ = await pulse.look(other)
+        now, figures = await _moved(pulse, one, first)
+
+        # then it is read again, and the other one is not
+        assert now > first
+        assert figures.draft is not None
+        assert figures.draft.total == Decimal("25.00")
+        assert warehouse_of_pages.asked
+        assert all(customers == [one] for customers in warehouse_of_pages.asked)
+        assert (await pulse.look(other))[0] == before
+
+        # and who has been told of a change does not wait for the next beat
+        warehouse_of_pages.asked.clear()
+        pulse.nudge(other)
+        assert (await pulse.look(other))[0] == before + 1
+        assert warehouse_of_pages.asked == [[other]]
+
+    asyncio.run(look())
+
+
+async def _moved(pulse: Pulse, customer: str, before: int) -> tuple[int, Any]:
+    for _ in range(1_000):
+        now, figures = await pulse.look(customer)
+        if now > before:
+            return now, figures
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{customer} has not moved")
