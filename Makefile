@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-LONG := tests/e2e/test_replay.py tests/e2e/test_replay_archive.py tests/faults/test_replay_kills.py
+STACKS := tests/faults tests/browser tests/broker tests/e2e tests/cases/test_play.py tests/warehouse tests/containers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo test test-core test-stack test-long lint types bench chaos docs site clean
@@ -33,10 +33,11 @@ test-core: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-stack: setup
-	$(BIN)/python -m pytest -n 2 --dist loadscope $(LONG:%=--ignore=%) tests/cases/test_play.py tests/warehouse tests/broker tests/e2e tests/faults tests/browser tests/containers || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadscope --no-loadscope-reorder $(STACKS) || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-test-long: setup  ## the tests of whole replays, which take many minutes
-	$(BIN)/python -m pytest $(LONG)
+test-long: setup  ## the tests that take many minutes: whole replays, outages of a minute, the demo to its end
+	$(BIN)/python -m pytest -m long $(STACKS)
+	TAXIMETER_TEST_GONE_S=60 $(BIN)/python -m pytest tests/faults/test_outages.py
 
 lint: setup  ## ruff and the import contracts
 	$(BIN)/ruff check .

@@ -9,6 +9,8 @@ import pytest
 from pipelines.testing import Stack
 from tests.e2e.shell import Shell
 
+pytestmark = pytest.mark.long
+
 CATALOGUE = """\
 catalogue:
   currency: USD

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines.testing import Stack
 from tests.e2e.shell import Shell
 from tests.e2e.test_replay import CATALOGUE, CONTRACT, send, totals, usage
+
+pytestmark = pytest.mark.long
 
 
 def test_what_kafka_has_let_go_is_metered_from_the_warehouse(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pipelines.replay.planning import Asked, scope_of
 from pipelines.testing import PATIENCE_S, Stack, until
 from tests.faults.flow import Flow
 
+pytestmark = pytest.mark.long
+
 BEFORE = 2_000
 """Events before the replay begins."""
 

@@ -275,6 +275,7 @@ def test_an_analyst_asks_what_analysts_ask(analyst: Client, statement: str) -> N
     analyst.raw_query(statement)
 
 
+@pytest.mark.long
 def test_a_long_question_is_ended_and_inserts_go_on(analyst: Client, client: Client) -> None:
     with pytest.raises(DatabaseError) as caught:
         analyst.query("SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1")
