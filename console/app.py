@@ -12,7 +12,8 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from console import api, metronome
-from console.access import login
+from console.access import embedding, login
+from console.access.framing import Framing
 from console.access.origin import SameOrigin
 from console.errors import ApiError, answer_of
 from console.services import Services
@@ -49,12 +50,14 @@ def create(services: Services) -> FastAPI:
     app.state.services = services
     app.state.guard = services.guard
     app.add_middleware(SameOrigin, host=services.deployment.settings.console_host)
+    app.add_middleware(Framing, sites=services.deployment.settings.console_sites)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(RequestValidationError, _misfit)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(Exception, _broken)
     app.include_router(login.router)
-    for router in (*api.routers(), *metronome.routers()):
+    app.include_router(embedding.opening)
+    for router in (embedding.router, *api.routers(), *metronome.routers()):
         app.include_router(router)
     return app
 

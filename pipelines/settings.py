@@ -79,5 +79,7 @@ class Settings(BaseSettings):
     """Their port; none: a free one is found."""
     console_secret: str = ""
     """Signs the console's sessions; empty: made once and kept in the data folder. Several consoles behind one address share it."""
+    console_sites: str = ""
+    """Origins, separated by blanks, that may show the console's pages inside theirs, such as `https://portal.example`; empty: none but the console itself."""
     requests_per_second: int = 500
     """What one API key may ask for; more is answered with 429."""

@@ -13,7 +13,7 @@ from fastapi import Depends, Request, WebSocket
 from fastapi.security import HTTPBearer
 
 from console.access.limits import Limits
-from console.access.sessions import COOKIE, Sessions
+from console.access.sessions import COOKIE, EMBEDDED, Sessions
 from console.books import Books
 from console.errors import ForbiddenError, UnauthorizedError
 from contracts.translation.fields import Wrong
@@ -35,6 +35,8 @@ class Caller(NamedTuple):
     scope: Scope
     customer: str | None = None
     by: Literal["key", "session", "owner"] = "key"
+    key: str = ""
+    """Id of the API key that is behind it; the owner has none."""
 
     def may(self, scope: Scope) -> bool:
         return scope in IMPLIED[self.scope]
@@ -68,16 +70,18 @@ class Guard:
                     headers={"WWW-Authenticate": "Bearer"},
                 )
             self.limits.request(key.id)
-            return Caller(key.name, key.scope, key.customer)
+            return Caller(key.name, key.scope, key.customer, key=key.id)
         cookie = connection.cookies.get(COOKIE)
-        name = self.sessions.key_of(cookie) if cookie else None
-        found = self._books.now(KNOWN_FOR_S).objects.get(keys.KIND, name) if name else None
-        if found is not None and found.body["revoked_ms"] is None:
-            described = keys.describe(found)
-            self.limits.request(described.id)
-            return Caller(described.name, described.scope, described.customer, "session")
+        found = self._opened(self.sessions.key_of(cookie) if cookie else None)
+        if found is not None:
+            return Caller(found.name, found.scope, found.customer, "session", found.id)
         if self.open:
             return Caller("owner", "admin", None, "owner")
+        cookie = connection.cookies.get(EMBEDDED)
+        key_id, customer = (self.sessions.embedded_in(cookie) if cookie else None) or (None, None)
+        found = self._opened(key_id)
+        if found is not None and found.may("read") and found.customer in (None, customer):
+            return Caller(found.name, "read", customer, "session", found.id)
         raise UnauthorizedError(
             Wrong("Authorization", "an API key is needed: send `Authorization: Bearer tm_…` (`taximeter key new`), or log in at /login"),
             headers={"WWW-Authenticate": "Bearer"},
@@ -86,6 +90,15 @@ class Guard:
     def key(self, text: str) -> keys.Key | None:
         """The key that the text is. One that is not known yet may be seconds old."""
         return keys.opened_by(self._books.now(KNOWN_FOR_S).objects, text) or keys.opened_by(self._books.now().objects, text)
+
+    def _opened(self, key_id: str | None) -> keys.Key | None:
+        """The key behind a session, while it is not revoked. Raises TooManyError."""
+        found = self._books.now(KNOWN_FOR_S).objects.get(keys.KIND, key_id) if key_id else None
+        if found is None or found.body["revoked_ms"] is not None:
+            return None
+        described = keys.describe(found)
+        self.limits.request(described.id)
+        return described
 
     @property
     def open(self) -> bool:

@@ -5,6 +5,8 @@ from typing import Any, Final
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 COOKIE: Final = "taximeter_session"
+EMBEDDED: Final = "taximeter_page"
+"""Of a customer's own page inside another site: it reads that customer only."""
 LIFE_S: Final = 12 * 3600
 
 
@@ -13,6 +15,8 @@ class Sessions:
 
     def __init__(self, secret: str) -> None:
         self._serializer = URLSafeTimedSerializer(secret, salt="taximeter-console-session")
+        self._tickets = URLSafeTimedSerializer(secret, salt="taximeter-console-ticket")
+        self._embedded = URLSafeTimedSerializer(secret, salt="taximeter-console-page")
 
     def cookie(self, key_id: str) -> str:
         return str(self._serializer.dumps({"key": key_id}))
@@ -25,3 +29,26 @@ class Sessions:
             return None
         return found.get("key") if isinstance(found, dict) else None
 
+    def ticket(self, key_id: str, customer: str) -> str:
+        """What opens a customer's page, for a short time."""
+        return str(self._tickets.dumps([key_id, customer]))
+
+    def of_ticket(self, ticket: str, life_s: int) -> tuple[str, str] | None:
+        """Key and customer of a ticket; none: it is not ours, or too old."""
+        return _pair(self._tickets, ticket, life_s)
+
+    def embedded(self, key_id: str, customer: str) -> str:
+        """The cookie of a customer's page."""
+        return str(self._embedded.dumps([key_id, customer]))
+
+    def embedded_in(self, cookie: str) -> tuple[str, str] | None:
+        """Key and customer of such a cookie; none: it is not ours, or too old."""
+        return _pair(self._embedded, cookie, LIFE_S)
+
+
+def _pair(serializer: URLSafeTimedSerializer, text: str, life_s: int) -> tuple[str, str] | None:
+    try:
+        key, customer = serializer.loads(text, max_age=life_s)
+    except (BadSignature, ValueError, TypeError):
+        return None
+    return str(key), str(customer)

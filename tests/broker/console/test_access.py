@@ -5,7 +5,10 @@ import re
 import httpx
 import pytest
 
+from console.books import Change
 from console.services import Services
+from pipelines.objects import Object
+from pipelines.testing import until
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -74,6 +77,42 @@ def test_a_session_reads_and_acts_from_our_pages_only(address: str, keys: dict[s
         assert browser.get("/api/v1/documents", headers={"Host": "bent.example"}).status_code == 403
         browser.post("/logout", headers={"Origin": address})
         assert browser.get("/api/v1/documents").status_code == 401
+
+
+def test_a_customers_page_opens_by_a_link_and_shows_nothing_else(address: str, keys: dict[str, str], services: Services) -> None:
+    # given a customer, and a portal's server with a key of it
+    services.books.commit(lambda _: Change(objects=[Object("customer", "acme", {"name": "Acme"})]), "the tests")
+    made = httpx.post(f"{address}/api/v1/customers/acme/page-link", headers=bearer(keys["acme"]), json={})
+    assert made.status_code == 200, made.text
+    path = made.json()["path"]
+    assert keys["acme"].split("_", 2)[2] not in path
+
+    # when a browser opens the link
+    with httpx.Client(base_url=address) as browser:
+        entered = browser.get(path)
+        assert (entered.status_code, entered.headers["location"]) == (303, "/customers/acme")
+        assert entered.headers["content-security-policy"] == "frame-ancestors 'self'"
+        # then it reads this customer and no other, and edits nothing
+        assert browser.get("/api/v1/customers/acme").json()["name"] == "Acme"
+        assert browser.get("/api/v1/customers/other").status_code == 403
+        assert browser.get("/api/v1/documents").status_code == 403
+        assert browser.post("/api/v1/documents/apply", json={}, headers={"Origin": address}).status_code == 403
+
+    # and a link that somebody has changed, or a key of somebody else, opens nothing
+    assert httpx.get(f"{address}{path[:-2]}xx").status_code == 403
+    assert httpx.post(f"{address}/api/v1/customers/other/page-link", headers=bearer(keys["acme"]), json={}).status_code == 403
+    assert httpx.post(f"{address}/api/v1/customers/nobody/page-link", headers=bearer(keys["read"]), json={}).status_code == 404
+
+
+def test_a_customers_page_ends_with_its_key(address: str, keys: dict[str, str], services: Services) -> None:
+    services.books.commit(lambda _: Change(objects=[Object("customer", "acme", {"name": "Acme"})]), "the tests")
+    made = httpx.post(f"{address}/api/v1/keys", headers=bearer(keys["admin"]), json={"scope": "read", "name": "portal", "customer": "acme"}).json()
+    path = httpx.post(f"{address}/api/v1/customers/acme/page-link", headers=bearer(made["key"]), json={}).json()["path"]
+    with httpx.Client(base_url=address) as browser:
+        browser.get(path)
+        assert browser.get("/api/v1/customers/acme").status_code == 200
+        httpx.delete(f"{address}/api/v1/keys/{made['id']}", headers=bearer(keys["admin"])).raise_for_status()
+        until(lambda: browser.get("/api/v1/customers/acme").status_code == 401, "the session has ended")
 
 
 def test_secrets_are_in_no_log(address: str, keys: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
