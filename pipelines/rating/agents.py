@@ -41,8 +41,8 @@ LINGER_S: Final = 0.05
 """A partition that is behind gathers records for so long at most between two turns."""
 REST_S: Final = 0.4
 """And one that has applied everything for so long, unless something comes that somebody waits for."""
-REST: Final = 2
-"""A partition rests so many times as long as all partitions together work: the worker is idle for two thirds of the time as long as it can afford to."""
+REST: Final = 6
+"""A partition rests so many times as long as all partitions together work: so the worker has six sevenths of the time for what somebody waits for, as long as it can afford to."""
 WATERMARK_S: Final = 10.0
 
 
