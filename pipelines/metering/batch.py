@@ -19,6 +19,7 @@ from pipelines.metering.dedup import VALUE, Dedup, Entries
 from pipelines.metering.engine import Engine, EngineError
 from pipelines.metering.few import Few
 from pipelines.metering.ids import packed, stretches
+from pipelines.metering.rejects import readable, rejects
 from pipelines.metering.routing import Routing, routing
 from pipelines.metering.step import IDENTITY, MARK_BYTES, in_order, judge, packs, untimely
 from schemas.codec import ID_BYTES, Codec
@@ -31,11 +32,13 @@ DAY_MS: Final = 24 * HOUR_MS
 FEW: Final = 1_000
 MANY: Final = 50
 """Products with which every statement may name all of them; of more, only those are named of which events have come since the last document."""
-SHOWN: Final = 1000
-"""So much of a bad event's key and ids is repeated in its reject."""
 _ROW: Final = np.dtype([("n", "<u8"), ("key", "V16"), ("body", "<u8"), ("timestamp", "<i8"), ("flags", "u1")])
 _NO_TEXT: Final = "text that is not UTF-8"
-_DETAILS: Final = {sql.NO_TEXT: ("garbage", _NO_TEXT), sql.REPEATED: ("garbage", "a property stands twice")}
+_DETAILS: Final = {
+    sql.NO_TEXT: ("garbage", _NO_TEXT),
+    sql.REPEATED: ("garbage", "a property stands twice"),
+    sql.RESERVED: ("reserved_id", "a transaction_id that begins with U+001F is one of a correction: send the event under another one"),
+}
 
 
 class Messages(NamedTuple):
@@ -161,7 +164,7 @@ class Metering:
         meters = [each for _, found in self._known.values() for each in found if not types.isdisjoint(each.event_types)]
         checks = [sql.check(each, position) for position, each in enumerate(meters)]
         deltas = sql.deltas(meters, self._limits.window_ms, self._limits.partitions, self._single)
-        return Plan(types, meters, sql.identity(meters), checks, deltas)
+        return Plan(types, meters, sql.identity(meters, self._documents.generations.brought()), checks, deltas)
 
     def _extended(self) -> bool:
         """Whether the batch in the table has events of whose products the plan did not know; now it does."""
@@ -229,7 +232,7 @@ class Metering:
             identities, places = np.delete(identities, uncounted), np.delete(places, uncounted)
         found = stretches(identities, messages.partitions[places], messages.spans())
         ids = [(partition, packed(self._codec, stretch)) for partition, stretch in found]
-        rejected = self._rejects(messages, bad)
+        rejected = rejects(self._codec, self._topic, messages, bad)
         return Outcome(metered, rejected, verdicts.fresh, len(messages.values), len(places), len(verdicts.duplicates), reasons, ids)
 
     def _looked_at(self, messages: Messages) -> Any:
@@ -292,7 +295,7 @@ class Metering:
         positions, broken, answer = self._decoder.load(batch, identity, _ROW.itemsize)
         rows = np.frombuffer(answer, _ROW)
         bad += [each for each in broken if each.position not in tombstones]
-        flawed = np.flatnonzero(rows["flags"] & (sql.NO_TEXT | sql.REPEATED | sql.NO_ID))
+        flawed = np.flatnonzero(rows["flags"] & (sql.NO_TEXT | sql.REPEATED | sql.NO_ID | sql.RESERVED))
         if len(flawed):
             bad += [self._flaw(messages, int(positions[i]), int(rows["flags"][i])) for i in flawed]
         return positions, bad, rows
@@ -301,7 +304,7 @@ class Metering:
         for flag, (reason, detail) in _DETAILS.items():
             if flags & flag:
                 return Bad(position, reason, detail)
-        event = self._event(messages.values[position])
+        event = readable(self._codec, messages.values[position])
         names = [name for name in ("transaction_id", "customer") if not event.get(name)]
         if names:
             return Bad(position, "incomplete", f"{' and '.join(names)} must not be empty")
@@ -340,41 +343,6 @@ class Metering:
         behind = self._documents.behind
         return [(target, header + metered_usage(bodies, behind.get(target, -1), backfill=backfill)) for target, bodies in packs(rows)]
 
-    def _rejects(self, messages: Messages, bad: Sequence[Bad]) -> list[tuple[int, bytes]]:
-        records = []
-        for position, reason, detail in sorted(bad):
-            value = messages.values[position]
-            event = self._event(value)
-            key = messages.keys[position]
-            records.append(
-                (
-                    int(messages.partitions[position]),
-                    self._codec.encode(
-                        "rejected_event",
-                        {
-                            "topic": self._topic,
-                            "partition": int(messages.partitions[position]),
-                            "offset": int(messages.offsets[position]),
-                            "recorded_at": int(messages.recorded_ms[position]),
-                            "reason": reason,
-                            "detail": detail[:SHOWN],
-                            "transaction_id": _shown(event.get("transaction_id")),
-                            "customer": _shown(event.get("customer")),
-                            "key": None if key is None else key[:SHOWN],
-                            "value": None if reason == "too_large" else value,
-                        },
-                    ),
-                )
-            )
-        return records
-
-    def _event(self, value: bytes | None) -> dict[str, Any]:
-        """The event as far as it can be read."""
-        try:
-            return self._codec.decode("usage_event", value or b"")
-        except ValueError:
-            return {}
-
 
 _SYNC: Final = bytes(16)
 
@@ -400,10 +368,6 @@ def _forget(rejected: Any, dedup: Dedup) -> None:
     ]
     if stale:
         dedup.forget(stale)
-
-
-def _shown(text: str | None) -> str | None:
-    return None if text is None else text[:SHOWN]
 
 
 def _when(timestamp: int, recorded: int) -> str:

@@ -15,6 +15,7 @@ from contracts.case import UsageEvent
 from contracts.counting import Counting, Meter, Use, meters
 from contracts.money import plain
 from contracts.scales import raw_value
+from contracts.twins import SEPARATOR
 from contracts.usage import Delta
 from contracts.windows import Aggregate, group_key, merge, of_delta
 from pipelines.document_log import Documents, RecordedCatalogue
@@ -63,7 +64,7 @@ class Few:
         except CodecError:
             return None
         ids = [(each["transaction_id"], each["customer"], each["event_type"]) for each in decoded]
-        if not all([first and second and _fit(*three) for three in ids for first, second, _ in [three]]):  # noqa: C419 - a list is faster here
+        if not all([first and second and not first.startswith(SEPARATOR) and _fit(*three) for three in ids for first, second, _ in [three]]):  # noqa: C419 - a list is faster here
             return None
         answer = self._decoder.peek(batch, hashes, dtype.itemsize)
         if answer is None:

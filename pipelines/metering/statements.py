@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 from sqlglot import exp
 
 from contracts.expressions import SCALE
+from contracts.twins import SEPARATOR
 from pipelines.metering.compile import Meter
 from pipelines.metering.decode import TABLE
-from pipelines.metering.trees import has, property_of, sql, text, whole
+from pipelines.metering.trees import call, has, property_of, sql, text, whole
 from schemas.codec import ID_BYTES
 
 QUARTER_MS: Final = 900_000
@@ -28,7 +29,9 @@ NO_TEXT: Final = 1
 REPEATED: Final = 2
 NO_ID: Final = 4
 NO_VALUE: Final = 8
-"""Flags of `identity`: text that is no UTF-8; a property that stands twice; an id that is empty or too long; a product needs a value."""
+RESERVED: Final = 16
+"""Flags of `identity`: text that is no UTF-8; a property that stands twice; an id that is empty or too long; a product needs a value; an id as only
+corrections give it."""
 
 _VALUES: Final = frozenset({"sum", "max", "min"})
 _POINTS: Final = "Array(Tuple(timestamp_ms Int64, transaction_id String, value String))"
@@ -55,8 +58,11 @@ def hashes(source: str) -> str:
     return f"{_HASHES}toUInt8({_REPEATED}) FROM {source}"
 
 
-def identity(meters: Sequence[Meter]) -> str:
-    """A row an event and the sentinel, in order: n, sipHash128 of partition and id, hash of the body (whatever the order of its properties), timestamp, flags."""
+def identity(meters: Sequence[Meter], brought: Sequence[str] | None = None) -> str:
+    """A row an event and the sentinel, in order: n, sipHash128 of partition and id, hash of the body (whatever the order of its properties), timestamp, flags.
+
+    `brought`: how the ids of events begin that corrections have brought; none: ids of that kind are not looked at.
+    """
     whole_texts = (
         "isValidUTF8(transaction_id) AND isValidUTF8(customer) AND isValidUTF8(event_type)"
         " AND arrayAll(x -> isValidUTF8(x), mapKeys(properties)) AND arrayAll(x -> isValidUTF8(x), mapValues(properties))"
@@ -67,6 +73,9 @@ def identity(meters: Sequence[Meter]) -> str:
         _REPEATED,
         f"{NO_ID} * ({ids} OR length(event_type) > {ID_BYTES})",
     ]
+    if brought is not None:
+        starts = [sql(call("startsWith", exp.column("transaction_id"), text(each))) for each in (SEPARATOR, *brought)]
+        flags.append(f"{RESERVED} * ({' AND NOT '.join(starts)})")
     if lacking := _lacking(meters):
         flags.append(f"{NO_VALUE} * ({lacking})")
     return f"{_HASHES}toUInt8({' + '.join(flags)}) FROM {TABLE}"

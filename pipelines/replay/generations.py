@@ -129,6 +129,10 @@ class Generations:
         """Some generation has brought events of its own, or left some out: ids of its kind are on the log."""
         return any(each.correction for each in self.by_number.values())
 
+    def brought(self) -> list[str]:
+        """How the ids of events begin that corrections have brought."""
+        return [reserved(number) for number, each in sorted(self.by_number.items()) if each.correction]
+
     def in_force(self) -> list[int]:
         """Numbers of the corrections whose events are billed now."""
         live = {each.number: each for each in self.by_number.values() if each.state in ("live", "closed")}

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from contracts.catalogue import Catalogue
-from pipelines.metering.batch import HOUR_MS, SHOWN
+from pipelines.metering.batch import HOUR_MS
+from pipelines.metering.rejects import SHOWN
 from schemas.codec import EVENT_BYTES, Codec, current
 from schemas.packed import long
 from schemas.registry import RegistryError
@@ -286,3 +287,12 @@ def test_records_stay_below_the_limit_of_a_record(one: Meter) -> None:
     assert outcome.accepted == 8
     assert max(len(value) for _, value in outcome.metered) < 800_000
     assert sum(delta["events"] for delta in deltas(outcome) if delta["product"] == "n") == 8
+
+
+def test_an_id_as_corrections_give_it_is_refused(one: Meter) -> None:
+    """Given an event whose id begins like those that corrections bring, when none has brought it, then it is rejected and its neighbours count."""
+    first = one.offset
+    outcome = one.take([one.event("\x1f1\x1fx", {"n": "1"}), one.event("beside", {"n": "1"})])
+
+    assert reasons(outcome) == {first: "reserved_id"}
+    assert outcome.accepted == 1
