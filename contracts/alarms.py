@@ -22,6 +22,8 @@ __all__ = ["read_alerts"]
 
 def read_alerts(life: "Life") -> None:
     """Read every threshold of every running contract, and note changes of state."""
+    if not life.family.watched:
+        return
     facts, now = life.facts, life.now
     ledger: Ledger | None = None
     for name, terms in life.family.terms.items():

@@ -42,6 +42,8 @@ class Family:
             self.by_customer.setdefault(terms.customer, []).append(terms)
         for found in self.by_customer.values():
             found.sort(key=lambda t: (t.document.usage_filter is None, t.document.rate_card is None, t.id))
+        self.watched = any(terms.document.thresholds for terms in self.terms.values())
+        """Some contract has thresholds."""
         self.payer = {name: self._payer(name) for name in self.terms}
         self.paid_by: dict[str, list[ContractTerms]] = {name: [] for name in self.terms}
         """The contracts whose lines stand on a contract's invoice, its own first."""

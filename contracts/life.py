@@ -11,7 +11,7 @@ from contracts.facts import Facts, InvoiceFact, Row
 from contracts.family import Family
 from contracts.issuing import issue, next_item, take_back_true_ups, true_up
 from contracts.late import attribute, hand_late, late_came, late_tag, take_back_late
-from contracts.lines import Printed
+from contracts.printing import Sheet
 from contracts.result import Invoice
 from contracts.schedule import Item, items
 from contracts.settlement import Key, draws_of, redraw, settle
@@ -49,12 +49,14 @@ class Life:
         self._again = False
         """Invoices were taken back that must be made again at once."""
         self._spent: dict[Key, int] | None = None
+        self._ledger: Ledger | None = None
+        """As of the last fold."""
         self.schedules: dict[str, Iterator[Item]] = {}
         """By contract: where further items of scheduled invoices come from."""
         self.next_items: dict[str, Item] = {}
         """By contract: the next that is not invoiced yet."""
         self.printed_facts: dict[int, tuple[InvoiceFact, Invoice]] = {}
-        self.printed_drafts: dict[Place, tuple[list[Printed], tuple[object, ...], Invoice]] = {}
+        self.printed_drafts: dict[Place, Sheet] = {}
         self.printed_true_ups: dict[tuple[str, str], tuple[InvoiceFact, Invoice]] = {}
         self.family = Family({}, {})
         self.book = UsageBook(self.family, self.windows)
@@ -107,8 +109,7 @@ class Life:
 
     def advance(self, now: int) -> None:
         """Let everything happen that is due by `now`, in order; then the clock stands there."""
-        watched = any(terms.document.thresholds for terms in self.family.terms.values())
-        while (due := self.due if watched else self._due) is not None and due <= now:
+        while (due := self.due if self.family.watched else self._due) is not None and due <= now:
             self._tick(due)
             if due == self._due:
                 self._happen()
@@ -165,6 +166,7 @@ class Life:
         stale = [statement for statement in statements if statement.stale]
         if not stale and not self.stale:
             return
+        self._ledger = None
         if self.stale or self.family.shared or self.family.renewals:
             for statement in statements:
                 if statement.stale:
@@ -209,11 +211,13 @@ class Life:
     def ledger(self) -> Ledger:
         """All draws, drafts included."""
         self.fold()
-        drawn = dict(self.spent)
-        for statement in self.open.values():
-            for key, amount in draws_of(statement).items():
-                drawn[key] = drawn.get(key, 0) + amount
-        return Ledger(drawn, self.moved, frozenset((fact.contract, fact.grant) for fact in self.facts.true_ups))
+        if self._ledger is None:
+            drawn = dict(self.spent)
+            for statement in self.open.values():
+                for key, amount in draws_of(statement).items():
+                    drawn[key] = drawn.get(key, 0) + amount
+            self._ledger = Ledger(drawn, self.moved, frozenset((fact.contract, fact.grant) for fact in self.facts.true_ups))
+        return self._ledger
 
     def final_ms(self, place: Place) -> int:
         """When a draft becomes final by itself."""

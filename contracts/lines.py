@@ -1,6 +1,6 @@
 """Lines before they are printed: what they cost, what reduces them, and what grants cover of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -77,8 +77,8 @@ class UsageLine:
     """Usage of one product and group, in one window, at one price: from one running quantity to another."""
 
     __slots__ = (
-        "amount", "context", "counted", "covers", "end", "left", "model", "offer", "order", "override", "pays", "product", "reduced", "span", "start", "terms",
-        "total", "unit",
+        "_outdated", "amount", "context", "counted", "covers", "end", "left", "model", "offer", "order", "override", "parts", "pays", "product", "reduced",
+        "span", "start", "terms", "total", "unit",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +102,9 @@ class UsageLine:
         self.reduced = 0
         self.order: LineOrder = (0, span[0], unit.rank, context.tail, unit.tier or 0)
         self.covers: list[Cover] = []
+        self.parts: list[Printed] = []
+        """As they were printed last, here or on the line that stood here before."""
+        self._outdated = True
 
     @property
     def kind(self) -> str:
@@ -117,16 +120,19 @@ class UsageLine:
 
     def undraw(self) -> None:
         """Give back what grants paid."""
-        for cover in self.covers:
-            cover.pay.purse.left += cover.amount
-        self.covers = []
-        self.left = self.amount
+        if self.covers:
+            for cover in self.covers:
+                cover.pay.purse.left += cover.amount
+            self.covers = []
+            self.left = self.amount
+            self._outdated = True
 
     def draw(self, pay: Pay, balance: int, until: Position | None = None) -> int:
         """Cover as much as the balance and the line allow, up to a running quantity; the amount drawn comes back, in minor units."""
         wanted = self.left - self.reduced
         if wanted <= 0 or balance <= 0:
             return 0
+        self._outdated = True
         if pay.tariff is not None:
             return self._draw_at(pay, balance, until)
         if until is not None and self.model.align(until) < self.end:
@@ -223,7 +229,13 @@ class UsageLine:
         return taken, step
 
     def printed(self) -> list[Printed]:
-        """Covered parts, each with its application, and the rest."""
+        """Covered parts, each with its application, and the rest. What is as it was the last time is the same object."""
+        if self._outdated:
+            self.parts = _kept(self.parts, self._print())
+            self._outdated = False
+        return self.parts
+
+    def _print(self) -> list[Printed]:
         unit = self.unit
         if not self.covers:
             return [self._part(unit, unit.quantity(self.end - self.start), self.amount, None, self.override)]
@@ -265,8 +277,8 @@ class FixedLine:
     """An amount of its own: a flat, a composite product, a subscription in arrears, a minimum."""
 
     __slots__ = (
-        "amount", "covers", "exact", "key", "kind", "left", "mark", "order", "override", "pays", "price", "product", "quantity", "reduced", "span", "terms", "tier",
-        "under",
+        "_outdated", "amount", "covers", "exact", "key", "kind", "left", "mark", "order", "override", "parts", "pays", "price", "product", "quantity",
+        "reduced", "span", "terms", "tier", "under",
     )  # fmt: skip
 
     def __init__(
@@ -296,13 +308,18 @@ class FixedLine:
         self.reduced = 0
         self.left = amount
         self.covers: list[FixedCover] = []
+        self.parts: list[Printed] = []
+        """As they were printed last, here or on the line that stood here before."""
+        self._outdated = True
 
     def undraw(self) -> None:
         """Give back what grants paid."""
-        for cover in self.covers:
-            cover.pay.purse.left += cover.amount
-        self.covers = []
-        self.left = self.amount
+        if self.covers:
+            for cover in self.covers:
+                cover.pay.purse.left += cover.amount
+            self.covers = []
+            self.left = self.amount
+            self._outdated = True
 
     @property
     def net(self) -> int:
@@ -313,6 +330,7 @@ class FixedLine:
         wanted = self.left - self.reduced
         if wanted <= 0 or balance <= 0:
             return 0
+        self._outdated = True
         full, price, override = self.exact, self.price, self.override
         if pay.tariff is not None and self.under is not None:
             model, winner, _ = pay.tariff.next({})
@@ -331,7 +349,13 @@ class FixedLine:
         return taken
 
     def printed(self) -> list[Printed]:
-        """Covered parts, each with its application, and the rest."""
+        """As those of a usage line."""
+        if self._outdated:
+            self.parts = _kept(self.parts, self._print())
+            self._outdated = False
+        return self.parts
+
+    def _print(self) -> list[Printed]:
         found = []
         rest = self.quantity
         for cover in self.covers:
@@ -352,3 +376,9 @@ class FixedLine:
         product = self.product.id if self.product else None
         shown = None if price is None else quotient(price.numerator, price.denominator)
         return Printed(self.kind, product, self.key, *self.span, quantity, shown, self.tier, amount, commit, override, self.mark)
+
+
+def _kept(before: Sequence[Printed], parts: list[Printed]) -> list[Printed]:
+    """The parts, those of before where they say the same."""
+    same = [old if old == new else new for old, new in zip(before, parts, strict=False)]
+    return same + parts[len(same) :]

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from contracts.balances import rows, shortfall
+from contracts.balances import Ledger, rows, shortfall
 from contracts.facts import AlertFact, InvoiceFact
 from contracts.issuing import true_up_fact
-from contracts.printing import invoice, of_fact
+from contracts.printing import Heading, Sheet, of_fact
 from contracts.result import Alert, Invoice, Result
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["alert_of", "read"]
 def read(life: "Life") -> Result:
     """All invoices, balances and alerts."""
     ledger = life.ledger()
-    invoices = sorted([*_facts(life), *_drafts(life), *_true_ups(life)], key=lambda i: (i.starting_ms, i.customer, i.contract, i.kind, i.issue_ms, i.id))
+    invoices = sorted([*_facts(life), *_drafts(life), *_true_ups(life, ledger)], key=_place)
     return Result(tuple(invoices), tuple(rows(life.family, ledger, life.now)), tuple(alert_of(fact) for fact in life.facts.alerts), ())
 
 
@@ -40,24 +40,18 @@ def _facts(life: "Life") -> Iterator[Invoice]:
 def _drafts(life: "Life") -> Iterator[Invoice]:
     known, life.printed_drafts = life.printed_drafts, {}
     for place, statement in life.open.items():
-        printed = statement.printed()
-        payer, span, generation = statement.payer, statement.span, life.generation(place)
-        head = (generation, span, payer.customer, payer.currency, payer.places, statement.correction)
+        payer, span = statement.payer, statement.span
+        heading = Heading(
+            payer.customer, payer.id, "correction" if statement.correction else "usage", "draft", span.start, span.end, span.end, payer.currency, payer.places,
+            life.generation(place),
+        )  # fmt: skip
         before = known.get(place)
-        if before is not None and before[0] == printed and before[1] == head:
-            shown = before[2]
-        else:
-            shown = invoice(
-                customer=payer.customer, contract=payer.id, kind="correction" if statement.correction else "usage", status="draft", start=span.start,
-                end=span.end, issue=span.end, currency=payer.currency, places=payer.places, generation=generation, lines=printed,
-            )  # fmt: skip
-        life.printed_drafts[place] = (printed, head, shown)
-        yield shown
+        sheet = life.printed_drafts[place] = before if before is not None and before.heading == heading else Sheet(heading)
+        yield sheet.invoice(statement.printed())
 
 
-def _true_ups(life: "Life") -> Iterator[Invoice]:
+def _true_ups(life: "Life", ledger: Ledger) -> Iterator[Invoice]:
     """Drafts of what postpaid commits lack, from the first day of their access."""
-    ledger = life.ledger()
     known, life.printed_true_ups = life.printed_true_ups, {}
     for name, terms in life.family.terms.items():
         for grant in terms.grants:
@@ -67,6 +61,10 @@ def _true_ups(life: "Life") -> Iterator[Invoice]:
             if amount:
                 fact: InvoiceFact = true_up_fact(terms, grant.id, amount)
                 before = known.get((name, grant.id))
-                shown = before[1] if before is not None and before[0] == fact else of_fact(fact)._replace(status="draft")
+                shown = before[1] if before is not None and before[0] == fact else of_fact(fact, "draft")
                 life.printed_true_ups[name, grant.id] = (fact, shown)
                 yield shown
+
+
+def _place(invoice: Invoice) -> tuple[object, ...]:
+    return invoice.starting_ms, invoice.customer, invoice.contract, invoice.kind, invoice.issue_ms, invoice.id

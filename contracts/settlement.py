@@ -49,6 +49,8 @@ def redraw(statement: Statement, first: int) -> None:
     That is the same as one grant after the other paying its lines in order: what a grant pays of a line depends only on the grants before it
     and the lines before it. Not so where a quantity falls: there a grant pays the net charge of all lines at most.
     """
+    if not statement.drawing:
+        return
     lines = statement.lines
     if statement.falls and first < len(lines):
         _in_grant_order([statement])
@@ -67,7 +69,7 @@ def redraw(statement: Statement, first: int) -> None:
 def draws_of(statement: Statement) -> dict[Key, int]:
     """What each segment pays of a statement, in minor units."""
     found: dict[Key, int] = {}
-    for line in statement.lines:
+    for line in statement.lines if statement.drawing else ():
         for cover in line.covers:
             key = cover.pay.purse.key
             found[key] = found.get(key, 0) + cover.amount

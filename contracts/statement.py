@@ -1,12 +1,13 @@
 """The open invoice of a billing period: its lines before grants pay, rebuilt in parts as usage arrives."""
 
-from collections.abc import Iterable
+from bisect import bisect_left, insort_right
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from contracts.adjustments import adjust, adjusted
 from contracts.family import Family
-from contracts.lines import Context, Counted, Printed, UsageLine
+from contracts.lines import Context, Counted, LineOrder, Printed, UsageLine
 from contracts.offers import Window
 from contracts.series import Carry, Series
 from contracts.terms import ContractTerms, ProductTerms
@@ -51,19 +52,21 @@ class Group:
         used = [series.used(window.start, window.end) for window in self.windows]
         return runs(self.windows, edges, used, always=not self.context.product.keys), edges[-1]
 
-    def refresh(self, now: int, counted: Counted, changed: list[Line]) -> None:
-        """Price the windows in which something is other than before; lines that go and lines that come are `changed`."""
+    def refresh(self, now: int, counted: Counted, gone: list[Line], come: list[Line]) -> None:
+        """Price the windows in which something is other than before; their lines go, others come."""
         found, total = self.runs(now)
         for number, (window, run) in enumerate(zip(self.windows, found, strict=True)):
             offer = window.offer
             state: object = run if offer is None or not offer.by_total else (run, total)
-            before = self.seen[number]
-            if state == before:
+            if state == self.seen[number]:
                 continue
             self.seen[number] = state
-            changed += self.lines[number]
-            self.lines[number] = [] if run is None else list(priced(self.context, window, run, total, counted))
-            changed += self.lines[number]
+            before = self.lines[number]
+            after = self.lines[number] = [] if run is None else list(priced(self.context, window, run, total, counted))
+            for old, new in zip(before, after, strict=False):
+                new.parts = old.parts
+            gone += before
+            come += after
 
 
 class Statement:
@@ -102,6 +105,8 @@ class Statement:
         """Counts of tiered overrides, with what pricing counted: draws count on from there."""
         self._tiered = any(terms.tiered for terms in family.paid_by[payer.id])
         self._adjusted = any(adjusted(section.terms) for section in self.sections)
+        self.drawing = any(family.grants[terms.id] for terms in family.paid_by[payer.id])
+        """There are grants that could pay a line."""
         self._gauges = [(s.terms.id, p.id) for s in self.sections for p in s.terms.card.metered if p.kind == "time_weighted"]
 
     def add(self, terms: ContractTerms, product: ProductTerms, key: GroupKey, window: int, aggregate: Aggregate) -> None:
@@ -156,20 +161,19 @@ class Statement:
     def refresh(self, now: int) -> int:
         """Bring lines up to the clock. The number of the first line from which on draws must be made again comes back; those are undrawn."""
         self.stale = False
-        changed: list[Line] = []
+        gone: list[Line] = []
+        come: list[Line] = []
         whole = self._groups is None or self._tiered
         if whole:
             self._build(now)
         else:
             groups = self._groups or {}
             for name in self._dirty:
-                groups[name].refresh(now, self._counted.setdefault(name[0], {}), changed)
+                groups[name].refresh(now, self._counted.setdefault(name[0], {}), gone, come)
             # A fall stays one when others change: what grants may pay beside it depends on all of them.
-            whole = any(line.amount < 0 for line in changed) or (bool(changed) and self.falls)
+            whole = (self.falls and bool(gone or come)) or any(line.amount < 0 for line in come)
         self._dirty.clear()
-        if not whole and not changed and not self._adjusted:
-            return len(self.lines)
-        if whole or self._adjusted or self.cuts or any(line.reduced for line in self.lines):
+        if whole or self._adjusted:
             for line in self.lines:
                 line.undraw()
             self.lines = self._priced()
@@ -180,17 +184,29 @@ class Statement:
             self.lines.sort(key=_order)
             self.falls = any(line.amount < 0 for line in self.lines)
             return 0
-        first = min(line.order for line in changed)
-        for line in self.lines:
-            if line.order >= first:
+        first = self._exchange(gone, come)
+        if self.drawing:
+            for line in self.lines[first:]:
                 line.undraw()
-        self.lines = self._priced()
-        self.lines.sort(key=_order)
-        return next((number for number, line in enumerate(self.lines) if line.order >= first), len(self.lines))
+        return first
+
+    def _exchange(self, gone: Sequence[Line], come: Sequence[Line]) -> int:
+        """Some lines go, others come: the place of the first comes back. Lines that are alike in the line order are of one window, and go and come together."""
+        lines = self.lines
+        for line in gone:
+            line.undraw()
+            place = bisect_left(lines, line.order, key=_order)
+            while lines[place] is not line:
+                place += 1
+            del lines[place]
+        for line in come:
+            insort_right(lines, line, key=_order)
+        changed = [line.order for line in (*gone, *come)]
+        return bisect_left(lines, min(changed), key=_order) if changed else len(lines)
 
     def undraw(self) -> None:
         """Give back what grants paid, and what tiered overrides counted for it."""
-        for line in self.lines:
+        for line in self.lines if self.drawing else ():
             line.undraw()
         for counted, before in self._counts:
             counted.clear()
@@ -238,7 +254,7 @@ class Statement:
                     windows = self.family.offers(terms, product, key, section.span)
                     group = groups[terms.id, product.id, key] = Group(Context(terms, product, key, "usage", section.mark), series, windows)
                     if not self._tiered:
-                        group.refresh(now, self._counted.setdefault(terms.id, {}), [])
+                        group.refresh(now, self._counted.setdefault(terms.id, {}), [], [])
                         continue
                     found, total = group.runs(now)
                     for number, run in enumerate(found):
@@ -294,7 +310,7 @@ class Statement:
                                 yield from priced(context, window, run, edges[-1], counted)
 
 
-def _order(line: Line) -> Order:
+def _order(line: Line) -> LineOrder:
     return line.order
 
 

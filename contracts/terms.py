@@ -164,6 +164,8 @@ class ContractTerms:
     def __init__(self, document: d.Contract, catalogue: c.Catalogue) -> None:
         billing = document.billing
         self.document = document
+        self._period: tuple[Span, Span] | None = None
+        """The billing period that was asked for last."""
         self.card = card(catalogue, document.rate_card)
         self.id = document.id
         self.customer = document.customer
@@ -201,10 +203,14 @@ class ContractTerms:
 
     def period_of(self, moment: int) -> tuple[Span, Span] | None:
         """The billing period that holds an instant, and the whole one; none: outside the contract."""
+        last = self._period
+        if last is not None and last[0].start <= moment < last[0].end:
+            return last
         if not self.start <= moment < self.end:
             return None
         whole = self.grid.around(moment)
-        return Span(max(whole.start, self.start), min(whole.end, self.end)), whole
+        self._period = found = Span(max(whole.start, self.start), min(whole.end, self.end)), whole
+        return found
 
     def _start(self, text: str | None) -> int:
         return self.ms(text) if text else -FOREVER

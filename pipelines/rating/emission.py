@@ -83,10 +83,12 @@ def batches(head: Row, invoices: list[Row], lines: list[Row]) -> Iterator[Row]:
 
 def _changed(old: Invoice | None, new: Invoice, found: Difference, whole: bool) -> None:
     before = {line.id: line for line in old.lines} if old else {}
-    if whole or old is None or old._replace(lines=()) != new._replace(lines=()):
-        found.invoices.append(_invoice(new))
+    row = _invoice(new)
+    if whole or old is None or row != _invoice(old):
+        found.invoices.append(row)
     for line in new.lines:
-        if before.pop(line.id, None) != line or whole:
+        known = before.pop(line.id, None)
+        if whole or (known is not line and known != line):
             found.lines.append(_line(line, new))
     found.gone_lines.extend(_gone(line, new) for line in before.values())
 

@@ -93,6 +93,15 @@ def test_the_incremental_form_and_the_full_form_agree_after_every_input(case: Ca
 
 
 @given(cases)
+def test_a_draft_that_only_ever_grew_is_the_draft_that_is_folded_from_nothing(case: Case) -> None:
+    def told(made: Account) -> None:
+        other = Account.restore(made.root, made.snapshot(), made.store)
+        assert other.result() == made.result()
+
+    rated(case, told)
+
+
+@given(cases)
 @example(_loaded(8248400))  # what is used before a contract begins carries into it
 def test_a_restored_account_goes_on_as_if_nothing_had_happened(case: Case) -> None:
     def told(made: Account) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contracts.account import Account
-from contracts.catalogue import Catalogue, Metric, Price, Product, Rate, RateCard
+from contracts.catalogue import Catalogue, Metric, Price, Product, Rate, RateCard, Tier
 from contracts.contract import Access, Contract, Credit, Override, OverrideTier
 from contracts.instants import instant_ms
 from contracts.offline import Memory, rate
@@ -92,3 +92,45 @@ def test_a_draft_with_the_same_lines_shows_the_currency_of_now() -> None:
     assert [invoice.currency for invoice in made.result().invoices] == ["USD"]
     made.record_catalogue(catalogue(currency="EUR"), OCTOBER + HOUR)
     assert [invoice.currency for invoice in made.result().invoices] == ["EUR"]
+
+
+def test_a_line_in_which_nothing_changed_is_the_same_object() -> None:
+    # given usage of three groups in two halves of a month, the first lines paid by a credit
+    what = Catalogue(
+        metrics={"m": Metric(event_types=["e"], aggregation="sum", value="v", group_keys=["region"])},
+        products={"p": Product(name="P", metric="m", pricing_group_keys=["region"])},
+        rate_cards={"list": RateCard(rates=[Rate(product="p", price=Price(per_unit=Decimal(2)))])},
+    )
+    credit = Credit(id="c", access=[Access(amount=Decimal(50), starting_at="2025-10-01")])
+    made = account(what, contract(credits=[credit], overrides=[Override(id="half", starting_at="2025-10-15", multiplier=Decimal("0.5"))]))
+    at = [(region, start) for start in (OCTOBER, MIDDLE) for region in ("a", "b", "c")]
+    made.record_usage(Delta("default", "p", "acme", {"region": region}, start, MIDDLE, start, 1, Decimal(10)) for region, start in at)
+    before = {line.id: line for line in made.result().invoices[0].lines}
+    # when one of them grows, behind the end of the credit, and draws behind it are made again
+    made.record_usage([Delta("default", "p", "acme", {"region": "c"}, OCTOBER, MIDDLE, OCTOBER, 1, Decimal(1))])
+    after = made.result().invoices[0].lines
+    # then
+    other = [line for line in after if before.get(line.id) is not line]
+    assert [(line.group["region"], line.starting_ms, line.quantity) for line in other] == [("c", OCTOBER, Decimal(6))]
+    assert made.result() == again(made).result()
+
+
+def test_a_line_that_comes_between_others_leaves_them_the_same_objects() -> None:
+    # given two groups
+    what = Catalogue(
+        metrics={"m": Metric(event_types=["e"], aggregation="sum", value="v", group_keys=["region"])},
+        products={"p": Product(name="P", metric="m", pricing_group_keys=["region"])},
+        rate_cards={"list": RateCard(rates=[Rate(product="p", price=Price(graduated=[Tier(up_to=Decimal(10), per_unit=Decimal(2)), Tier(per_unit=Decimal(1))]))])},
+    )
+    made = account(what, contract())
+    for region in ("a", "b"):
+        made.record_usage([Delta("default", "p", "acme", {"region": region}, OCTOBER, OCTOBER, OCTOBER, 1, Decimal(10))])
+    before = made.result().invoices[0].lines
+    assert len(before) == 2
+    # when the first reaches its second tier
+    made.record_usage([Delta("default", "p", "acme", {"region": "a"}, OCTOBER, OCTOBER, OCTOBER, 1, Decimal(5))])
+    after = made.result().invoices[0].lines
+    # then there is one line more, and the other group's is the same
+    assert len(after) == 3
+    assert [line for line in after if line is before[1]]
+    assert made.result() == again(made).result()
