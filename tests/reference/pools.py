@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil
 
 from contracts.catalogue import Catalogue
-from tests.reference.draws import Key, Paid, drawn, payable
+from tests.reference.draws import PAYABLE, Key, Paid, drawn, payable
 from tests.reference.grants import Segment, draw_order
 from tests.reference.lines import Item
 from tests.reference.money import places, round_money
@@ -40,6 +40,7 @@ def in_event_order(
                 lines[number] = drawn(catalogue, held, [segment], balance, children, counted, paid[number])
             continue
         batches: dict[tuple[int, int, str, str, int], list[Item]] = {}
+        # What is no usage comes when its period ends: before the usage of the next one, and by kind before by customer.
         rests: list[list[Item]] = [[] for _ in bills]
         for number, (customer, contract, end, _) in enumerate(bills):
             for item in lines[number]:
@@ -47,7 +48,7 @@ def in_event_order(
                     rests[number].append(item)
                     continue
                 for at, piece in _hours(item, end, decimals):
-                    batches.setdefault((at, 0 if item.piece else -1, item.owner.customer if item.owner else customer, contract, number), []).append(piece)
+                    batches.setdefault((at, 0 if item.piece else PAYABLE[item.kind] - len(PAYABLE), item.owner.customer if item.owner else customer, contract, number), []).append(piece)
         for key in sorted(batches):
             rests[key[-1]] += drawn(catalogue, batches[key], [segment], balance, children, counted, paid[key[-1]])
         lines = [_joined(rest, held, decimals) for rest, held in zip(rests, lines, strict=True)]
