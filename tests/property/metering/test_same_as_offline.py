@@ -123,7 +123,7 @@ def quick() -> Iterator[Meter]:
         yield made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(events, max_size=30))
 def test_deltas_and_rejects_are_those_of_the_offline_metering(one: Meter, batch: list[UsageEvent]) -> None:
     same_as_offline(one, batch)
@@ -162,7 +162,7 @@ def test_events_of_watched_families_stay_apart_and_in_order(one: Meter, batch: l
     assert places == sorted(places)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(events, max_size=30), st.data())
 def test_batches_order_and_repeats_change_nothing(one: Meter, batch: list[UsageEvent], data: st.DataObject) -> None:
     """Given events with ids of their own, when they come in another order, cut into other batches and some again, then the deltas are the same."""
@@ -184,7 +184,7 @@ def test_batches_order_and_repeats_change_nothing(one: Meter, batch: list[UsageE
     assert merged(bare(other)) == merged(bare(once))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(events, min_size=1, max_size=20), st.data())
 def test_reading_again_after_a_crash_gives_the_same(one: Meter, batch: list[UsageEvent], data: st.DataObject) -> None:
     """Given a batch whose ids reached the store and whose transaction did not end, when its events are read again in other batches, then all count."""
