@@ -149,8 +149,10 @@ def test_what_is_wrong_in_the_text_is_told_with_its_line(context: BrowserContext
     assert faults == []
 
 
-@pytest.mark.parametrize("width", (1280, 390))
-@pytest.mark.parametrize("scheme", ("light", "dark"))
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    ((1280, "light"), (390, "dark"), pytest.param(390, "light", marks=pytest.mark.long), pytest.param(1280, "dark", marks=pytest.mark.long)),
+)
 def test_every_page_fits(browser: Browser, address: str, story: Papers, pictures: Path, width: int, scheme: str, faults: list[str]) -> None:
     """No page is wider than the window, none shows an error, and none throws."""
     places = {
