@@ -1,16 +1,13 @@
 """A customer's way through the commands on a running stack: apply, send, clock, invoice, preview, edit, balance, explain, rejects, as-of."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.testing import Stack
+from tests.e2e.shell import Shell
 
 CATALOGUE = """\
 catalogue:
@@ -45,29 +42,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-class Shell:
-    """Runs commands against the stack, in a folder with the documents."""
-
-    def __init__(self, stack: Stack, folder: Path) -> None:
-        self.folder = folder
-        self._told = os.environ | {"TAXIMETER_DATA": str(stack.data)}
-
-    def run(self, *arguments: str, status: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "taximeter.cli", *arguments], capture_output=True, text=True, env=self._told, cwd=self.folder, timeout=120, check=False
-        )
-        assert done.returncode == status, done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout or done.stderr
-
-    def json(self, *arguments: str, status: int = 0) -> Any:
-        return json.loads(self.run(*arguments, "--json", status=status))
-
-    def write(self, name: str, text: str) -> str:
-        (self.folder / name).write_text(text, encoding="utf-8")
-        return name
-
-
 @pytest.fixture(scope="module")
 def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A customer with two units a day up to the 20th of October, who counts five of them."""
@@ -77,7 +51,14 @@ def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     made.write("edited.yaml", EDITED)
     days = [f"2025-10-{day:02d}T12:00:00Z" for day in range(1, 21)]
     events = [
-        {"transaction_id": f"t{at}", "customer": "acme", "event_type": "completion", "timestamp": at, "recorded_at": at, "properties": {"input": 1, "output": 1, "region": "eu"}}
+        {
+            "transaction_id": f"t{at}",
+            "customer": "acme",
+            "event_type": "completion",
+            "timestamp": at,
+            "recorded_at": at,
+            "properties": {"input": 1, "output": 1, "region": "eu"},
+        }
         for at in days
     ]
     events.append(events[0] | {"transaction_id": "odd", "properties": {"input": "many", "output": 1}})
