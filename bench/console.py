@@ -61,19 +61,21 @@ def run(
         _publish(publisher, customers)
         publisher.close()
         address = str(until(lambda: stack.book().get("console"), "the console has an address"))
-        pid = int(until(lambda: stack.pid("console"), "the console has a process"))
+        pids = {name: int(until(lambda name=name: stack.pid(name), f"{name} has a process")) for name in ("console", "warehouse")}  # type: ignore[misc]
         probes = int(seconds * probes_per_s)
         with flowing(kafka, background, customers) as flow:
             Probe(kafka, Codec(), PROBES[0], partitions).run(WARM, probes_per_s)
+            watched, began = Watched(pids), time.monotonic()
             without = Probe(kafka, Codec(), PROBES[1], partitions).run(probes, probes_per_s)
-            watched = Watched({"console": pid})
+            alone = _cores(watched, time.monotonic() - began)
+            watched = Watched(pids)
             used, seen, live, latency = _people(
                 kafka, address, consoles, seconds, think_s, customers, lambda: Probe(kafka, Codec(), PROBES[2], partitions).run(probes, probes_per_s)
             )
-            cost = watched.costs()["console"]
+            together, peak_rss_mb = _cores(watched, seen), watched.costs()["console"].peak_rss_mb
             flow.terminate()
             sent_per_s = int(flow.communicate(timeout=30)[0].strip() or 0)
-        cpu_s, wall_s, request_ms = _ingest(address, pid, ingested)
+        cpu_s, wall_s, request_ms = _ingest(address, pids["console"], ingested)
     took = sorted(each for _, each in used)
     names = sorted({name for name, _ in used})
     figures = [
@@ -83,8 +85,10 @@ def run(
         Figure("actions", len(took), ""),
         Figure("event_to_page_p50_ms", _at(live, 50), "ms"),
         Figure("event_to_page_p99_ms", _at(live, 99), "ms"),
-        Figure("console_cores", cost.cpu_s / seen, "cores"),
-        Figure("console_peak_rss_mb", cost.peak_rss_mb, "MB"),
+        Figure("console_cores", together["console"], "cores"),
+        Figure("warehouse_cores", together["warehouse"], "cores"),
+        Figure("warehouse_cores_without", alone["warehouse"], "cores"),
+        Figure("console_peak_rss_mb", peak_rss_mb, "MB"),
         Figure("threshold_p50_ms", latency.p50_ms, "ms"),
         Figure("threshold_p99_ms", latency.p99_ms, "ms"),
         Figure("threshold_p50_without_ms", without.p50_ms, "ms"),
@@ -103,6 +107,11 @@ def run(
         "ingested": ingested,
     }
     return report("console", workload, figures, Figure("threshold_p99_without_ms", without.p99_ms, "ms"), latency.p99_ms / without.p99_ms)
+
+
+def _cores(watched: Watched, seconds: float) -> dict[str, float]:
+    """What each process has used of a core."""
+    return {name: cost.cpu_s / seconds for name, cost in watched.costs().items()}
 
 
 def _publish(publisher: Publisher, customers: int) -> None:

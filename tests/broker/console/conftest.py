@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import uvicorn
+from metronome import Metronome
 
 from console.app import create
 from console.books import Change
@@ -15,6 +16,7 @@ from pipelines.deployment import Deployment
 from pipelines.keys import new
 from pipelines.settings import Settings
 from pipelines.testing import Stack, until
+from tests.broker.console.official import Priced
 
 
 @pytest.fixture(scope="package")
@@ -59,3 +61,14 @@ def api(address: str, keys: dict[str, str]) -> Iterator[httpx.Client]:
     """A client that may write."""
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {keys['write']}"}, timeout=60) as client:
         yield client
+
+
+@pytest.fixture
+def client(address: str, keys: dict[str, str]) -> Iterator[Metronome]:
+    with Metronome(base_url=address, bearer_token=keys["admin"], _strict_response_validation=True, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def priced(client: Metronome) -> Priced:
+    return Priced(client)

@@ -12,7 +12,7 @@ from metronome import Metronome
 from contracts.translation.metronome.importing import import_export
 from contracts.writing import data_of
 from taximeter.migration.files import read_export
-from tests.broker.console.test_metronome import NEXT_YEAR, NOVEMBER, OCTOBER, Priced
+from tests.broker.console.official import NEXT_YEAR, NOVEMBER, OCTOBER, Priced
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "examples" / "metronome_export.py"
 
