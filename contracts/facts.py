@@ -29,7 +29,10 @@ class Row(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
 
     @classmethod
     def of(cls, line: Printed) -> "Row":
-        return cls(line.kind, line.product, list(line.group), *line[3:])
+        return cls(
+            line.kind, line.product, list(line.group), line.start, line.end, line.quantity, line.unit_price, line.tier, line.amount, line.commit, line.override,
+            line.mark,
+        )  # fmt: skip
 
     def printed(self) -> Printed:
         group: GroupKey = tuple(self.group)

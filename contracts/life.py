@@ -177,7 +177,10 @@ class Life:
             closed = [(fact.contract, fact.grant) for fact in self.facts.true_ups]
             self.moved = settle(self.family, statements, self.spent, closed, self.now)
             return
-        for payer in {statement.payer.id for statement in stale}:
+        for statement in stale:
+            if not statement.drawing:
+                statement.refresh(self.now)
+        for payer in {statement.payer.id for statement in stale if statement.drawing}:
             mine = sorted((statement for statement in statements if statement.payer.id == payer), key=lambda statement: statement.span.start)
             begun = next(number for number, statement in enumerate(mine) if statement.stale)
             for statement in mine[begun + 1 :]:

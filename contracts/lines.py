@@ -5,6 +5,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.money import EXACT, half_up, quotient
 from contracts.offers import Offer, Pay
 from contracts.prices import Position, PriceModel, Unit
@@ -22,7 +24,7 @@ LineOrder = tuple[int, int, int, tuple[str, str, GroupKey, str], int]
 """Rank, start, price (the highest first), what it is, tier."""
 
 
-class Printed(NamedTuple):
+class Printed(msgspec.Struct, frozen=True, gc=False):
     """A line but for its identity and the currency's places."""
 
     kind: str

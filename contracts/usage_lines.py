@@ -5,6 +5,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.lines import Context, Counted, FixedLine, UsageLine
 from contracts.offers import Window
 from contracts.overrides import OverrideTerms
@@ -16,7 +18,7 @@ Line = UsageLine | FixedLine
 ONE = Decimal(1)
 
 
-class Run(NamedTuple):
+class Run(msgspec.Struct, frozen=True, gc=False):
     """Usage in one window: the running quantity (atoms) before and behind it, and the highest so far before and behind it."""
 
     start: int

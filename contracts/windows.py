@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -31,7 +31,7 @@ class UsageStore(Protocol):
     def put(self, customer: str, catalogue: str, product: str, day: int, cell: bytes) -> None: ...
 
 
-class Aggregate(NamedTuple):
+class Aggregate(msgspec.Struct, frozen=True, gc=False):
     """Partial aggregate of one window or more: `value` (raw atoms) for sum, max and min, `points` for gauges, `members` for unique."""
 
     events: int

@@ -80,7 +80,7 @@ def test_covered_and_rest_are_the_quantity(world: World) -> None:
     same = msgspec.structs.replace(world.catalogue, rate_cards={"list": msgspec.structs.replace(plain, rates=rates)})
     drawn = usage_invoice(account(World(same, bare, world.events)).result())
     alone = usage_invoice(account(World(same, msgspec.structs.replace(bare, commits=[], credits=[]), world.events)).result())
-    covered_and_rest, quantity = (sum((line.quantity or 0 for line in of_kind(each.lines, "usage")), Decimal(0)) for each in (drawn, alone))
+    covered_and_rest, quantity = (sum((line.quantity or Decimal(0) for line in of_kind(each.lines, "usage")), Decimal(0)) for each in (drawn, alone))
     # A quotient that does not end is printed to twelve places, line by line
     assert abs(covered_and_rest - quantity) <= Decimal("1e-12") * (len(drawn.lines) + len(alone.lines))
     gross = sum((line.amount for line in of_kind(drawn.lines, "usage")), Decimal(0))
