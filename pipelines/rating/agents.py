@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import faust
+from faust.types import TP
 from mode import CrashingSupervisor
 
 from contracts.errors import TaximeterError
@@ -22,7 +23,7 @@ from pipelines.rating.completion import Completion
 from pipelines.rating.output import ForeignWriteError, Output
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.rating.tables import TABLE, Claim, PartitionRows, StateTable
-from pipelines.rating.transport import FIRST, Consumer, Transport
+from pipelines.rating.transport import FIRST, Applied, Consumer, Transport
 from pipelines.rating.watermark import Watermark
 from pipelines.reach import credentials
 from pipelines.settings import Settings
@@ -52,6 +53,9 @@ class MissedRecordError(TaximeterError):
 
 class RateApp(faust.App):
     """A Faust app with RATE's transport."""
+
+    applied: Applied
+    """What the state has of the topics, by partition."""
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
@@ -180,7 +184,7 @@ class Runner:
         # Before anything else our claim: the step begins with a write.
         rows = self._disputed | rows
         with metrics.WRITE.time():
-            first, last = await self._shell.output.write(self._number, rows, self._claim)
+            first, last = await self._shell.output.write(self._number, rows, self._claim, self._behind)
         if first != self._behind:
             raise ForeignWriteError(
                 f"partition {self._number}: the changelog goes on at {first}, not at {self._behind}: another worker has written to it; starting again"
@@ -219,6 +223,7 @@ class Shell:
         self.last_settled = time.time()
         self._runners: dict[int, Runner] = {}
         self._dirty = asyncio.Event()
+        self._recoveries = 0
         self._app = app = RateApp(
             RATE_GROUP,
             broker=[f"kafka://{server}" for server in (settings.kafka or "").split(",")],
@@ -251,6 +256,7 @@ class Shell:
             app, name=TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions, on_recover=self._recovered, recovery_buffer_size=2000
         )
         app.tables.add(self.table)
+        app.applied = self._applied
         self.output = Output(settings.kafka or "", self.codec, settings.partitions, self.table.changelog_topic_name)
         self._completion = Completion(settings.kafka or "", self.table.changelog_topic_name)
         topic = app.topic(*SOURCES, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True)
@@ -315,19 +321,38 @@ class Shell:
         await asyncio.gather(*(runner.stop() for runner in runners.values()))
 
     async def _recovered(self) -> None:
-        """Faust has the rows of all partitions that are ours now."""
+        """Faust has the rows of all partitions that are ours now.
+
+        It says so again after the next rebalance, also while we are at work here: then the later call does everything, and this one nothing more.
+        """
+        self._recoveries += 1
+        mine = self._recoveries
+
+        def wanted() -> bool:
+            return mine == self._recoveries
+
         await self.release()
         self.consumer.forget()
         owned = sorted({place.partition for place in self.consumer.assignment() if place.topic == METERED_USAGE.name})
         try:
-            await asyncio.to_thread(self._completion.complete, self.table.store, owned)
+            whole = await asyncio.to_thread(self._completion.complete, self.table.store, owned, wanted)
+            if not whole or not wanted():
+                return
             for number in owned:
                 self._runners[number] = Runner(self, number)
-                await asyncio.sleep(0)
         except Exception as error:
+            if not wanted():
+                log.info("a recovery that another one has overtaken ended with %r", error)
+                return
             self.failed = self.failed or error  # Faust would go on without us
             raise
         log.info("rating partitions %s", ", ".join(map(str, owned)) or "none")
+
+    def _applied(self) -> dict[TP, int]:
+        """What the state of our partitions has of the topics."""
+        return {
+            TP(topic, number): runner.partition.applied(topic) for number, runner in self._runners.items() for topic in (CONTRACT_CHANGES.name, METERED_USAGE.name)
+        }
 
     async def _agent(self, stream: Any) -> None:
         source = stream.noack()

@@ -6,7 +6,8 @@ count as those of a stale writer later, while its offsets are committed. So noth
 """
 
 import logging
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -34,15 +35,20 @@ class Row(NamedTuple):
 
 
 class Completion:
-    """Reads the changelog with a client of its own. Not thread safe: one call at a time, on whatever thread."""
+    """Reads the changelog with a client of its own. Of several calls, on whatever threads, one works at a time."""
 
     def __init__(self, bootstrap: str, changelog: str) -> None:
         self._bootstrap = bootstrap
         self._changelog = changelog
         self._admin: AdminClient | None = None
+        self._turn = threading.Lock()
 
-    def complete(self, store: Store, partitions: Iterable[int]) -> None:
-        """Return when the rows of these partitions go to the end that the changelog has now. Raises KafkaException."""
+    def complete(self, store: Store, partitions: Iterable[int], wanted: Callable[[], bool]) -> bool:
+        """True when the rows of these partitions go to the end that the changelog has now; false when nobody wants that any more. Raises KafkaException."""
+        with self._turn:
+            return wanted() and self._complete(store, partitions, wanted)
+
+    def _complete(self, store: Store, partitions: Iterable[int], wanted: Callable[[], bool]) -> bool:
         if self._admin is None:
             self._admin = AdminClient({**reach(self._bootstrap), "log_level": 2})
         ends = offsets.ends(self._admin, [(self._changelog, number) for number in partitions])
@@ -51,10 +57,9 @@ class Completion:
             held = store.held_offset(number)
             if end > (-1 if held is None else held) + 1:
                 missing[number] = (OFFSET_BEGINNING if held is None else held + 1, end)
-        if missing:
-            self._read(store, missing)
+        return self._read(store, missing, wanted) if missing else wanted()
 
-    def _read(self, store: Store, missing: dict[int, tuple[int, int]]) -> None:
+    def _read(self, store: Store, missing: dict[int, tuple[int, int]], wanted: Callable[[], bool]) -> bool:
         """`missing`: first offset to read and end, by partition."""
         log.info("reading the rest of the changelog of partitions %s", ", ".join(map(str, sorted(missing))))
         consumer = Consumer(
@@ -72,6 +77,8 @@ class Completion:
             consumer.assign([TopicPartition(self._changelog, number, first) for number, (first, _) in missing.items()])
             left = set(missing)
             while left:
+                if not wanted():
+                    return False
                 rows: dict[int, list[Any]] = {}
                 for message in consumer.consume(AT_ONCE, WAIT_S):
                     number, error = message.partition(), message.error()
@@ -88,3 +95,4 @@ class Completion:
                     store.recover(number, found, behind=True)
         finally:
             consumer.close()
+        return wanted()

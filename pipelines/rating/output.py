@@ -5,6 +5,7 @@ ForeignWriteError     somebody else has written to this partition's changelog
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -53,9 +54,10 @@ class Output:
     async def stop(self) -> None:
         await self._producer.stop()
 
-    async def write(self, partition: int, rows: Mapping[bytes, bytes | None], claim: Claim) -> tuple[int, int]:
-        """Append rows to the changelog as one batch: offsets of the first and the last. Raises KafkaError."""
-        first: int = (await (await self._send(self._changelog, partition, list(rows.items()), [claim.header()]))).offset
+    async def write(self, partition: int, rows: Mapping[bytes, bytes | None], claim: Claim, behind: int) -> tuple[int, int]:
+        """Append rows to the changelog as one batch, expected at the offset `behind`: offsets of the first and the last. Raises KafkaError."""
+        headers = [claim.headers(behind, row) for row in range(len(rows))]
+        first: int = (await (await self._send(self._changelog, partition, list(rows.items()), headers))).offset
         return first, first + len(rows) - 1
 
     async def publish(self, partition: int, write: Write) -> None:
@@ -75,11 +77,11 @@ class Output:
             sent.append(await self._send(METERED_USAGE.name, target, [(each["root"].encode(), value)]))
         await asyncio.gather(*sent)
 
-    async def _send(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]], headers: Sequence[tuple[str, bytes]] = ()) -> Any:
-        """Queue records as one batch; the awaitable that tells where it is."""
+    async def _send(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]], headers: Sequence[list[tuple[str, bytes]]] = ()) -> Any:
+        """Queue records as one batch, each with its headers; the awaitable that tells where it is."""
         batch = self._producer.create_batch()
-        for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
+        for (key, value), told in zip(records, headers or repeat([]), strict=False):
+            if batch.append(key=key, value=value, timestamp=None, headers=told) is None:
                 size = sum(len(each or b"") for _, each in records)
                 raise ValueError(f"{len(records)} records with {size} bytes are too much for one batch of {topic}")
         batch.close()

@@ -7,7 +7,8 @@ beginning of the changelog. Recovery, assignment and the place of the files are 
 
 The changelog is also the lock of a partition. Every row names its writer's claim, whose number is one higher than that of the writer before. An owner
 whose write does not stand directly behind its last one has been overtaken, or met a stale writer (one that was stopped while the partition was
-given away, say): it gives up, and the next recovery passes over the rows of lower claims. What was written meanwhile is written again then,
+given away, say): it gives up, and the next recovery passes over the rows of lower claims. So it does with rows that do not stand where their writer
+believed, whatever their claim: they were made from a state that was not the newest. What was written meanwhile is written again then,
 so that compaction, which knows nothing of claims, keeps the right rows.
 """
 
@@ -15,6 +16,7 @@ import gc
 import logging
 import shutil
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -49,7 +51,10 @@ CHANGELOG: Final[Mapping[str, str]] = {
 
 
 CLAIM: Final = struct.Struct(">Q8s")
+PLACE: Final = struct.Struct(">qI")
 HEADER: Final = "claim"
+PLACED: Final = "place"
+"""Header of a row: the offset at which its writer expected the first row of the batch, and which row of it this is."""
 
 
 class Claim(NamedTuple):
@@ -58,8 +63,9 @@ class Claim(NamedTuple):
     number: int
     writer: bytes
 
-    def header(self) -> tuple[str, bytes]:
-        return HEADER, CLAIM.pack(self.number, self.writer)
+    def headers(self, behind: int, row: int) -> list[tuple[str, bytes]]:
+        """Of the row of a batch that its writer expects at the offset `behind`."""
+        return [(HEADER, CLAIM.pack(self.number, self.writer)), (PLACED, PLACE.pack(behind, row))]
 
 
 class Store(rocksdb.Store):
@@ -71,6 +77,8 @@ class Store(rocksdb.Store):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._cache = rocksdict.Cache(BLOCK_CACHE_BYTES)
+        self._lock = threading.Lock()
+        """Rows come from Faust's recovery, from what completes it on a thread of its own, and from us: what is held and what is written next must agree."""
 
     def get_row(self, partition: int, key: bytes) -> bytes | None:
         found = self._db_for_partition(partition).get(key)
@@ -104,8 +112,12 @@ class Store(rocksdb.Store):
         names = ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables")
         return sum(int(db.property_int_value(name) or 0) for db in self._dbs.values() for name in names)
 
-    def write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int, claim: Claim, disputed: Iterable[bytes] = ()) -> None:
+    def write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int, claim: Claim) -> None:
         """Rows that the changelog has, the offset of the last of them there, and who wrote them; none deletes."""
+        with self._lock:
+            self._write(partition, rows, offset, claim)
+
+    def _write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int, claim: Claim, disputed: Iterable[bytes] = ()) -> None:
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in rows.items():
             if value is None:
@@ -135,8 +147,12 @@ class Store(rocksdb.Store):
     def recover(self, partition: int, messages: list[Any], *, behind: bool = False) -> None:
         """Take rows that stand directly behind those that are held. What does not is left to whoever completes the state (`completion.py`).
 
-        `behind`: they do. Else it is told by their offsets and by the record before each, as the transport has noted it (`checksum`).
+        `behind`: they do, or are held already. Else it is told by their offsets and by the record before each, as the transport has noted it (`checksum`).
         """
+        with self._lock:
+            self._recover(partition, messages, behind)
+
+    def _recover(self, partition: int, messages: list[Any], behind: bool) -> None:
         held = self.held_offset(partition)
         last = -1 if held is None else held
         claim = self.claim(partition)
@@ -149,18 +165,19 @@ class Store(rocksdb.Store):
             if not behind and message.offset != last + 1 and not 0 <= message.checksum <= last:
                 break
             last = message.offset
-            writer = Claim(*CLAIM.unpack(dict(message.headers)[HEADER]))
-            stale = writer.number < claim.number or (writer.number == claim.number and writer.writer != claim.writer)
+            headers = dict(message.headers)
+            writer = Claim(*CLAIM.unpack(headers[HEADER]))
+            stale = writer.number < claim.number or (writer.number == claim.number and writer.writer != claim.writer) or _misplaced(headers.get(PLACED), last)
             if stale:
                 contested = True
-                log.warning("%s[%d] offset %d: a row of a writer that had lost the partition is passed over", message.topic, partition, last)
+                log.warning("%s[%d] offset %d: a row of a writer that did not own the partition any more is passed over", message.topic, partition, last)
             else:
                 claim = writer
                 rows[message.key] = message.value
             if contested:
                 disputed.add(message.key)
-        if last >= 0:
-            self.write(partition, rows, last, claim, disputed)
+        if last >= 0 and last != held:
+            self._write(partition, rows, last, claim, disputed)
 
     def revoke_partitions(self, table: Any, tps: Iterable[TP]) -> None:  # noqa: ARG002
         for tp in tps:
@@ -207,6 +224,14 @@ class Store(rocksdb.Store):
         db = opened(path, lambda: rocksdict.Rdict(str(path), options=options))
         stamp.touch()
         return db
+
+
+def _misplaced(told: bytes | None, offset: int) -> bool:
+    """Whether a row stands elsewhere than its writer expected; of rows of former releases nobody can tell."""
+    if told is None:
+        return False
+    behind, row = PLACE.unpack(told)
+    return bool(offset != behind + row)
 
 
 class StateTable(faust.Table[bytes, bytes]):

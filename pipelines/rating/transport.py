@@ -9,13 +9,16 @@ each record names the one before it (`before`), so that whoever takes them sees 
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+log = logging.getLogger("taximeter.rate")
 
 FETCH_WAIT_MS: Final = 20
 """A fetch waits for the partitions that it asks for, and until it returns no other are asked for: so this is a delay that events can meet."""
@@ -28,6 +31,9 @@ TURN: Final = 50
 """Messages that are handed on before others get their turn."""
 FIRST: Final = -1
 """`before` of the first record behind a seek."""
+
+
+Applied = Callable[[], Mapping[TP, int]]
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -134,6 +140,16 @@ class Consumer(driver.Consumer):
     def forget(self) -> None:
         """Partitions are assigned anew: what was settled before and not committed is read again."""
         self._done.clear()
+
+    async def perform_seek(self) -> None:
+        """To the committed offsets, but never behind what the state has: what it lacks is read again, whoever has committed it."""
+        await super().perform_seek()
+        app: Any = self.app
+        for place, applied in app.applied().items():
+            committed = self._committed_offset.get(place)
+            if committed is not None and applied < committed and place in self.assignment():
+                log.error("%s[%d]: committed up to %d, but the state has it up to %d only: reading on from there", place.topic, place.partition, committed, applied)
+                await self.seek(place, applied)
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """The sources wait for `resume_flow`, which comes when the offsets are sought and the queues are empty."""

@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ from schemas.codec import Codec
 from tests.faults.flow import START_MS, Flow
 
 FROZEN_S: Final = (0.5, 14.0)
+SLEEP_S: Final = (7.0, 40.0)
 """Shorter and longer than the sessions of the consumer groups (6 and 10 s)."""
 SLOW_S: Final = 6.0
 FULL_S: Final = 6.0
@@ -67,6 +68,16 @@ def frozen(name: str) -> Fault:
             time.sleep(scene.dice.uniform(*FROZEN_S))
 
     return happen
+
+
+def all_frozen(scene: Scene) -> None:
+    """The whole machine sleeps, for longer than the sessions: on waking everybody finds that he was given up, and all take over from all at once."""
+    names = [row["name"] for row in scene.stack.book()["stages"]]
+    pids = [pid for name in names if (pid := scene.stack.pid(name)) is not None]
+    with ExitStack() as stopped:
+        for pid in pids:
+            stopped.enter_context(_stopped(pid))
+        time.sleep(scene.dice.uniform(*SLEEP_S))
 
 
 def slow(name: str) -> Fault:
@@ -177,6 +188,7 @@ FAULTS: Final[dict[str, Fault]] = {
     **{f"{name} without its state": lost(name) for name in ("meter", "rate")},
     **{f"{name} with corrupted state": corrupted(name) for name in ("meter", "rate")},
     **{f"{name} on a full disk": full(name) for name in ("meter", "rate", "kafka")},
+    "all frozen": all_frozen,
     "warehouse slow": slow("warehouse"),
     "kafka slow": slow("kafka"),
     "supervisor killed": supervisor_killed,
