@@ -32,6 +32,15 @@ class _Snapshot(msgspec.Struct, array_like=True):
     parked: list[Delta]
 
 
+class _Encoded(msgspec.Struct, array_like=True):
+    """The same as it is encoded: a contract is, once for each version."""
+
+    contracts: dict[str, msgspec.Raw]
+    catalogues: dict[str, Catalogue]
+    facts: Facts
+    parked: list[Delta]
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Snapshot)
 
@@ -42,6 +51,7 @@ class Account:
     def __init__(self, root: str, store: UsageStore) -> None:
         self.root = root
         self._life = Life(store)
+        self._encoded: dict[str, tuple[Contract, msgspec.Raw]] = {}
 
     @property
     def now_ms(self) -> int | None:
@@ -120,7 +130,14 @@ class Account:
         Without `catalogues` these are left out: whoever restores gives them, because all accounts have the same.
         """
         life = self._life
-        return _ENCODER.encode(_Snapshot(life.contracts, life.catalogues if catalogues else {}, life.facts, life.parked))
+        contracts = {name: self._encode(name, contract) for name, contract in life.contracts.items()}
+        return _ENCODER.encode(_Encoded(contracts, life.catalogues if catalogues else {}, life.facts, life.parked))
+
+    def _encode(self, name: str, contract: Contract) -> msgspec.Raw:
+        known = self._encoded.get(name)
+        if known is None or known[0] is not contract:
+            known = self._encoded[name] = (contract, msgspec.Raw(_ENCODER.encode(contract)))
+        return known[1]
 
     @classmethod
     def restore(cls, root: str, snapshot: bytes, store: UsageStore, catalogues: Mapping[str, Catalogue] | None = None) -> "Account":

@@ -39,6 +39,8 @@ class HeldAccount:
         self.shown: Result = self._account.result() if stored and self.row.contracts else EMPTY
         self.doubtful = False
         """What is shown may not have been published: all of it is published again."""
+        self.told: int | None = None
+        """How many new versions of catalogues there had been when it was told of them last."""
         self.recorded_ms = 0
         """Arrival of what touched it since the last write."""
 

@@ -18,6 +18,8 @@ class Catalogues:
     def __init__(self, cells: Cells, table: Rows) -> None:
         self._cells = cells
         self._rows = {key[1:].decode(): rows.decode_catalogue(value) for key, value in table.scan(keys.CATALOGUES)}
+        self._begun = 0
+        """How many versions have begun to hold since the start."""
         self._decoded = {name: {version: _decode(body) for version, body in _bodies(row).items()} for name, row in self._rows.items()}
 
     @property
@@ -66,11 +68,15 @@ class Catalogues:
             row.pending = [each for each in before.pending if each.version > version]
             row.earlier = before.earlier | {before.version: before.body}
         self._rows[name] = row
+        self._begun += 1
         self._decoded.setdefault(name, {})[version] = _decode(body)
         self._keep(name)
 
     def tell(self, account: HeldAccount, names: Iterable[str]) -> None:
         """Let an account know what holds of the named catalogues, those that it knows and those of its contracts."""
+        if account.told == self._begun and all(name in account.row.catalogues for name in names):
+            return
+        account.told = self._begun
         for name in {*names, *account.row.catalogues, *(terms.catalogue for terms in account.row.contracts.values())}:
             held = self._rows.get(name)
             if held is not None:

@@ -4,6 +4,7 @@ The first byte tells the kind. Ids stand behind their length, so no id can be th
 """
 
 import struct
+from functools import lru_cache
 from typing import Final
 
 _LENGTH: Final = struct.Struct(">I")
@@ -23,6 +24,7 @@ GENERATION: Final = b"g"
 """The generation that was begun last."""
 
 
+@lru_cache(maxsize=10_000)
 def _text(text: str) -> bytes:
     raw = text.encode("utf-8", "surrogatepass")
     return _LENGTH.pack(len(raw)) + raw

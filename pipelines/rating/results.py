@@ -6,6 +6,7 @@ Rows, position and outbox are one write. What an outbox row names is published a
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from contracts.catalogue import Catalogue
 from pipelines.rating import emission, keys, rows
 from pipelines.rating.accounts import HeldAccount, currencies
 from pipelines.rating.catalogues import Catalogues
@@ -38,6 +39,8 @@ class Turn(NamedTuple):
     pending: OutboxRow
     rated: list[dict[str, Any]]
     balances: list[dict[str, Any]]
+    catalogues: Mapping[str, Catalogue]
+    """Those that hold."""
     present: set[str]
     """Ids of invoices, lines and balances that are there: what was buried under such a name has come back."""
 
@@ -86,7 +89,7 @@ class Results:
         pending, self._pending = self._pending, OutboxRow()
         if touched or pending.gone or pending.transfers:
             self._revision += 1
-        turn = Turn(self._revision, pending, [], [], set())
+        turn = Turn(self._revision, pending, [], [], self._catalogues.holding(), set())
         for root, account in touched.items():
             self._collect(root, account, turn)
         if not touched and not pending.transfers and not self._cells.weight:
@@ -131,7 +134,7 @@ class Results:
         """Compare an account with what was last published of it, and store it."""
         pending, present = turn.pending, turn.present
         after = account.result()
-        money = currencies(account, self._catalogues.holding())
+        money = currencies(account, turn.catalogues)
         found = emission.difference(account.shown, after, money, whole=account.doubtful)
         account.shown, account.doubtful = after, False
         now_ms = account.row.now_ms

@@ -5,8 +5,8 @@ from typing import Final
 from pipelines.rating import keys
 from pipelines.rating.cells import Cells
 
-KEPT: Final = 4000
-"""Ids whose account is known by heart."""
+KEPT: Final = 20_000
+"""Ids whose way is known by heart."""
 
 
 class Routes:
@@ -15,6 +15,7 @@ class Routes:
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
         self._roots: dict[str, str] = {}
+        self._gone: dict[str, str | None] = {}
         self.changes = 0
         """How often a route has changed since the start: usage that is grouped by account is grouped anew then."""
 
@@ -37,11 +38,18 @@ class Routes:
 
     def gone(self, customer: str) -> str | None:
         """The account in another partition to which the usage of an id is sent on; none: it is kept here."""
-        return _text(self._cells.read(keys.gone(customer)))
+        if customer in self._gone:
+            return self._gone[customer]
+        found = _text(self._cells.read(keys.gone(customer)))
+        if len(self._gone) > KEPT:
+            self._gone.clear()
+        self._gone[customer] = found
+        return found
 
     def send_on(self, customer: str, root: str | None) -> None:
         """Where the usage of an id is sent on to; none: it is kept here."""
-        if root is not None or self._cells.read(keys.gone(customer)) is not None:
+        if root is not None or self.gone(customer) is not None:
+            self._gone.pop(customer, None)
             self._cells.write(keys.gone(customer), _bytes(root))
 
 
