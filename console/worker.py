@@ -4,6 +4,7 @@ Waits for Kafka, then listens; `<data>/run/health-console.json` says where. Ends
 """
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
@@ -52,6 +53,8 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
         server_header=False,
     )
     server = uvicorn.Server(config)
+    gc.collect()
+    gc.freeze()  # what is there now stays: a collection while people wait need not look at it
     ended = threading.Event()
 
     def report() -> None:

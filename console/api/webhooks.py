@@ -1,34 +1,26 @@
 """Webhooks: made, listed, their signing keys, and what became of each message; dead letters can be sent again."""
 
 import secrets
-import threading
 import time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from confluent_kafka import KafkaException, Producer
 from fastapi import APIRouter, Query
 
 from console.access.guard import Administering, Reading, Writing
 from console.books import Change, Papers
-from console.errors import UnavailableError, invalid, missing
+from console.deliveries import kept, put, put_aside, sent_again
+from console.errors import invalid, missing
 from console.requests import Held, Json, edit
 from console.services import Services
 from console.wire import Answer, Exact
 from contracts.timeline import iso
-from contracts.translation.fields import Wrong
-from pipelines.alerting.deliveries import encode
-from pipelines.alerting.step import Delivery, again
+from pipelines.alerting.step import Delivery
 from pipelines.alerting.webhooks import KIND, Webhook, described
 from pipelines.objects import Object
-from pipelines.reach import reach
 from pipelines.secret import webhook_secret
-from pipelines.topology import DELIVERIES
 
 router = APIRouter(prefix="/api/v1", tags=["webhooks"], default_response_class=Answer, route_class=Exact)
-
-FLUSH_S: Final = 30.0
-_LOOKING = threading.Lock()
 
 
 @router.get("/webhooks", summary="All webhooks")
@@ -43,9 +35,9 @@ def made(held: Held, caller: Administering, body: Json) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
         raise invalid("url", "must be http://… or https://… without user and password; messages are signed")
-    kept = {"url": url, "customer": customer, "description": body.fields.text("description", "", empty=True), "generations": [1], "created_ms": _now_ms()}
+    given = {"url": url, "customer": customer, "description": body.fields.text("description", "", empty=True), "generations": [1], "created_ms": _now_ms()}
     body.fields.done()
-    found = Object(KIND, f"wh_{secrets.token_hex(8)}", kept)
+    found = Object(KIND, f"wh_{secrets.token_hex(8)}", given)
     answer: dict[str, Any] = edit(held, caller, body, lambda _: Change(shown(described(found)), objects=[found]))[0]
     return answer
 
@@ -88,7 +80,7 @@ def deliveries(
 ) -> dict[str, Any]:
     """The latest change first."""
     found = [
-        each for each in _kept(held).values() if state in (None, each.state) and webhook in ("", each.webhook) and customer in ("", each.customer)
+        each for each in kept(held).values() if state in (None, each.state) and webhook in ("", each.webhook) and customer in ("", each.customer)
     ]
     found.sort(key=lambda each: (-each.changed_ms, each.sequence))
     return {"deliveries": [_delivery(each) for each in found[:limit]]}
@@ -97,13 +89,13 @@ def deliveries(
 @router.post("/deliveries/resend", summary="Deliver messages again")
 def resend(held: Held, caller: Writing, body: Json) -> dict[str, Any]:  # noqa: ARG001 - the caller must be one who may
     """`{"deliveries": [{"webhook", "message"}]}`: dead letters, or delivered ones. They have 48 hours anew."""
-    return _change(held, body, lambda each: again(each, _now_ms()))
+    return _change(held, body, sent_again)
 
 
 @router.post("/deliveries/clear", summary="Put dead letters aside")
 def clear(held: Held, caller: Writing, body: Json) -> dict[str, Any]:  # noqa: ARG001
     """`{"deliveries": [{"webhook", "message"}]}`."""
-    return _change(held, body, lambda each: each._replace(state="cleared", version=each.version + 1, changed_ms=_now_ms()))
+    return _change(held, body, put_aside)
 
 
 def shown(webhook: Webhook) -> dict[str, Any]:
@@ -115,30 +107,17 @@ def _change(held: Services, body: Json, make: Any) -> dict[str, Any]:
     for _, _, fields in named:
         fields.done()
     body.fields.done()
-    kept = _kept(held)
+    known = kept(held)
     changed = []
     for webhook, message, fields in named:
-        found = kept.get(f"{webhook}/{message}")
+        found = known.get(f"{webhook}/{message}")
         if found is None:
             raise missing("delivery", f"{webhook}/{message}", fields.path)
         if found.state == "pending":
             raise invalid(fields.path, "is still being delivered")
         changed.append(make(found))
-    producer = Producer({**reach(held.deployment.kafka), "enable.idempotence": True})
-    for each in changed:
-        producer.produce(DELIVERIES.name, encode(held.deployment.codec, each), each.key, held.deliveries.partition[each.key])
-    if producer.flush(FLUSH_S):
-        raise UnavailableError(Wrong("", "Kafka does not answer; try again"))
+    put(held, changed)
     return {"deliveries": [_delivery(each) for each in changed]}
-
-
-def _kept(held: Services) -> dict[str, Delivery]:
-    """All deliveries by key, read to the end of the topic."""
-    with _LOOKING:
-        try:
-            return dict(held.deliveries.catch_up())
-        except KafkaException as error:
-            raise UnavailableError(Wrong("", f"Kafka does not answer: {error.args[0]}")) from error
 
 
 def _delivery(each: Delivery) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""/alerts: crossings of thresholds, the latest first, as they come."""
+"""/alerts: crossings of thresholds, the latest first, as they come; webhooks with their dead letters."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -6,6 +6,7 @@ from decimal import Decimal
 from fastapi import Request, Response
 from nicegui import ui
 
+from console.pages.parts import deliveries
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.states import FAILURES, empty, failed, later
 from console.pages.parts.text import Html, badge, link, moment, number, row, table, tag
@@ -48,6 +49,8 @@ async def page(request: Request) -> Response | None:
         raw(tag("h1", "Alerts" + (f" of {customer}" if customer else "")))
         with card() as where:
             pass
+        with card("Webhooks"):
+            below = ui.element("div")
 
         def draw(found: list[Alert]) -> None:
             list_ = raw(shown(found))
@@ -61,4 +64,5 @@ async def page(request: Request) -> Response | None:
             ui.timer(LOOK_S, beat)
 
         later(where, lambda: visit.ask(read, visit.held, customer), draw)
+        later(below, lambda: visit.ask(deliveries.read, visit.held, customer), deliveries.Letters(visit, customer, below).draw)
     return None
