@@ -52,6 +52,8 @@ BACKFILL_S: Final = 0.001
 """What a backfill leaves to live events before it takes its turn."""
 SWITCH_S: Final = 0.0005
 """A thread that comes back from the engine or the store waits so long at most for the one that fetches."""
+GROUP_S: Final = 60.0
+"""So long the group's offsets are asked for. A member that was given up meanwhile is never told them: it ends, and its successor joins anew."""
 HUNG_S: Final = 25.0
 """A call of the committing half takes 10 s at most by its own word."""
 
@@ -149,7 +151,7 @@ class Worker:
             self._settle()
         if self._failed:
             self._failed, found = False, None
-            self._patience(self._source.rewind)
+            self._patience(self._source.rewind, GROUP_S)
         elif trouble is not None:
             self._patience.wait(trouble)
         elif found is None and self._patience.waiting:
@@ -238,7 +240,7 @@ class Worker:
     def _welcome(self, partitions: list[int]) -> None:
         """Make partitions ready that were assigned: their ids must be known up to where reading begins."""
         self._settle()  # the store takes ids from one thread at a time
-        committed = self._patience(lambda: self._source.committed(partitions))
+        committed = self._patience(lambda: self._source.committed(partitions), GROUP_S)
         gaps = {}
         for partition, offset in committed.items():
             known = self._dedup.position(partition) or 0
