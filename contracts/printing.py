@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+
+import msgspec
 
 from contracts.facts import InvoiceFact
 from contracts.lines import Printed
@@ -17,7 +18,7 @@ def identity(*parts: object) -> str:
     return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=12).hexdigest()
 
 
-class Heading(NamedTuple):
+class Heading(msgspec.Struct, frozen=True, gc=False):
     """An invoice without its lines. `generation` tells a regenerated one from the void one before it; of scheduled ones it numbers those of a date."""
 
     customer: str

@@ -83,9 +83,8 @@ def batches(head: Row, invoices: list[Row], lines: list[Row]) -> Iterator[Row]:
 
 def _changed(old: Invoice | None, new: Invoice, found: Difference, whole: bool) -> None:
     before = {line.id: line for line in old.lines} if old else {}
-    row = _invoice(new)
-    if whole or old is None or row != _invoice(old):
-        found.invoices.append(row)
+    if whole or old is None or old.total != new.total or _invoice(old) != _invoice(new):
+        found.invoices.append(_invoice(new))
     for line in new.lines:
         known = before.pop(line.id, None)
         if whole or (known is not line and known != line):

@@ -74,8 +74,9 @@ class Usage:
 
     def _take(self, root: str, deltas: list[dict[str, Any]], recorded_ms: int, documents: int) -> None:
         """`documents`: how far METER knew contract-changes; usage that was applied once already has the names of now."""
-        away = {each["customer"]: self._routes.gone(each["customer"]) for each in deltas}
-        here = [each for each in deltas if away[each["customer"]] is None]
+        gone = {customer: self._routes.gone(customer) for customer in dict.fromkeys(each["customer"] for each in deltas)}
+        away = {customer: to for customer, to in gone.items() if to is not None}
+        here = [each for each in deltas if each["customer"] not in away] if away else deltas
         if here:
             own, beside = self._beside.apart(map(_delta, here))
             known = own or self._cells.read(keys.account(root)) is not None
@@ -89,8 +90,7 @@ class Usage:
                     account.usage(own)
                 self._beside.keep(beside)
         for customer, to in away.items():
-            if to is not None:
-                self._send(to, [each for each in deltas if each["customer"] == customer])
+            self._send(to, [each for each in deltas if each["customer"] == customer])
 
 
 def _delta(each: Mapping[str, Any]) -> Delta:
