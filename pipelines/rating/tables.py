@@ -190,10 +190,11 @@ class Store(rocksdb.Store):
         gc.collect()
 
     def _close(self, partition: int) -> None:
-        db = self._dbs.pop(partition, None)
-        if db is not None:
-            self._stamp(partition).touch()
-            db.close()
+        with self._lock:
+            db = self._dbs.pop(partition, None)
+            if db is not None:
+                self._stamp(partition).touch()
+                db.close()
 
     def _stamp(self, partition: int) -> Path:
         """Its age tells when the partition's state was last in use."""
