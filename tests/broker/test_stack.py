@@ -163,6 +163,7 @@ def test_a_folder_that_another_process_holds_is_refused_with_its_pid(tmp_path: P
     assert f"is held by process {os.getpid()}" in done.stderr
 
 
+@pytest.mark.long  # outages are tested on such a stack too
 def test_servers_that_run_elsewhere_are_used_and_not_started(tmp_path: Path) -> None:
     with (
         Kafka(tmp_path / "elsewhere") as kafka,

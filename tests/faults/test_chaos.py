@@ -10,7 +10,7 @@ from tests.faults.chaos import Chaos
 
 pytestmark = pytest.mark.timeout(900)
 SEED = int(os.environ.get("TAXIMETER_TEST_SEED", random.SystemRandom().randrange(10**6)))
-FAULTS = 6
+FAULTS = 5
 QUICK = (
     "meter killed",
     "rate killed",

@@ -40,9 +40,9 @@ def more(flow: Flow, count: int) -> None:
     ("number", "name", "forget"),
     (
         (0, "meter", False),
-        (1, "meter", True),
+        pytest.param(1, "meter", True, marks=pytest.mark.long),
         (2, "rate", False),
-        (3, "rate", True),
+        pytest.param(3, "rate", True, marks=pytest.mark.long),
         (4, "sink", False),  # it has no state of its own
         (5, "kafka", False),  # its state is the log itself
     ),

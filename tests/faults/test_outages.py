@@ -55,7 +55,7 @@ def test_servers_that_are_gone_for_long_are_waited_for(tmp_path: Path) -> None:
         # when the broker is gone, all of them wait
         kafka.kill()
         gone_for_long()
-        assert {stack.row(name)["state"] for name in ("meter", "sink", "clock")} == {"waiting"}
+        until(lambda: {stack.row(name)["state"] for name in ("meter", "sink", "clock")} == {"waiting"}, "all wait")
         kafka.start()
 
         # then they go on, and the bills are right

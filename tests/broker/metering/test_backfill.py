@@ -52,7 +52,7 @@ def filling(broker: Kafka) -> Iterator[Filling]:
     made.close()
 
 
-@pytest.mark.parametrize("local_state", (True, False), ids=["with its store", "without its store"])
+@pytest.mark.parametrize("local_state", (pytest.param(True, marks=pytest.mark.long), False), ids=["with its store", "without its store"])
 def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, filling: Filling, tmp_path: Path, local_state: bool) -> None:
     """Given usage that flows, when products appear and METER is killed again and again while it fills their past, then each event counts once for each."""
     meter = Process(broker, tmp_path / "data")

@@ -26,7 +26,7 @@ def broker(tmp_path: Path) -> Iterator[Kafka]:
         yield kafka
 
 
-@pytest.mark.parametrize("local_state", (True, False), ids=["with its store", "without its store"])
+@pytest.mark.parametrize("local_state", (True, pytest.param(False, marks=pytest.mark.long)), ids=["with its store", "without its store"])
 def test_sigkill_amid_batches_loses_and_doubles_nothing(broker: Broker, tmp_path: Path, local_state: bool) -> None:
     """Given usage that flows, when METER is killed again and again, then each event counts once and each reject is told once."""
     dice = random.Random(SEED)
