@@ -111,7 +111,7 @@ def metered(given_events: list[UsageEvent]) -> Metered:
     return metering.take(given_events)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(events, max_size=30))
 def test_the_same_events_count_with_the_same_aggregates(given_events: list[UsageEvent]) -> None:
     # when events are metered one by one
