@@ -54,6 +54,7 @@ def step(page: Page, label: str) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0, timeout=PATIENCE_MS)
 
 
+@pytest.mark.long
 def test_the_past_is_metered_again_compared_billed_and_taken_back(page: Page, address: str, stack: Stack, story: Papers, pictures: Path) -> None:
     # given a metric that counts images twice from now on
     customer = story.contract.customer

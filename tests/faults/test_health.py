@@ -81,6 +81,7 @@ def test_a_stage_that_lives_and_commits_nothing_is_unhealthy_and_metrics_tell_of
         assert flow.billed() == flow.expected()
 
 
+@pytest.mark.long
 def test_one_partition_that_stands_still_among_others_that_move_is_unhealthy(tmp_path: Path) -> None:
     with Kafka(tmp_path) as kafka:
         kafka.with_topics(partitions=2)

@@ -72,6 +72,7 @@ def test_everything_killed_one_after_another_while_events_flow_changes_no_bill(s
     settled(flow)
 
 
+@pytest.mark.long  # `make chaos` does it too, and test_stack kills one at rest
 def test_the_supervisor_killed_while_events_flow_changes_no_bill(tmp_path: Path) -> None:
     with Stack(tmp_path) as stack:
         flow = Flow(stack, SEED + 200)

@@ -14,7 +14,7 @@ from tests.faults.flow import Flow
 
 pytestmark = pytest.mark.timeout(1200)
 SEED = int(os.environ.get("TAXIMETER_TEST_SEED", random.SystemRandom().randrange(10**6)))
-GONE_S = float(os.environ.get("TAXIMETER_TEST_GONE_S", "20"))
+GONE_S = float(os.environ.get("TAXIMETER_TEST_GONE_S", "12"))
 """A minute in `make test-long`. Longer than every patience that a stage has with one call."""
 STAGES = ("meter", "rate", "sink", "clock")
 

@@ -83,6 +83,7 @@ def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, fillin
     check(broker, flow, LATER)
 
 
+@pytest.mark.long
 def test_partitions_that_move_amid_a_backfill_take_it_along(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
     """Given a backfill under way, when a second worker joins and then the first is killed for good, then the second goes on where the first was."""
     one, two = (Process(broker, tmp_path / "data", number, workers=2) for number in range(2))
