@@ -16,17 +16,18 @@ def load_case(path: str | Path, *, window_minutes: int = 60) -> Case:
 
     def fetch(named: str) -> tuple[str, str]:
         beside = file.parent / named
-        return _text(beside), str(beside)
+        return text_of_file(beside), str(beside)
 
-    return loading.read_case(_text(file), str(path), fetch, window_minutes=window_minutes)
+    return loading.read_case(text_of_file(file), str(path), fetch, window_minutes=window_minutes)
 
 
 def load_documents(*paths: str | Path, known: Known | None = None, window_minutes: int = 60) -> list[Catalogue | Contract]:
     """The catalogues and contracts in some files, checked together, and with what is in force when `known` says it. Raises DocumentError."""
-    return loading.read_documents(((_text(Path(path)), str(path)) for path in paths), known, window_minutes=window_minutes)
+    return loading.read_documents(((text_of_file(Path(path)), str(path)) for path in paths), known, window_minutes=window_minutes)
 
 
-def _text(file: Path) -> str:
+def text_of_file(file: Path) -> str:
+    """All of a file. Raises DocumentError when it is none that can be read, or no UTF-8 text."""
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

@@ -85,7 +85,7 @@ class Few:
             return False
         for event in self._events:
             uses = self._counting.uses(event)
-            if uses is None or not all(len(use.member) <= ID_BYTES // 4 or len(use.member.encode()) <= ID_BYTES for use in uses):
+            if uses is None or not _fit(*(use.member for use in uses)):
                 return False
             self._uses.append(uses)
         return True

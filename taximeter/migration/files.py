@@ -13,7 +13,7 @@ from contracts.timeline import iso
 from contracts.translation.imported import Imported
 from contracts.translation.saved import Export, Finding, read
 from contracts.writing import data_of, text_of, written
-from pipelines.documents import load_documents
+from pipelines.documents import load_documents, text_of_file
 from pipelines.ingest.files import BadLine, FileError, events, format_of
 
 ENDINGS: Final = (".json", ".jsonl", ".ndjson")
@@ -25,16 +25,7 @@ def read_export(path: Path, skip: Collection[str]) -> Export:
     files = sorted(each for each in path.rglob("*") if each.suffix in ENDINGS and each.is_file()) if path.is_dir() else [path]
     if not files:
         raise DocumentError([f"{path}: holds no files that end in {', '.join(ENDINGS)}; save the API's answers there"])
-    return read({str(each.relative_to(path) if path.is_dir() else each): _text(each) for each in files}, skip)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DocumentError([f"{file}:1: this is no UTF-8 text"]) from None
-    except OSError as error:
-        raise DocumentError([f"{file}: cannot be read: {error.strerror or error}"]) from None
+    return read({str(each.relative_to(path) if path.is_dir() else each): text_of_file(each) for each in files}, skip)
 
 
 def read_usage(file: Path) -> list[UsageLine]:

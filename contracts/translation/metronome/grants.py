@@ -40,12 +40,7 @@ def commit_in(fields: Fields, known: Known, *, name: str | None = None) -> tuple
         type="prepaid" if kind == "PREPAID" else "postpaid",
         access=access,
         invoice=invoice,
-        name=fields.text_or_none("name"),
-        priority=priority_in(fields),
-        rate=RATE[fields.word("rate_type", RATE, "LIST_RATE")],
-        rollover=fields.number_or_none("rollover_fraction"),
-        shared=shared_in(fields),
-        **reach_in(fields, known),
+        **_grant_in(fields, known),
     )
     return commit, extras
 
@@ -59,12 +54,7 @@ def credit_in(fields: Fields, known: Known, *, name: str | None = None) -> tuple
     credit = Credit(
         id=name,
         access=access,
-        name=fields.text_or_none("name"),
-        priority=priority_in(fields),
-        rate=RATE[fields.word("rate_type", RATE, "LIST_RATE")],
-        rollover=fields.number_or_none("rollover_fraction"),
-        shared=shared_in(fields),
-        **reach_in(fields, known),
+        **_grant_in(fields, known),
     )
     return credit, extras
 
@@ -89,12 +79,7 @@ def recurring_in(fields: Fields, known: Known, *, commit: bool, name: str | None
         "ending_before": fields.instant_or_none("ending_before"),
         "valid_periods": periods,
         "proration": PRORATION[fields.word("proration", PRORATION, "NONE")],
-        "name": fields.text_or_none("name"),
-        "priority": priority_in(fields),
-        "rate": RATE[fields.word("rate_type", RATE, "LIST_RATE")],
-        "rollover": fields.number_or_none("rollover_fraction"),
-        "shared": shared_in(fields),
-        **reach_in(fields, known),
+        **_grant_in(fields, known),
     }
     if not commit:
         return RecurringGrant(**said), extras
@@ -104,6 +89,18 @@ def recurring_in(fields: Fields, known: Known, *, commit: bool, name: str | None
         said["invoice_amount"] = product_of(paid, known)
         paid.done()
     return RecurringCommit(**said), extras
+
+
+def _grant_in(fields: Fields, known: Known) -> dict[str, Any]:
+    """What every kind of grant says in the same words."""
+    return {
+        "name": fields.text_or_none("name"),
+        "priority": priority_in(fields),
+        "rate": RATE[fields.word("rate_type", RATE, "LIST_RATE")],
+        "rollover": fields.number_or_none("rollover_fraction"),
+        "shared": shared_in(fields),
+        **reach_in(fields, known),
+    }
 
 
 def _extras(fields: Fields, known: Known) -> Extras:
