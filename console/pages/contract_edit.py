@@ -14,10 +14,11 @@ from console import documents, edits, whatifs
 from console.errors import ApiError, ConflictError, ForbiddenError, missing
 from console.merging import merge
 from console.pages.parts import changes, terms
-from console.pages.parts.form import term_field, term_rows
+from console.pages.parts.form import term_form
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.pulse import Pulse
 from console.pages.parts.states import FAILURES, failed, later
+from console.pages.parts.term_shapes import Kind
 from console.pages.parts.text import Html, badge, href, link, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
@@ -65,7 +66,7 @@ class Editor:
         self._opened = opened
         self._text = text or writing.text_of(opened.contract)
         self._effective = ""
-        self._kind: terms.Kind | None = None
+        self._kind: Kind | None = None
         self._former: str | None = None
         self._values: dict[str, Any] = {}
         self._turn = 0
@@ -108,13 +109,13 @@ class Editor:
 
     # The form
 
-    def _begin(self, kind: terms.Kind) -> None:
+    def _begin(self, kind: Kind) -> None:
         """A new term."""
         data = self._data()
         if data is None:
             return
         fresh = terms.fresh_id(kind, data)
-        values = {field.name: field.start for field in kind.fields if field.start} | ({"id": fresh} if fresh else {})
+        values = {field.name: field.start for field in kind.all_fields if field.start} | ({"id": fresh} if fresh else {})
         self._show_form(kind, None, values)
 
     def _edit(self, list_name: str, key: str, term: dict[str, Any]) -> None:
@@ -124,22 +125,14 @@ class Editor:
             return
         self._show_form(found[0], key, found[1])
 
-    def _show_form(self, kind: terms.Kind, former: str | None, values: dict[str, Any]) -> None:
+    def _show_form(self, kind: Kind, former: str | None, values: dict[str, Any]) -> None:
         self._kind, self._former, self._values = kind, former, values
         self._form.clear()
         with self._form:
             raw(tag("h2", kind.name))
-            with ui.element("div").classes("fields"):
-                for field in kind.fields:
-                    self._field(field)
+            term_form(kind, values, self._opened.names, self._filled)
             ui.button("Remove this term", icon="delete", on_click=self._remove).props("flat dense no-caps color=negative")
         self._form.update()
-
-    def _field(self, field: terms.Field) -> None:
-        if field.kind == "rows":
-            term_rows(field, self._values.get(field.name) or [], partial(self._filled, field.name))
-        else:
-            term_field(field, self._values.get(field.name), self._opened.names, partial(self._filled, field.name))
 
     def _filled(self, name: str, value: Any) -> None:
         """A field of the form has another value: the term goes into the text."""

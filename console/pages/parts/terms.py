@@ -1,164 +1,64 @@
-"""The forms of the edit screen: fields of each common kind of term, and the way from fields to the document and back.
+"""The forms of the edit screen: the fields of each kind of term, and where a term stands in its contract.
 
-A form knows one shape of its term. A term that has more (tiers, filters, priorities) is edited in the YAML beside it. Terms without an id
-(minimum and maximum) are told apart by their place.
+A form shows what its fields can say; a term with more is edited in the YAML beside it. Terms without an id (minimum and maximum) are told apart
+by their place.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-Values = Mapping[str, Any]
-"""Text of each field; a list for `products`, and a list of such values for `rows`."""
+from console.pages.parts.term_shapes import Field, Kind
+
 BOUNDS: Final = ("minimum", "maximum")
-
-
-class Field(NamedTuple):
-    name: str
-    label: str
-    kind: Literal["text", "amount", "day", "choice", "products", "rows"] = "text"
-    options: Sequence[str] = ()
-    hint: str = ""
-    start: str = ""
-    """What a new term begins with."""
-    columns: "Sequence[Field]" = ()
-    """Of `rows`: the fields of each."""
-
-
-class Kind(NamedTuple):
-    """A kind of term: the list of the contract it goes into, and its form."""
-
-    name: str
-    list: str
-    fields: Sequence[Field]
-    make: Callable[[Values], dict[str, Any]]
-    read: Callable[[Mapping[str, Any]], dict[str, Any] | None]
-    """The fields of a term; None when the form cannot show all of it."""
-
 
 _ID = Field("id", "Id", hint="unique in the contract")
 _FROM = Field("starting_at", "From", "day", hint="a date, or 2025-10-15T12:00:00Z")
 _UNTIL = Field("ending_before", "Until, exclusive", "day")
 _PRODUCTS = Field("products", "Products", "products", hint="none: all of them")
 _AMOUNT = Field("amount", "Amount", "amount")
-
-
-def _flat(*names: str, whole: str = "", rows: str = "") -> tuple[Callable[[Values], dict[str, Any]], Callable[[Mapping[str, Any]], dict[str, Any] | None]]:
-    """Fields that stand in the term as they are; `whole` is a whole number there, and `rows` a list of rows."""
-
-    def make(values: Values) -> dict[str, Any]:
-        found = {name: values[name] for name in names if values.get(name) and name != rows}
-        if str(found.get(whole, "")).isdecimal():
-            found[whole] = int(found[whole])
-        return found | ({rows: given} if rows and (given := _given(values.get(rows))) else {})
-
-    def read(term: Mapping[str, Any]) -> dict[str, Any] | None:
-        if not set(term) <= set(names):
-            return None
-        return {name: _rows(term.get(name)) if name == rows else _shown(term.get(name)) for name in names}
-
-    return make, read
-
-
-def _rate(values: Values) -> dict[str, Any]:
-    found = {name: values[name] for name in ("id", "products", "starting_at", "ending_before") if values.get(name)}
-    return found | ({"price": {"per_unit": values["per_unit"]}} if values.get("per_unit") else {})
-
-
-def _read_rate(term: Mapping[str, Any]) -> dict[str, Any] | None:
-    price = term.get("price")
-    if not isinstance(price, dict) or set(price) != {"per_unit"} or not set(term) <= {"id", "products", "starting_at", "ending_before", "price"}:
-        return None
-    return {name: _shown(term.get(name)) for name in ("id", "products", "starting_at", "ending_before")} | {"per_unit": price["per_unit"]}
-
-
-def _segment(values: Values) -> list[dict[str, Any]]:
-    return [{name: values[name] for name in ("amount", "starting_at", "ending_before") if values.get(name)}]
-
-
-def _commit(kind: str) -> Callable[[Values], dict[str, Any]]:
-    def make(values: Values) -> dict[str, Any]:
-        found: dict[str, Any] = {"id": values.get("id", ""), "type": kind, "access": _segment(values)}
-        if values.get("invoice_at"):
-            found["invoice"] = [{"amount": values.get("invoice_amount") or values.get("amount", ""), "at": values["invoice_at"]}]
-        return found | ({"products": values["products"]} if values.get("products") else {})
-
-    return make
-
-
-def _read_commit(kind: str) -> Callable[[Mapping[str, Any]], dict[str, Any] | None]:
-    def read(term: Mapping[str, Any]) -> dict[str, Any] | None:
-        invoice = term.get("invoice", [])
-        if term.get("type") != kind or not set(term) <= {"id", "type", "access", "invoice", "products"} or len(term.get("access", [])) != 1 or len(invoice) > 1:
-            return None
-        found = {"id": term["id"], "products": _shown(term.get("products"))} | _read_segment(term["access"][0])
-        for item in invoice:
-            found |= {"invoice_at": item["at"], "invoice_amount": item["amount"] if item["amount"] != found["amount"] else ""}
-        return found
-
-    return read
-
-
-def _scheduled(kind: str | None) -> Callable[[Values], dict[str, Any]]:
-    """A commit (of the type that is filled in) or a credit with several segments and instalments."""
-
-    def make(values: Values) -> dict[str, Any]:
-        found: dict[str, Any] = {"id": values.get("id", "")} | ({"type": values.get("type") or kind} if kind else {}) | {"access": _given(values.get("access"))}
-        found |= {"invoice": given} if (given := _given(values.get("invoice"))) else {}
-        return found | ({"products": values["products"]} if values.get("products") else {})
-
-    return make
-
-
-def _read_scheduled(*names: str) -> Callable[[Mapping[str, Any]], dict[str, Any] | None]:
-    def read(term: Mapping[str, Any]) -> dict[str, Any] | None:
-        rows = [*term.get("access", []), *term.get("invoice", [])]
-        if not set(term) <= set(names) or not all(set(row) <= {"amount", "starting_at", "ending_before", "at"} for row in rows):
-            return None
-        return {name: _rows(term.get(name)) if name in ("access", "invoice") else _shown(term.get(name)) for name in names}
-
-    return read
-
-
-def _given(rows: Any) -> list[dict[str, Any]]:
-    """Rows in which something is filled in."""
-    filled = ({key: value for key, value in row.items() if value} for row in rows or [])
-    return [row for row in filled if row]
-
-
-def _rows(rows: Any) -> list[dict[str, str]]:
-    return [{key: _shown(value) for key, value in row.items()} for row in rows or []]
-
-
-def _credit(values: Values) -> dict[str, Any]:
-    return {"id": values.get("id", ""), "access": _segment(values)} | ({"products": values["products"]} if values.get("products") else {})
-
-
-def _read_credit(term: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not set(term) <= {"id", "access", "products"} or len(term.get("access", [])) != 1:
-        return None
-    return {"id": term["id"], "products": _shown(term.get("products"))} | _read_segment(term["access"][0])
-
-
-def _read_segment(segment: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _shown(segment.get(name)) for name in ("amount", "starting_at", "ending_before")}
-
-
-def _shown(value: Any) -> Any:
-    if value is None:
-        return ""
-    return list(value) if isinstance(value, list) else str(value)
-
-
-_INVOICED = (Field("invoice_at", "Invoiced on", "day"), Field("invoice_amount", "Invoiced amount", "amount", hint="left out: the same"))
-_SUBSCRIPTION = ("id", "product", "quantity", "price", "every", "starting_at", "ending_before", "collect", "changes")
-_CHARGE = ("id", "product", "amount", "every", "from", "until", "split", "quantity")
-_RECURRING = ("id", "amount", "every", "starting_at", "ending_before", "valid_periods", "proration", "products")
-_ACCESS = Field("access", "Available", "rows", columns=(_AMOUNT, _FROM, _UNTIL))
-_INSTALMENTS = Field("invoice", "Invoiced", "rows", columns=(_AMOUNT, Field("at", "On", "day")))
+_NAME = Field("name", "Name")
+_TAGS = Field("tags", "Tags of products", "words", hint="several: with commas")
+_WHERE = Field("where", "Only usage where", "where")
+_PRIORITY = Field("priority", "Priority", "whole", hint="the smallest goes first; left out: 100")
 _PRORATION = ("none", "first", "last", "first_and_last")
 _EVERY = ("week", "month", "quarter", "year")
-_RECURRING_FIELDS = (
-    _ID, _AMOUNT, Field("every", "Every", "choice", _EVERY, start="month"), _FROM, _UNTIL, Field("valid_periods", "Valid for periods", "amount", hint="left out: 1"),
+_MODELS = ("per_unit", "package", "graduated", "volume", "flat", "percentage")
+
+_OVERRIDE = (
+    _TAGS, _WHERE, Field("commits", "Only while drawing", "words", hint="ids of commits and credits, with commas"),
+    Field("target", "Changes the price of", "choice", ("list", "commit")), _PRIORITY,
+)  # fmt: skip
+_GRANT = (
+    _NAME, _TAGS, _WHERE, _PRIORITY, Field("rate", "Drawn at the rate", "choice", ("list", "commit")),
+    Field("rollover", "Rolls over", "amount", hint="a share: 0.5 is half"), Field("shared", "Shared with", "words", hint="all, or ids of contracts"),
+)  # fmt: skip
+_PRICE = (
+    Field("model", "Price", "choice", _MODELS, start="per_unit"),
+    Field("per_unit", "Price of a unit", "amount", path=("price", "per_unit"), models=("per_unit",)),
+    Field("size", "Units in a package", "amount", path=("price", "package", "size"), models=("package",)),
+    Field("package", "Price of a package", "amount", path=("price", "package", "price"), models=("package",)),
+    *(
+        Field(
+            model, "Tiers", "rows", path=("price", model), models=(model,),
+            columns=(Field("up_to", "Up to", "amount", hint="last tier: empty"), Field("per_unit", "Each", "amount"), Field("flat", "Once", "amount")),
+        )
+        for model in ("graduated", "volume")
+    ),
+    Field("flat", "Price of a period with usage", "amount", path=("price", "flat"), models=("flat",)),
+    Field("share", "Share of the spend", "amount", path=("price", "percentage", "rate"), models=("percentage",), hint="0.1 is ten percent"),
+    Field("least", "At least", "amount", path=("price", "percentage", "minimum"), models=("percentage",)),
+    Field("free", "Free units", "amount", path=("price", "free"), models=("per_unit", "package", "graduated", "volume", "flat")),
+)  # fmt: skip
+_SEGMENT = (
+    _AMOUNT._replace(path=("access", 0, "amount")), _FROM._replace(path=("access", 0, "starting_at")), _UNTIL._replace(path=("access", 0, "ending_before")),
+)  # fmt: skip
+_INVOICED_AT = Field("invoice_at", "Invoiced on", "day", path=("invoice", 0, "at"))
+_INVOICED_AMOUNT = Field("invoice_amount", "Invoiced amount", "amount", hint="left out: the same", path=("invoice", 0, "amount"))
+_SAME = ("invoice_amount", "amount", "invoice_at")
+_ACCESS = Field("access", "Available", "rows", columns=(_AMOUNT, _FROM, _UNTIL))
+_INSTALMENTS = Field("invoice", "Invoiced", "rows", columns=(_AMOUNT, Field("at", "On", "day")))
+_RECURRING = (
+    _ID, _AMOUNT, Field("every", "Every", "choice", _EVERY, start="month"), _FROM, _UNTIL, Field("valid_periods", "Valid for periods", "whole", hint="left out: 1"),
     Field("proration", "Prorate", "choice", _PRORATION), _PRODUCTS,
 )  # fmt: skip
 
@@ -166,17 +66,23 @@ KINDS: Final[Sequence[Kind]] = (
     Kind(
         "Discounted price", "overrides",
         (_ID, Field("multiplier", "Multiplier", "amount", hint="0.5 is half the list price"), _FROM, _UNTIL, _PRODUCTS),
-        *_flat("id", "starting_at", "ending_before", "products", "multiplier"),
+        (
+            Field(
+                "tiers", "In tiers", "rows",
+                columns=(Field("size", "For units", "amount", hint="last tier: empty"), Field("multiplier", "Multiplier of tier", "amount")),
+            ),
+            *_OVERRIDE,
+        ),
     ),
-    Kind("Fixed price", "overrides", (_ID, Field("per_unit", "Price of a unit", "amount"), _FROM, _UNTIL, _PRODUCTS), _rate, _read_rate),
-    Kind("Postpaid commit", "commits", (_ID, _AMOUNT, _FROM, _UNTIL, Field("invoice_at", "True-up on", "day"), _PRODUCTS), _commit("postpaid"), _read_commit("postpaid")),
-    Kind("Prepaid commit", "commits", (_ID, _AMOUNT, _FROM, _UNTIL, *_INVOICED, _PRODUCTS), _commit("prepaid"), _read_commit("prepaid")),
-    Kind("Credit", "credits", (_ID, _AMOUNT, _FROM, _UNTIL, _PRODUCTS), _credit, _read_credit),
+    Kind("Fixed price", "overrides", (_ID, *_PRICE, _FROM, _UNTIL, _PRODUCTS), _OVERRIDE),
+    Kind("Entitlement", "overrides", (_ID, Field("entitled", "Entitled", "flag", start="no"), _FROM, _UNTIL, _PRODUCTS), (_TAGS, _WHERE, _PRIORITY)),
     Kind(
-        "Invoice discount", "discounts",
-        (_ID, Field("percent", "Percent", "amount", hint="or an amount"), _AMOUNT, _FROM, _UNTIL, _PRODUCTS),
-        *_flat("id", "percent", "amount", "starting_at", "ending_before", "products"),
+        "Postpaid commit", "commits", (_ID, *_SEGMENT, _INVOICED_AT._replace(label="True-up on"), _PRODUCTS),
+        (_INVOICED_AMOUNT._replace(label="Committed amount"), *_GRANT), {"type": "postpaid"}, _SAME,
     ),
+    Kind("Prepaid commit", "commits", (_ID, *_SEGMENT, _INVOICED_AT, _INVOICED_AMOUNT, _PRODUCTS), _GRANT, {"type": "prepaid"}, _SAME),
+    Kind("Credit", "credits", (_ID, *_SEGMENT, _PRODUCTS), _GRANT),
+    Kind("Invoice discount", "discounts", (_ID, Field("percent", "Percent", "amount", hint="or an amount"), _AMOUNT, _FROM, _UNTIL, _PRODUCTS), (_TAGS,)),
     Kind(
         "Subscription", "subscriptions",
         (
@@ -184,38 +90,35 @@ KINDS: Final[Sequence[Kind]] = (
             Field("every", "Every", "choice", _EVERY, start="month"), _FROM, _UNTIL, Field("collect", "Collected in", "choice", ("advance", "arrears"), start="advance"),
             Field("changes", "Changes", "rows", columns=(Field("at", "On", "day"), Field("quantity", "Quantity", "amount"), Field("price", "Price", "amount"))),
         ),
-        *_flat(*_SUBSCRIPTION, rows="changes"),
+        (Field("prorate", "Parts of a period by the day", "flag", hint="left out: yes"),),
     ),
     Kind(
         "Commit on a schedule", "commits",
-        (_ID, Field("type", "Type", "choice", ("prepaid", "postpaid"), start="prepaid"), _PRODUCTS, _ACCESS, _INSTALMENTS),
-        _scheduled("prepaid"), _read_scheduled("id", "type", "products", "access", "invoice"),
+        (_ID, Field("type", "Type", "choice", ("prepaid", "postpaid"), start="prepaid"), _PRODUCTS, _ACCESS, _INSTALMENTS), _GRANT,
     ),
-    Kind("Credit on a schedule", "credits", (_ID, _PRODUCTS, _ACCESS), _scheduled(None), _read_scheduled("id", "products", "access")),
-    Kind("Recurring credit", "recurring_credits", _RECURRING_FIELDS, *_flat(*_RECURRING, whole="valid_periods")),
+    Kind("Credit on a schedule", "credits", (_ID, _PRODUCTS, _ACCESS), _GRANT),
+    Kind("Recurring credit", "recurring_credits", _RECURRING, _GRANT),
     Kind(
         "Recurring commit", "recurring_commits",
-        (*_RECURRING_FIELDS, Field("invoice_amount", "Invoiced amount", "amount", hint="left out: nothing is invoiced")),
-        *_flat(*_RECURRING, "invoice_amount", whole="valid_periods"),
+        (*_RECURRING, Field("invoice_amount", "Invoiced amount", "amount", hint="left out: nothing is invoiced")), _GRANT,
     ),
-    Kind("Charge", "charges", (_ID, Field("product", "Product"), _AMOUNT, Field("at", "On", "day")), *_flat("id", "product", "amount", "at")),
+    Kind("Charge", "charges", (_ID, Field("product", "Product"), _AMOUNT, Field("at", "On", "day")), (Field("quantity", "Quantity", "amount"),)),
     Kind(
         "Scheduled charge", "charges",
         (
             _ID, Field("product", "Product"), _AMOUNT, Field("every", "Every", "choice", _EVERY, start="month"), Field("from", "First on", "day"), Field("until", "Until, exclusive", "day"),
             Field("split", "Amount is", "choice", ("each", "divided", "divided_rounded")), Field("quantity", "Quantity", "amount"),
         ),
-        *_flat(*_CHARGE),
     ),
-    Kind("Minimum", "minimum", (_AMOUNT, _PRODUCTS), *_flat("amount", "products")),
-    Kind("Maximum", "maximum", (_AMOUNT, _PRODUCTS), *_flat("amount", "products")),
+    Kind("Minimum", "minimum", (_AMOUNT, _PRODUCTS), (_TAGS,)),
+    Kind("Maximum", "maximum", (_AMOUNT, _PRODUCTS), (_TAGS,)),
     Kind(
         "Threshold", "thresholds",
         (
             _ID, Field("measure", "Measure", "choice", ("spend", "balance", "balance_percent", "usage", "invoice_total"), start="spend"),
             Field("at", "At", "amount"), Field("repeat", "Then every", "amount"), Field("metric", "Metric", hint="of usage only"),
         ),
-        *_flat("id", "measure", "at", "repeat", "metric"),
+        (Field("commits", "Balance of", "words", hint="ids of commits and credits; none: all"),),
     ),
 )  # fmt: skip
 
