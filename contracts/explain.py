@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from contracts.catalogue import Rate
+from contracts.grounds import Ground, grounds
 from contracts.lines import FixedLine, UsageLine
 from contracts.money import money, plain, quotient
 from contracts.offers import Tariff
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from contracts.life import Life
     from contracts.usage_lines import Line
 
-__all__ = ["Candidate", "Draw", "Explanation", "ListRate", "Quantity", "Step", "UsageWindow", "explain"]
+__all__ = ["Candidate", "Draw", "Explanation", "Ground", "ListRate", "Quantity", "Step", "UsageWindow", "explain"]
 
 
 class UsageWindow(NamedTuple):
@@ -108,6 +109,10 @@ class Explanation(NamedTuple):
     draws: tuple[Draw, ...]
     changed: bool
     """The terms of today would price it otherwise."""
+    grounds: tuple[str, ...] = ()
+    """The term that it comes from, where no usage of its own stands behind it."""
+    rests_on: tuple[Ground, ...] = ()
+    """Lines that it is worked out from."""
 
     def json(self) -> dict[str, object]:
         """Plain data: numbers as text, times as RFC 3339."""
@@ -126,13 +131,18 @@ def explain(life: "Life", line_id: str) -> Explanation | None:
     if found is None:
         return None
     invoice, shown = found
+    behind = grounds(life, invoice, shown)
+    return _derived(life, invoice, shown)._replace(grounds=behind.said, rests_on=behind.lines)
+
+
+def _derived(life: "Life", invoice: Invoice, shown: ResultLine) -> Explanation:
     statement = life.open.get((invoice.contract, invoice.starting_ms))
     if invoice.kind not in {"usage", "correction"}:
         return _bare(invoice, shown)
     if invoice.status != "draft" or statement is None:
         return _final(life, invoice, shown)
     origins = [line for line in statement.lines for _ in line.printed()]
-    place = next(number for number, line in enumerate(invoice.lines) if line.id == line_id)
+    place = next(number for number, line in enumerate(invoice.lines) if line.id == shown.id)
     return _explained(life, invoice, shown, statement, origins[place], final=False) if place < len(origins) else _bare(invoice, shown)
 
 
@@ -302,6 +312,10 @@ def _said(e: Explanation) -> Iterator[str]:
     line = e.line
     what = line.product or line.commit or line.kind
     yield f"{line.kind} {what}: {format(line.amount, 'f')}, {iso(line.starting_ms)} to {iso(line.ending_ms)}, on the {e.status} invoice {e.invoice} of {e.contract}"
+    for ground in e.grounds:
+        yield f"  term      {ground}"
+    for each in e.rests_on:
+        yield f"  from      {each.what}: {format(each.amount, 'f')}, line {each.line}"
     if e.quantity is not None:
         q = e.quantity
         said = f"{q.aggregation} of {q.metric} over the period: {plain(q.raw_before)} before, {plain(q.raw_after)} behind the line"

@@ -52,6 +52,41 @@ def _events(found: Mapping[str, Any]) -> Html:
     ])  # fmt: skip
 
 
+def _grounds(found: Mapping[str, Any]) -> Html:
+    """The term it comes from, and the lines that it is worked out from, each a link."""
+    said = join(tag("p", each[:1].upper() + each[1:]) for each in found["grounds"])
+    if not found["rests_on"]:
+        return said
+    rows = [
+        row(
+            link(each["what"].replace("_", " "), "lines", each["line"]),
+            link("Its invoice", "invoices", each["invoice"]),
+            number(Decimal(each["amount"])),
+            kinds=("", "", "num"),
+        )
+        for each in found["rests_on"]
+    ]
+    return join([said, table((("Line", ""), ("Invoice", ""), ("Amount", "num")), rows, "Lines that it is worked out from")])
+
+
+def _draws(found: Mapping[str, Any]) -> Html:
+    rows = [
+        row(
+            each["grant"],
+            link(each["contract"], "contracts", each["contract"]),
+            tag("time", each["segment"]),
+            number(Decimal(each["amount"])),
+            kinds=("", "", "", "num"),
+        )
+        for each in found["draws"]
+    ]
+    return table(
+        (("Commit or credit", ""), ("Of contract", ""), ("Segment from", ""), ("Pays", "num")),
+        rows,
+        "Commits and credits that could pay the line, in their order",
+    )
+
+
 def _overrides(found: Mapping[str, Any]) -> Html:
     if not found.get("overrides"):
         return tag("p", "No override reaches this line: the list price holds.", class_="soft")
@@ -67,7 +102,7 @@ def _steps(found: Mapping[str, Any]) -> Html:
         )
         for each in found.get("steps") or []
     ]
-    return table((("Quantity", "num"), ("Unit price", "num"), ("Exactly", "num"), ("Amount", "num")), rows, "Arithmetic") if rows else Html("")
+    return table((("Quantity", "num"), ("Unit price", "num"), ("Exactly", "num"), ("Amount", "num")), rows, "Arithmetic")
 
 
 @at("/lines/{name}")
@@ -84,12 +119,21 @@ async def page(request: Request, name: str) -> Response | None:
                 raw(tag("div", tag("pre", found["text"]), class_="scroll", tabindex="0"))
                 if found.get("invoice"):
                     raw(tag("p", link("To the invoice", "invoices", str(found["invoice"]))))
-            with card("Arithmetic"):
-                raw(_steps(found))
-            with card("Overrides"):
-                raw(_overrides(found))
-            with card("Events"):
-                raw(_events(found))
+            if found["grounds"]:
+                with card("Where it comes from"):
+                    raw(_grounds(found))
+            if found["steps"]:
+                with card("Arithmetic"):
+                    raw(_steps(found))
+            if found["quantity"] is not None:
+                with card("Overrides"):
+                    raw(_overrides(found))
+            if found["draws"]:
+                with card("Commits and credits"):
+                    raw(_draws(found))
+            if found["quantity"] is not None or not found["grounds"]:
+                with card("Events"):
+                    raw(_events(found))
 
         later(where, lambda: visit.ask(read, visit.held, name), draw, 8)
     return None
