@@ -105,6 +105,15 @@ class Account:
             self._life.refold()
         self._life.fold()
 
+    def trim(self) -> None:
+        """Free memory of what can be read again."""
+        self._life.windows.trim()
+
+    def size(self) -> int:
+        """About how many bytes its usage and its open invoices take in memory."""
+        life = self._life
+        return life.windows.size() + sum(statement.size() for statement in life.open.values())
+
     @property
     def store(self) -> UsageStore:
         """Where its windows are."""

@@ -18,6 +18,10 @@ from contracts.windows import Aggregate, GroupKey
 
 __all__ = ["Section", "Statement"]
 
+GROUP_BYTES = 1_500
+WINDOW_BYTES = 250
+LINE_BYTES = 1_500
+"""Of a group, a window of its series and a line, as measured."""
 GroupOf = tuple[str, str, GroupKey]
 """Contract (of late usage with the start of its period), product, group."""
 Order = tuple[object, ...]
@@ -211,6 +215,11 @@ class Statement:
         for counted, before in self._counts:
             counted.clear()
             counted.update(before)
+
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        groups = self._groups or {}
+        return sum(GROUP_BYTES + WINDOW_BYTES * len(group.series.starts) + LINE_BYTES * len(group.lines) for group in groups.values())
 
     def printed(self) -> list[Printed]:
         """The lines of the invoice after the draws."""

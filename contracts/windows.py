@@ -13,10 +13,19 @@ __all__ = ["DAY", "DROPPED", "IN_TIME", "Aggregate", "GroupKey", "UsageStore", "
 
 DAY = 86_400_000
 GroupKey = tuple[tuple[str, str], ...]
+MANY = 12
+"""Decoded cells; of more, only those of the newest day stay: usage mostly comes for it, and what is folded has the others."""
+CELL_BYTES = 1_200
+DAY_BYTES = 16
+"""Of a decoded cell and of a day in the list of days, as measured."""
 IN_TIME = 0
 """Tag of usage that its own period bills."""
 DROPPED = -1
 """Tag of usage that came too late and was dropped. Any other tag is the start of the later period that bills it."""
+
+
+NOBODY: frozenset[str] = frozenset()
+"""One for all: an empty set of its own would be most of what a window takes."""
 
 
 class UsageStore(Protocol):
@@ -38,7 +47,7 @@ class Aggregate(msgspec.Struct, frozen=True, gc=False):
     first_ms: int
     value: int | None = None
     points: tuple[Point, ...] = ()
-    members: frozenset[str] = frozenset()
+    members: frozenset[str] = NOBODY
 
 
 def of_delta(delta: Delta) -> Aggregate:
@@ -94,7 +103,7 @@ def encode_cell(cell: Cell) -> bytes:
 def decode_cell(body: bytes) -> Cell:
     return {
         tuple(key): {
-            (w, tag): Aggregate(events, first, _unpacked(value), tuple(Point(*point) for point in points), frozenset(members))
+            (w, tag): Aggregate(events, first, _unpacked(value), tuple(Point(*point) for point in points), frozenset(members) if members else NOBODY)
             for w, tag, events, first, value, points, members in rows
         }
         for key, rows in _CELL.decode(body)
@@ -195,6 +204,17 @@ class Windows:
             address = key[:3]
             self.store.put(*key, _ENCODER.encode(self._days[address]) if key[3] == -1 else encode_cell(self._cells[key]))
         self._dirty.clear()
+        self.trim()
+
+    def trim(self) -> None:
+        """Free the memory of decoded cells, unless they are few; those of the newest day stay."""
+        if len(self._cells) > MANY:
+            newest = max(day for _, _, _, day in self._cells)
+            self._cells = {key: cell for key, cell in self._cells.items() if key[3] == newest or key in self._dirty}
+
+    def size(self) -> int:
+        """About how many bytes they take in memory."""
+        return CELL_BYTES * len(self._cells) + DAY_BYTES * sum(map(len, self._days.values()))
 
     def forget(self) -> None:
         """Free the memory of decoded cells; they are read again when they are needed."""

@@ -18,6 +18,9 @@ from pipelines.rating.emission import EMPTY
 from pipelines.rating.rows import AccountRow, CatalogueRow, Pending, Terms
 
 WALL: Final = "wall"
+ACCOUNT_BYTES: Final = 8_000
+STORED_TIMES: Final = 12
+"""What its documents and final invoices take in memory, as measured, for each byte of its row."""
 
 
 class HeldAccount:
@@ -37,10 +40,13 @@ class HeldAccount:
         known = {name: catalogues[name][version] for name, version in self.row.catalogues.items()}
         self._account = Account.restore(root, self.row.snapshot, cells, known) if stored else Account(root, cells)
         self.shown: Result = self._account.result() if stored and self.row.contracts else EMPTY
+        self._account.trim()
         self.doubtful = False
         """What is shown may not have been published: all of it is published again."""
         self.told: int | None = None
         """How many new versions of catalogues there had been when it was told of them last."""
+        self.weight = 0
+        """Its `size` when it was weighed last."""
         self.recorded_ms = 0
         """Arrival of what touched it since the last write."""
 
@@ -133,6 +139,10 @@ class HeldAccount:
         self.row.snapshot = self._account.snapshot(catalogues=False)
         self.known = True
         return rows.encode(self.row)
+
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        return ACCOUNT_BYTES + STORED_TIMES * len(self.row.snapshot) + self._account.size()
 
     def _reach(self, now_ms: int) -> None:
         """The account's time goes on, with the versions that begin to hold on the way."""

@@ -1,13 +1,7 @@
-"""The shell of RATE: a Faust agent over the three topics, and for each partition a task that writes and publishes what the step decides.
-
-The agent only hands records to their partition's task. The task applies what waits, writes it to the changelog, then to the local store, and
-publishes; meanwhile records gather, so a write carries more the longer the last one took. Offsets are settled when everything of a write is acknowledged.
-"""
+"""The shell of RATE: a Faust agent over the three topics. It only hands records to the task of their partition (`runner.py`)."""
 
 import asyncio
-import contextlib
 import logging
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,13 +11,13 @@ import faust
 from faust.types import TP
 from mode import CrashingSupervisor
 
-from contracts.errors import TaximeterError
 from pipelines.monitoring import metrics
 from pipelines.rating.completion import Completion
 from pipelines.rating.output import ForeignWriteError, Output
-from pipelines.rating.step import Input, Partition, Write
-from pipelines.rating.tables import TABLE, Claim, PartitionRows, StateTable
-from pipelines.rating.transport import FIRST, Applied, Consumer, Transport
+from pipelines.rating.runner import Runner
+from pipelines.rating.step import Input
+from pipelines.rating.tables import TABLE, StateTable
+from pipelines.rating.transport import Applied, Consumer, Transport
 from pipelines.rating.watermark import Watermark
 from pipelines.reach import credentials
 from pipelines.settings import Settings
@@ -34,21 +28,8 @@ log = logging.getLogger("taximeter.rate")
 
 SOURCES: Final = {topic.name: topic for topic in (CONTRACT_CHANGES, METERED_USAGE, CLOCK)}
 APPLIED: Final = {name: metrics.APPLIED.labels(name) for name in SOURCES}
-LINE: Final = 200
-"""Records of a partition that may stand in line before the agent waits."""
-TIDY_S: Final = 0.2
 LOOK_S: Final = 0.02
-LINGER_S: Final = 0.05
-"""A partition that is behind gathers records for so long at most between two turns."""
-REST_S: Final = 0.4
-"""And one that has applied everything for so long, unless something comes that somebody waits for."""
-REST: Final = 6
-"""A partition rests so many times as long as all partitions together work: so the worker has six sevenths of the time for what somebody waits for, as long as it can afford to."""
 WATERMARK_S: Final = 10.0
-
-
-class MissedRecordError(TaximeterError):
-    """A record did not arrive that should have."""
 
 
 class RateApp(faust.App):
@@ -59,156 +40,6 @@ class RateApp(faust.App):
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
-
-
-class Runner:
-    """Applies, writes and publishes one partition."""
-
-    def __init__(self, shell: "Shell", number: int) -> None:
-        self._shell = shell
-        self._number = number
-        store = shell.table.store
-        self._claim = Claim(store.claim(number).number + 1, os.urandom(8))
-        self._disputed = store.disputed(number)
-        self.partition = Partition(number, shell.settings.partitions, PartitionRows(store, number), self._claim.number)
-        self._last: dict[str, int] = {}
-        self._wake = asyncio.Event()
-        self._wake.set()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._stopping = False
-        self._publishing: asyncio.Task[None] | None = None
-        self._urgent = asyncio.Event()
-        """Something stands in line that somebody waits for."""
-        self._rest_until = 0.0
-        """Records gather until then (monotonic seconds): what an account costs, it costs once a turn, whatever came for it."""
-        held = store.held_offset(number)
-        self._behind = 0 if held is None else held + 1
-        """Offset behind the last write in the changelog: ours must be the next."""
-        self._task = asyncio.create_task(self._run(), name=f"partition {number}")
-        self._task.add_done_callback(shell.ended)
-
-    def follows(self, message: Any) -> bool:
-        """True when the record is the next of its topic; false when it was there already. Raises MissedRecordError."""
-        last, before = self._last.get(message.topic), message.checksum
-        if last is None:
-            if before != FIRST:
-                return False  # a rest of what was read before the partition was assigned anew
-        elif message.offset <= last:
-            return False
-        elif before > last:
-            raise MissedRecordError(f"{message.topic}[{self._number}]: a record between offsets {last} and {message.offset} was passed over; starting again")
-        self._last[message.topic] = message.offset
-        return True
-
-    def unsettled(self, topic: str) -> int:
-        """Records of a topic that arrived and are not done (by offset)."""
-        last = self._last.get(topic)
-        return 0 if last is None else max(0, last + 1 - (self._shell.consumer.settled(topic, self._number) or 0))
-
-    async def put(self, record: Input) -> None:
-        """Stand in line; waits while the line is full."""
-        self.partition.put(record)
-        if self.partition.waiting >= LINE or _awaited(record):
-            self._urgent.set()
-        self._wake.set()
-        # A line in which all wait for a document must not keep the document out.
-        if self.partition.waiting >= LINE and self.partition.busy:
-            self._room.clear()
-            await self._room.wait()
-
-    def release(self, mark: int) -> None:
-        """Ticks up to `mark` may be applied."""
-        self.partition.release(mark)
-        self._wake.set()
-
-    async def stop(self) -> None:
-        """End between two writes; what was not written is applied again by the next owner."""
-        self._room.set()
-        self._stopping = True
-        self._urgent.set()
-        self._wake.set()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while not self._stopping:
-            if not self.partition.busy:
-                await self._idle()
-                continue
-            rest_s = self._rest_until - time.monotonic()
-            if rest_s > 0:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._urgent.wait(), rest_s)
-            self._urgent.clear()
-            self._wake.clear()
-            started = time.perf_counter()
-            self.partition.work()
-            write = self.partition.take()
-            worked_s = time.perf_counter() - started
-            self._shell.counts["work_us"] += round(worked_s * 1e6)
-            if self.partition.waiting < LINE:
-                self._room.set()
-            if write is not None:
-                await self._commit(write)
-            self._rest_until = time.monotonic() + self._rest_s(worked_s, time.perf_counter() - started)
-        if self._publishing is not None:
-            await self._publishing
-
-    def _rest_s(self, worked_s: float, turn_s: float) -> float:
-        if self.partition.waiting >= LINE:
-            return 0.0
-        return min(LINGER_S, turn_s) if self.partition.busy else min(REST_S, REST * len(self._shell.partitions) * worked_s)
-
-    async def _idle(self) -> None:
-        """Until there is something to do; meanwhile the outbox is emptied."""
-        self._room.set()
-        self._wake.clear()
-        try:
-            await asyncio.wait_for(self._wake.wait(), TIDY_S if self.partition.leftovers or self._publishing else None)
-        except TimeoutError:
-            if self._publishing is not None and self._publishing.done():
-                self._publishing = None
-            elif self.partition.leftovers:
-                await self._store(self.partition.tidy())
-
-    async def _commit(self, write: Write) -> None:
-        if write.rows:
-            await self._store(write.rows)
-        before, self._publishing = self._publishing, None
-        if before is not None:
-            await before
-        self._publishing = asyncio.create_task(self._publish(write))
-        self._publishing.add_done_callback(self._shell.ended)
-
-    async def _store(self, rows: dict[bytes, bytes | None]) -> None:
-        # Before anything else our claim: the step begins with a write.
-        rows = self._disputed | rows
-        with metrics.WRITE.time():
-            first, last = await self._shell.output.write(self._number, rows, self._claim, self._behind)
-        if first != self._behind:
-            raise ForeignWriteError(
-                f"partition {self._number}: the changelog goes on at {first}, not at {self._behind}: another worker has written to it; starting again"
-            )
-        self._behind = last + 1
-        store = self._shell.table.store
-        store.write(self._number, rows, last, self._claim)
-        if self._disputed:
-            store.settle_disputes(self._number)
-            self._disputed = {}
-        metrics.ROWS.inc(len(rows))
-        self._shell.counts["rows"] += len(rows)
-        self._shell.counts["writes"] += 1
-
-    async def _publish(self, write: Write) -> None:
-        await self._shell.output.publish(self._number, write)
-        self._shell.counts["crossings"] += len(write.crossings)
-        if write.crossings:
-            metrics.CROSSINGS.inc(len(write.crossings))
-            metrics.EVENT_TO_THRESHOLD.since([each["at"] for each in write.crossings], time.time_ns() // 1_000_000)
-        if write.outbox is not None:
-            self.partition.published(write.outbox)
-        for topic, offset in write.settled.items():
-            self._shell.settle(topic, self._number, offset)
 
 
 class Shell:
@@ -369,13 +200,10 @@ class Shell:
         runner = self._runners.get(message.partition)
         if runner is None or not runner.follows(message):
             return
-        record = self._decoded(message)
-        if record is not None:
-            self.counts[message.topic] += 1
-            APPLIED[message.topic].inc()
-            await runner.put(record)
+        await runner.take(message)
 
-    def _decoded(self, message: Any) -> Input | None:
+    def decoded(self, message: Any) -> Input | None:
+        """The record; none: it cannot be read and is passed over."""
         topic = SOURCES[message.topic]
         try:
             value = self.codec.decode(topic.schema or "", message.value or b"")
@@ -384,6 +212,8 @@ class Shell:
             metrics.UNREADABLE.inc()
             log.warning("%s[%d] offset %d is passed over: %s", message.topic, message.partition, message.offset, error)
             return None
+        self.counts[message.topic] += 1
+        APPLIED[message.topic].inc()
         return Input(message.topic, message.offset, _arrived_ms(message), value)
 
 
@@ -391,10 +221,3 @@ def _arrived_ms(message: Any) -> int:
     """When what the record tells of arrived: of usage its oldest event, as METER says."""
     told = dict(message.headers or ()).get(ARRIVED)
     return int(told) if told is not None else round(message.timestamp * 1000)
-
-
-def _awaited(record: Input) -> bool:
-    """An edit, or usage of which thresholds are looked at event by event."""
-    if record.topic == METERED_USAGE.name:
-        return any(each["sequence"] is not None for each in record.value["deltas"])
-    return record.topic == CONTRACT_CHANGES.name

@@ -1,7 +1,7 @@
 """The accounts of a partition that are in memory, and which of them were touched since the last write. Pure, used by the step."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pipelines.rating import keys, rows
@@ -10,14 +10,17 @@ from pipelines.rating.beside import Beside
 from pipelines.rating.catalogues import Catalogues
 from pipelines.rating.cells import Cells
 
-HELD_ACCOUNTS: Final = 4000
-"""Accounts of a partition that stay in memory."""
+HELD_BYTES: Final = 420_000_000
+"""About so much memory the accounts take that stay there, in all partitions together."""
 
 
 class Accounts:
     """Not thread safe."""
 
-    def __init__(self, cells: Cells, catalogues: Catalogues, beside: Beside) -> None:
+    def __init__(self, cells: Cells, catalogues: Catalogues, beside: Beside, room: int) -> None:
+        """`room`: bytes that accounts may take, about."""
+        self._room = room
+        self._taken = 0
         self._cells = cells
         self._catalogues = catalogues
         self._beside = beside
@@ -36,6 +39,7 @@ class Accounts:
         account = self._held.get(root)
         if account is None:
             account = self._held[root] = HeldAccount(root, self._cells.read(keys.account(root)), self._cells, self._catalogues.versions)
+            self._weigh(account)
         self._held.move_to_end(root)
         return account
 
@@ -57,19 +61,36 @@ class Accounts:
         stored = self._cells.read(keys.account(root))
         held = self._held.get(root)
         if held.empty if held else stored is not None and not rows.decode_account(stored).contracts:
-            self._held.pop(root, None)
+            self._drop(root)
             self._touched.pop(root, None)
             self._cells.write(keys.account(root), None)
+
+    def holds(self, root: str) -> bool:
+        """It is in memory."""
+        return root in self._held
 
     def take(self) -> dict[str, HeldAccount]:
         """Those touched since the last call."""
         touched, self._touched = self._touched, {}
         return touched
 
-    def written(self) -> None:
+    def written(self, touched: Iterable[HeldAccount]) -> None:
         """All that were touched are stored: let go of what is outdated, or not needed for longest."""
         if self.outdated:
             self._held.clear()
+            self._taken = 0
             self.outdated = False
-        while len(self._held) > HELD_ACCOUNTS:
-            self._held.popitem(last=False)
+        for account in touched:
+            if account.root in self._held:
+                self._weigh(account)
+        while self._taken > self._room and len(self._held) > 1:
+            self._drop(next(iter(self._held)))
+
+    def _weigh(self, account: HeldAccount) -> None:
+        before, account.weight = account.weight, account.size()
+        self._taken += account.weight - before
+
+    def _drop(self, root: str) -> None:
+        account = self._held.pop(root, None)
+        if account is not None:
+            self._taken -= account.weight

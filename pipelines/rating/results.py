@@ -108,7 +108,7 @@ class Results:
             self._cells.write(outbox, rows.encode(pending))
         self._forget_published()
         self._cells.write(keys.POSITION, rows.encode(self._position))
-        self._accounts.written()
+        self._accounts.written(touched.values())
         return Write(self._cells.take(), turn.rated, turn.balances, pending.crossings, pending.transfers, outbox, {})
 
     def published(self, outbox: bytes) -> None:

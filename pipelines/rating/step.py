@@ -14,6 +14,7 @@ What is applied where: `changes` (contracts, moves), `catalogues` and `sweeps`, 
 """
 
 import logging
+from itertools import islice, takewhile
 from typing import Final
 
 from contracts.errors import TaximeterError
@@ -24,13 +25,13 @@ from pipelines.rating.cells import Cells, Rows
 from pipelines.rating.changes import Changes, Place
 from pipelines.rating.clocks import Clocks
 from pipelines.rating.inputs import Input
-from pipelines.rating.memory import Accounts
+from pipelines.rating.memory import HELD_BYTES, Accounts
 from pipelines.rating.results import Results, Write
 from pipelines.rating.routes import Routes
 from pipelines.rating.rows import Position
 from pipelines.rating.sweeps import Sweeps
 from pipelines.rating.turns import Turns
-from pipelines.rating.usage import Usage
+from pipelines.rating.usage import TOGETHER, Usage
 from pipelines.replay.generations import KIND as REPLAY
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE
 
@@ -54,11 +55,13 @@ class Partition:
         stored = table.get(keys.POSITION)
         self._position = rows.decode_position(stored) if stored else Position()
         self._line: list[Input] = []
+        self._deltas = 0
+        """Of the records in line that are not begun."""
         self._settled: dict[str, int] = {}
         self._reported: dict[str, int] = {}
         self._beside = Beside(cells, table)
         self._catalogues = Catalogues(cells, table)
-        self._accounts = Accounts(cells, self._catalogues, self._beside)
+        self._accounts = Accounts(cells, self._catalogues, self._beside, HELD_BYTES // partitions)
         self._sweeps = Sweeps(cells, table, self._catalogues, self._accounts)
         self._turns = Turns(number, self._beside, self._accounts)
         self._clocks = Clocks(table, self._accounts, self._sweeps)
@@ -78,6 +81,8 @@ class Partition:
             self._settle(record.topic, record.offset + 1)
         else:
             self._line.append(record)
+            if record.topic == METERED_USAGE.name:
+                self._deltas += len(record.value["deltas"])
 
     def mark(self) -> int | None:
         """The last tick that waits; none: no tick does."""
@@ -109,6 +114,11 @@ class Partition:
         """Records in line."""
         return len(self._line)
 
+    @property
+    def hungry(self) -> bool:
+        """More usage in line could be applied together with what stands there."""
+        return not self._usage.under_way and self._deltas < TOGETHER
+
     def work(self) -> None:
         """Apply a bounded part of what waits."""
         while not self._full():
@@ -116,10 +126,12 @@ class Partition:
             if place is None:
                 break
             record = self._line[place]
-            if self._apply(record):
+            if record.topic == METERED_USAGE.name:
+                self._metered(place)
+            else:
+                self._document(record)
                 del self._line[place]
-                self._position.applied[record.topic] = record.offset + 1
-                self._settle(record.topic, record.offset + 1)
+                self._done(record)
         for offset in self._clocks.run(self._full):
             self._settle(CLOCK.name, offset + 1)
         self._sweeps.run(self._full)
@@ -162,7 +174,7 @@ class Partition:
                     return place
                 continue
             if not held_back:
-                if record.value["documents"] <= self.applied(CONTRACT_CHANGES.name) and self._understood(record):
+                if self._usage.under_way or (record.value["documents"] <= self.applied(CONTRACT_CHANGES.name) and self._understood(record)):
                     return place
                 held_back = True
         return None
@@ -175,17 +187,29 @@ class Partition:
         """A transfer comes from a partition that may have known a catalogue earlier than this one."""
         return not record.transfer or all(each["catalogue"] in self._catalogues for each in record.value["deltas"])
 
-    def _apply(self, record: Input) -> bool:
-        """True when the record is applied as a whole."""
-        if record.topic == METERED_USAGE.name:
-            return self._usage.apply(record, self._full)
+    def _metered(self, place: int) -> None:
+        """Go on with the metered usage from there on."""
+        if not self._usage.under_way:
+            begun = self._usage.begin(takewhile(lambda each: each.topic == METERED_USAGE.name, islice(self._line, place, None)))
+            self._deltas -= sum(len(each.value["deltas"]) for each in self._line[place : place + len(begun)])
+            self._line[place : place + len(begun)] = begun
+        applied = self._usage.apply(self._full)
+        if applied:
+            del self._line[place : place + len(applied)]
+            self._done(applied[-1])
+
+    def _document(self, record: Input) -> None:
         try:
             self._changes.apply(record)
         except TaximeterError as error:
             self.refused += 1
             kind, name = record.value["kind"], record.value["id"]
             log.error("%s %s (offset %d of %s[%d]) is not applied: %s", kind, name, record.offset, record.topic, self.number, error)  # noqa: TRY400
-        return True
+
+    def _done(self, record: Input) -> None:
+        """A record is applied as a whole, and all of its topic before it."""
+        self._position.applied[record.topic] = record.offset + 1
+        self._settle(record.topic, record.offset + 1)
 
     def _settle(self, topic: str, offset: int) -> None:
         self._settled[topic] = max(self._settled.get(topic, 0), offset)

@@ -6,7 +6,7 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.rating import step
+from pipelines.rating import step, usage
 from tests.property.rating.world import DAY_MS, HOUR_MS, OCTOBER_MS, World, delta
 
 CATALOGUE = """
@@ -108,13 +108,13 @@ THRESHOLDS = """
     crash=st.sampled_from((0.1, 0.3)),
 )
 def test_each_crossing_is_published_with_one_content_whatever_crashes(uses: list[tuple[str, str, int]], split: int, seed: int, crash: float) -> None:
-    # given: customers with thresholds, whose events come one by one, in records of different lengths
+    # given: customers with thresholds, whose events come one by one, in records of different lengths; each record counts its events from 0
     worlds = []
     for likely, size in ((0.0, 1), (crash, split)):
         world = World(2, seed)
         world.publish(CATALOGUE.format(price="0.01"), contract("ann", THRESHOLDS), contract("bob", THRESHOLDS))
         events = [
-            delta(customer, product, str(value), recorded_ms=OCTOBER_MS + number * 1000, sequence=number)
+            delta(customer, product, str(value), recorded_ms=OCTOBER_MS + number // 7, sequence=number % size)
             for number, (customer, product, value) in enumerate(uses)
         ]
         for at in range(0, len(events), size):
@@ -134,14 +134,24 @@ def test_each_crossing_is_published_with_one_content_whatever_crashes(uses: list
             assert numbers == list(range(1, len(numbers) + 1))
 
 
-@settings(deadline=None, max_examples=50)
-@given(uses=USES, seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.2)))
-def test_a_record_that_fills_several_writes_counts_once(uses: list[tuple[str, str, int, int]], seed: int, crash: float) -> None:
-    # given: writes that are full after two accounts
-    with patch.object(step, "WRITE_ACCOUNTS", 2):
+@settings(deadline=None, max_examples=500)
+@given(
+    uses=USES,
+    split=st.integers(1, 40),
+    together=st.sampled_from((1, 7, 20_000)),
+    room=st.sampled_from((0, step.HELD_BYTES)),
+    seed=st.integers(0, 2**32),
+    crash=st.sampled_from((0.0, 0.2)),
+)
+def test_records_that_fill_several_writes_count_once_however_many_are_applied_together(
+    uses: list[tuple[str, str, int, int]], split: int, together: int, room: int, seed: int, crash: float
+) -> None:
+    # given: writes that are full after two accounts; owners that come and go, who take up other records together; memory for one account only, or enough
+    with patch.multiple(step, WRITE_ACCOUNTS=2, HELD_BYTES=room), patch.object(usage, "TOGETHER", together):
         world = World(1, seed)
         world.publish(CATALOGUE.format(price="0.01"), *(contract(each) for each in CUSTOMERS[1:]), contract("ann", "  aliases: [ann-old]"))
-        world.meter(*(delta(customer, product, str(value), hour=hour) for customer, product, value, hour in uses))
+        for at in range(0, len(uses), split):
+            world.meter(*(delta(customer, product, str(value), hour=hour) for customer, product, value, hour in uses[at : at + split]))
 
         # when
         world.run(crash=crash)

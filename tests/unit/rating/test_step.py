@@ -131,6 +131,63 @@ def test_a_long_record_is_split_between_accounts_and_settled_at_its_end(world: W
     assert later[-1].settled == {METERED_USAGE.name: 1}
 
 
+def test_a_new_owner_goes_on_within_records_that_were_applied_together_though_it_has_only_some_of_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given: two records applied together, of which one account is applied
+    monkeypatch.setattr(step, "WRITE_ACCOUNTS", 1)
+    worker, table = world.workers[0], world.tables[0]
+    records = [metered(0, delta("bob", "calls", "1")), metered(1, delta("ann", "calls", "5"), delta("bob", "calls", "2"))]
+    for record in records:
+        worker.put(record)
+    first = turn(worker, table)
+    assert lines(first) == {("bob", "calls"): ("3", Decimal("0.03"))}
+    assert first.settled == {}
+    # when: the next owner applies the first record before it has the second
+    worker = Partition(0, 1, table, 9)
+    worker.put(records[0])
+    turns = [turn(worker, table)]
+    while worker.busy:
+        turns.append(turn(worker, table))
+    assert turns[-1].settled == {METERED_USAGE.name: 1}
+    worker.put(records[1])
+    while worker.busy:
+        turns.append(turn(worker, table))
+    # then
+    assert [lines(each)["ann", "calls"] for each in turns if ("ann", "calls") in lines(each)] == [("5", Decimal("0.05"))]
+    assert {lines(each)["bob", "calls"] for each in turns if ("bob", "calls") in lines(each)} == {("3", Decimal("0.03"))}
+    assert turns[-1].settled == {METERED_USAGE.name: 2}
+
+
+def test_accounts_of_which_each_event_is_watched_come_first_and_then_those_in_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given: writes of one account; of three customers only `bob` is in memory
+    world.publish(contract("cy"))
+    world.run()
+    worker, table = Partition(0, 1, world.tables[0], 9), world.tables[0]
+    worker.put(metered(0, delta("bob", "calls", "1")))
+    turn(worker, table)
+    monkeypatch.setattr(step, "WRITE_ACCOUNTS", 1)
+    # when
+    worker.put(metered(1, delta("ann", "calls", "1"), delta("bob", "calls", "1"), delta("cy", "calls", "1", sequence=0)))
+    writes = []
+    while worker.busy:
+        writes.append(turn(worker, table))
+    # then
+    assert [customer for write in writes for customer, _ in lines(write)] == ["cy", "bob", "ann"]
+
+
+def test_usage_is_read_on_until_enough_can_be_applied_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "TOGETHER", 3)
+    worker, table = world.workers[0], world.tables[0]
+    worker.put(metered(0, delta("ann", "calls", "1"), delta("bob", "calls", "1")))
+    assert worker.hungry
+    worker.put(metered(1, delta("ann", "calls", "1")))
+    assert not worker.hungry
+    monkeypatch.setattr(step, "WRITE_ACCOUNTS", 1)
+    turn(worker, table)
+    assert not worker.hungry, "what was begun comes first"
+    turn(worker, table)
+    assert worker.hungry
+
+
 def test_a_record_of_many_turns_is_grouped_by_account_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # given: a record for 40 ids that nobody knows yet, one in a write
     monkeypatch.setattr(step, "WRITE_ACCOUNTS", 1)
