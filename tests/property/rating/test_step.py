@@ -6,7 +6,7 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.rating import step, usage
+from pipelines.rating import memory, step, usage
 from tests.property.rating.world import DAY_MS, HOUR_MS, OCTOBER_MS, World, delta
 
 CATALOGUE = """
@@ -139,7 +139,7 @@ def test_each_crossing_is_published_with_one_content_whatever_crashes(uses: list
     uses=USES,
     split=st.integers(1, 40),
     together=st.sampled_from((1, 7, 20_000)),
-    room=st.sampled_from((0, step.HELD_BYTES)),
+    room=st.sampled_from((0, memory.HELD_BYTES)),
     seed=st.integers(0, 2**32),
     crash=st.sampled_from((0.0, 0.2)),
 )
