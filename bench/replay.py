@@ -1,17 +1,20 @@
 """`taximeter bench replay`: the past metered again after a metric was redefined, while usage flows; beside it, how fast the same was metered live.
 
 On a stack of its own. First a generation is run and cut over and back with nothing broken, while an event's way to its threshold is measured; then
-another one while METER and RATE are killed. In the end all bills are worked out again from Kafka and from the raw events.
+another one while METER and RATE are killed. In the end what its diff tells is compared with what is billed after its cutover, invoice by invoice, and all
+bills are worked out again from Kafka and from the raw events; then one byte of one raw event is flipped, and verify has to name the line.
 """
 
 import tempfile
 import time
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 
 import msgspec
+from clickhouse_connect.driver.client import Client
 from confluent_kafka.admin import AdminClient
 
 from bench.background import flowing
@@ -27,9 +30,11 @@ from pipelines.progress import Progress
 from pipelines.publishing import Edit, Publisher
 from pipelines.replay.control import Replays
 from pipelines.replay.coverage import Metered
+from pipelines.replay.diff import differences
 from pipelines.replay.planning import Asked, scope_of
 from pipelines.testing import Stack
 from pipelines.topology import METER_GROUP, USAGE_EVENTS
+from pipelines.verifying.families import families
 from pipelines.verifying.run import Verifier
 from schemas.codec import Codec
 from taximeter.demo.probe import Latency, Probe, documents
@@ -38,6 +43,8 @@ PROBES: Final = tuple(f"probe-{number}" for number in range(25))
 PROBED_S: Final = 4
 MOST_S: Final = 7_200.0
 LOOK_S: Final = 0.05
+CALL: Final = "SELECT customer, transaction_id FROM usage_events WHERE event_type = 'api_call' AND startsWith(customer, 'customer-') ORDER BY customer LIMIT 1"
+"""A call of one of the workload's customers."""
 
 
 def run(
@@ -63,11 +70,14 @@ def run(
             replays.step("abort")
             killed = _run(replays, stack, kills)
             last_s = _step(replays, "cutover")
+            last_back_s = _step(replays, "back")
             flow.terminate()
             sent_per_s = int(flow.communicate(timeout=60)[0].strip() or 0)
+        diff_s, changed = _told(replays)
         verdict = Verifier(deployment).run()
         if verdict.different or verdict.busy:
             raise BenchError(f"{len(verdict.different)} bills are not what the raw events say, {len(verdict.busy)} were not told: {verdict.different[:1]}")
+        found_s = _flipped(deployment)
         replays.step("close")
         replays.close()
     told = {"events": events, "customers": customers, "background": background, "sent_per_s": sent_per_s, "probes_per_s": probes_per_s, "kills": kills}
@@ -82,8 +92,12 @@ def run(
             Figure("back_s", back_s, "s"),
             Figure("killed_replay_s", killed, "s"),
             Figure("cutover_after_kills_s", last_s, "s"),
+            Figure("back_after_kills_s", last_back_s, "s"),
+            Figure("changed_customers", changed, "customers"),
+            Figure("diff_s", diff_s, "s"),
             Figure("verified_customers", verdict.families, "customers"),
             Figure("verify_s", verdict.seconds, "s"),
+            Figure("flipped_byte_found_s", found_s, "s"),
         ],
         Figure("live_events_per_s", live_per_s, "events/s"),
         events / calm / live_per_s,
@@ -168,6 +182,50 @@ def _run(replays: Replays, stack: Stack | None, kills: int) -> float:
 
     replays.wait(generation, tell, MOST_S)
     return time.perf_counter() - started
+
+
+def _told(replays: Replays) -> tuple[float, int]:
+    """Cut over at rest: every invoice has to be what the diff has told before, and none else may change. Seconds of the diff, customers that changed."""
+    replays.shown()
+    started = time.perf_counter()
+    with replays.stack.warehouse() as client:
+        expected = _totals(client)
+        mine = families(replays.present(), replays.partitions)
+        changes = list(differences(client, replays.current(), mine, replays.stack.settings.window_minutes))
+        took = time.perf_counter() - started
+        for invoice in (each for change in changes for each in change["invoices"]):
+            if expected.get(invoice["id"], Decimal(0)) != Decimal(invoice["total"]["before"] or 0):
+                raise BenchError(f"the diff tells {invoice['total']} of invoice {invoice['id']}, which is {expected.get(invoice['id'])}")
+            expected[invoice["id"]] = Decimal(invoice["total"]["after"] or 0)
+        replays.step("cutover")
+        billed = _totals(client)
+    wrong = {name for name in expected.keys() | billed.keys() if expected.get(name, Decimal(0)) != billed.get(name, Decimal(0))}
+    if wrong or not changes:
+        raise BenchError(f"{len(changes)} customers change by the diff; {len(wrong)} invoices are billed otherwise: {sorted(wrong)[:3]}")
+    return took, len(changes)
+
+
+def _totals(client: Client) -> dict[str, Decimal]:
+    """By invoice."""
+    rows: Any = client.query("SELECT id, total FROM invoices").result_rows
+    return dict(rows)
+
+
+def _flipped(deployment: Deployment) -> float:
+    """One character of one raw event in ClickHouse is another: verify names the line and the event. Seconds that it takes."""
+    with deployment.warehouse() as client:
+        [(customer, name)] = client.query(CALL).result_rows
+        asked = "FROM usage_event_records FINAL WHERE customer = {customer:String} AND transaction_id = {name:String}"
+        flip = "SELECT * REPLACE (mapUpdate(properties, map('calls', if(properties['calls'] = '7', '8', '7'))) AS properties)"
+        client.command("CREATE TABLE flipped AS usage_event_records ENGINE = Memory")
+        client.command(f"INSERT INTO flipped {flip} {asked}", parameters={"customer": customer, "name": name})
+        client.command("INSERT INTO usage_event_records SELECT * FROM flipped")
+        client.command("DROP TABLE flipped")
+    found = Verifier(deployment).run([customer])
+    told = found.different[0] if found.different else {}
+    if {each["product"] for each in told.get("lines", ())} != {"api-calls"} or name not in {each["transaction_id"] for each in told.get("events", ())}:
+        raise BenchError(f"a byte of event {name} of {customer} was flipped, and verify says {told}")
+    return found.seconds
 
 
 def _step(replays: Replays, what: str) -> float:

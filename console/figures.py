@@ -17,7 +17,7 @@ CROSSINGS: Final = 20
 HEADS: Final = """
 SELECT id, customer, contract, kind, status, toUnixTimestamp64Milli(starting_at), toUnixTimestamp64Milli(ending_before),
        toUnixTimestamp64Milli(issue_at), currency, total, toUnixTimestamp64Milli(as_of)
-FROM invoice_revisions FINAL WHERE customer IN {customers:Array(String)}
+FROM invoice_states WHERE customer IN {customers:Array(String)}
 ORDER BY customer, starting_at, contract, kind, issue_at, id"""
 
 LINES: Final = """

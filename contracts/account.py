@@ -20,7 +20,7 @@ from contracts.life import Life
 from contracts.reading import alert_of, read
 from contracts.result import Alert, Result
 from contracts.usage import Delta
-from contracts.windows import UsageStore
+from contracts.windows import Products, UsageStore
 
 __all__ = ["Account", "UsageStore"]
 
@@ -119,11 +119,14 @@ class Account:
         """Where its windows are."""
         return self._life.windows.store
 
-    def reread(self, recorded_ms: int | None) -> None:
-        """The store's windows were changed behind the account's back: what is not final is folded from what they are now. None: the clock stays."""
+    def reread(self, recorded_ms: int | None, products: Products | None = None) -> None:
+        """The store's windows were changed behind the account's back: what is not final is folded from what they are now. None: the clock stays.
+
+        `products`: of which the windows were changed; none: of all.
+        """
         if recorded_ms is not None:
             self._life.advance(recorded_ms)
-        self._life.reread()
+        self._life.reread(products)
 
     def is_fixed(self, customer: str, catalogue: str, group: Mapping[str, str], window_ms: int) -> bool:
         """Whether the usage of a window is on an invoice that is final and not void. Usage of nobody's contract is on none."""

@@ -1,6 +1,7 @@
 """The life of an account: documents, usage and time come in; invoices open, close, are voided; what is final becomes a fact."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 
 from contracts.alarms import read_alerts
 from contracts.balances import Ledger
@@ -19,7 +20,7 @@ from contracts.statement import Statement
 from contracts.timeline import FOREVER, HOUR, Span, iso
 from contracts.usage import Delta
 from contracts.usage_book import UsageBook
-from contracts.windows import DROPPED, IN_TIME, UsageStore, Windows, group_key
+from contracts.windows import DROPPED, IN_TIME, Products, UsageStore, Windows, group_key
 
 __all__ = ["Life", "Place"]
 
@@ -92,7 +93,7 @@ class Life:
         event: tuple[int, int | None] | None = None
         pending = False
         # A batch of METER may span days of recorded time (history that is played again), and groups events as it likes.
-        for delta in sorted(deltas, key=_arrival):
+        for delta in sorted(deltas, key=attrgetter("recorded_ms")):
             if pending and not self._again and (delta.recorded_ms, delta.sequence) != event:
                 read_alerts(self)
                 pending = False
@@ -247,10 +248,15 @@ class Life:
             return False
         return self.facts.closed[payer][period[0].start][-1].status != "void"
 
-    def reread(self) -> None:
-        """Forget what was read of the windows."""
-        self.windows = Windows(self.windows.store)
-        self._compile()
+    def reread(self, products: Products | None = None) -> None:
+        """Forget what was read of the windows; of these products, or all."""
+        if products is None:
+            self.windows = Windows(self.windows.store)
+            self._compile()
+        else:
+            self.windows.reread(products)
+            for statement in self.open.values():
+                statement.reread(products)
         self._catch_up()
 
     # Time
@@ -360,8 +366,6 @@ class Life:
         self.stale = True
         self.windows.forget()
 
-    # Usage
-
     def _take(self, delta: Delta) -> None:
         catalogue = self.catalogues.get(delta.catalogue)
         product = catalogue.products.get(delta.product) if catalogue is not None else None
@@ -391,7 +395,3 @@ class Life:
         for later in self.open.values() if metric.carry else ():
             if later.span.end > delta.window_ms:
                 later.carried(owner.customer if owner is not None else None, delta.product, delta.window_ms)
-
-
-def _arrival(delta: Delta) -> int:
-    return delta.recorded_ms

@@ -14,7 +14,7 @@ from contracts.terms import ContractTerms, ProductTerms
 from contracts.timeline import Span
 from contracts.usage_book import SeriesBook, UsageBook
 from contracts.usage_lines import Line, Run, priced, runs
-from contracts.windows import Aggregate, GroupKey
+from contracts.windows import Aggregate, GroupKey, Products
 
 __all__ = ["Section", "Statement"]
 
@@ -139,6 +139,28 @@ class Statement:
                 self.forget()
             if self.late:
                 self.forget()
+
+    def reread(self, products: Products) -> None:
+        """The windows of these products are other ones; those of the others, and what they come to, are as they were."""
+        self.stale = True
+        if self.late:
+            self._groups = None
+        for section in self.sections:
+            mine = products.get(section.terms.document.catalogue, ())
+            for product in section.terms.card.metered:
+                if product.id in mine and self._series.pop((section.terms.id, product.id), None) is not None:
+                    self._change(section, product)
+
+    def _change(self, section: Section, product: ProductTerms) -> None:
+        """Price a product anew from the windows; where its groups are other ones, everything."""
+        name = (section.terms.id, product.id)
+        book = {} if self._groups is None else self._book_of(section, product)
+        if self._groups is None or {key for *of, key in self._groups if (*of,) == name} != book.keys():
+            self._groups = None
+            return
+        for key, series in book.items():
+            self._groups[*name, key].series = series
+            self._dirty.add((*name, key))
 
     @property
     def gauges(self) -> bool:

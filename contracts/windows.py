@@ -1,6 +1,6 @@
 """The windows of an account: decoded cells over a `UsageStore`, merged in any order to the same aggregate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from decimal import Decimal
 from typing import Protocol
 
@@ -9,7 +9,7 @@ import msgspec
 from contracts.scales import RAW, raw_atoms
 from contracts.usage import Delta, Point
 
-__all__ = ["DAY", "DROPPED", "IN_TIME", "Aggregate", "GroupKey", "UsageStore", "Windows", "group_key", "merge"]
+__all__ = ["DAY", "DROPPED", "IN_TIME", "Aggregate", "GroupKey", "Products", "UsageStore", "Windows", "group_key", "merge"]
 
 DAY = 86_400_000
 GroupKey = tuple[tuple[str, str], ...]
@@ -84,6 +84,8 @@ Slot = tuple[int, int]
 Cell = dict[GroupKey, dict[Slot, Aggregate]]
 Address = tuple[str, str, str]
 """Customer id, catalogue, product."""
+Products = Mapping[str, Container[str]]
+"""By catalogue."""
 _Row = tuple[int, int, int, int, int | str | None, list[tuple[int, str, Decimal]], list[str]]
 _ENCODER = msgspec.msgpack.Encoder()
 _CELL = msgspec.msgpack.Decoder(list[tuple[list[tuple[str, str]], list[_Row]]])
@@ -215,6 +217,11 @@ class Windows:
     def size(self) -> int:
         """About how many bytes they take in memory."""
         return CELL_BYTES * len(self._cells) + DAY_BYTES * sum(map(len, self._days.values()))
+
+    def reread(self, products: Products) -> None:
+        """The store's windows of these products are other ones: what was decoded of them counts no more. Nothing of them may wait for `flush`."""
+        self._days = {address: days for address, days in self._days.items() if address[2] not in products.get(address[1], ())}
+        self._cells = {key: cell for key, cell in self._cells.items() if key[2] not in products.get(key[1], ())}
 
     def forget(self) -> None:
         """Free the memory of decoded cells; they are read again when they are needed."""

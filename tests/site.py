@@ -141,11 +141,16 @@ def relations() -> Iterator[Relation]:
     from pipelines.warehouse.migrations import migrations
 
     begin = re.compile(r"CREATE (?:OR REPLACE )?(TABLE|VIEW)(?: IF NOT EXISTS)? (\w+)\s*\(\n(.*?)\n\)(.*)\Z", re.DOTALL)
+    same = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+) AS (\w+)\nCOMMENT '((?:[^']|'')*)'\Z")
     column = re.compile(r"^    (\w+) (.+?) COMMENT '((?:[^']|'')*)',?$", re.MULTILINE)
     found: dict[str, Relation] = {}
     for migration in migrations():
         for statement in migration.statements:
-            made = begin.search(re.sub(r"^--.*\n", "", statement, flags=re.MULTILINE).strip())
+            text = re.sub(r"^--.*\n", "", statement, flags=re.MULTILINE).strip()
+            if copied := same.match(text):
+                name, of, about_it = copied.groups()
+                found[name] = Relation("table", name, about_it.replace("''", "'"), found[of].columns, migration.name)
+            made = begin.search(text)
             if made is None:
                 continue
             kind, name, columns, rest = made.groups()

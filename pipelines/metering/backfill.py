@@ -10,7 +10,7 @@ The definition that fills a gap is that of the moment: a changed definition of a
 import logging
 import time
 from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from pipelines.metering import coverage
 from pipelines.metering.archive import Archive
@@ -23,9 +23,6 @@ from pipelines.topology import ACCEPTED_IDS, BACKFILLS
 from schemas.codec import Codec
 
 log = logging.getLogger("taximeter.meter")
-
-BUSY: Final = 10_000
-"""Events of a portion while live ones wait: what these are late by."""
 
 Changes = Mapping[tuple[int, str], Coverage]
 """Coverage by partition and catalogue, as it will be when a transaction is committed."""

@@ -29,11 +29,12 @@ from pipelines.document_log import DocumentLog
 from pipelines.health import Health
 from pipelines.metering.ahead import Ahead
 from pipelines.metering.archive import Archive
-from pipelines.metering.backfill import BUSY, Backfill, Task
+from pipelines.metering.backfill import Backfill, Task
 from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Messages, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
 from pipelines.metering.output import Output
+from pipelines.metering.pace import Pace
 from pipelines.metering.patience import Patience, StoppedError
 from pipelines.metering.relearn import relearn
 from pipelines.metering.source import ASK_S, IDLE_S, Source
@@ -86,6 +87,8 @@ class Worker:
         self._reported = 0.0
         self._rotated = time.monotonic()
         self._changes = -1
+        self._rate = 0
+        """Events of the past a second that the open generation allows, over all workers; 0: no bound."""
         self._progress = time.time()
         self._arrived_ms: npt.NDArray[np.int64] = np.empty(0, np.int64)
         """Of the events whose transaction is being committed."""
@@ -122,6 +125,7 @@ class Worker:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
         self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec, ASK_S))
         self._backfill = Backfill(self._bootstrap, self._codec, self._metering, Archive(self._settings, self._codec))
+        self._pace = Pace(self._settings.batch_events)
         self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing)
         self._source = Source(self._bootstrap, self._name)
@@ -158,14 +162,19 @@ class Worker:
             self._patience(self._source.ask)  # nothing comes: because nothing is there, or because nobody answers?
         if self._source.new:
             self._welcome(sorted(self._source.new))
-        self._ahead.begin(BACKFILL_S if self._backfill.waits else IDLE_S)
+        if self._rate:
+            self._pace.bound(self._rate * len(self._source.assigned()) / self._settings.partitions)
+        else:
+            self._pace.bound(None)
+        self._ahead.begin(min(max(BACKFILL_S, self._pace.rest_s(time.monotonic())), IDLE_S) if self._backfill.waits else IDLE_S)
         if found is not None:
             self._patience.over()
+            self._pace.live(time.monotonic())
             self._batch(found)
         else:
             self._follow_documents()
-        if self._backfill.waits:
-            self._fill(min(BUSY, self._settings.batch_events) if found else self._settings.batch_events)
+        if self._backfill.waits and not self._pace.rest_s(time.monotonic()):
+            self._fill()
         now = time.monotonic()
         if now - self._reported > REPORT_S:
             self._report("running")
@@ -183,11 +192,13 @@ class Worker:
         self._arrived_ms, self._output.arrived_ms = messages.recorded_ms, int(messages.recorded_ms.min())
         self._commit(self._backfill.beside(outcome, ends))
 
-    def _fill(self, most: int) -> None:
+    def _fill(self) -> None:
         """A portion of what is missing for products that are new."""
         self._settle()
-        task = None if self._failed else self._patience(lambda: self._backfill.turn(most))
+        began = time.monotonic()
+        task = None if self._failed else self._patience(lambda: self._backfill.turn(self._pace.portion(began)))
         if task is not None:
+            self._pace.took(time.monotonic(), task.outcome.backfilled, time.monotonic() - began)
             self._commit(task)
 
     def _commit(self, task: Task) -> None:
@@ -259,6 +270,8 @@ class Worker:
             self._changes = documents.changes
             self._metering.prepare(documents)
             self._backfill.follow()
+            current = documents.generations.current
+            self._rate = current.rate if current is not None else 0
 
     def _waiting(self, reason: str | None) -> None:
         if time.monotonic() - self._reported > REPORT_S:

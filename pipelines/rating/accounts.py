@@ -99,7 +99,7 @@ class HeldAccount:
         """Windows and their twins of the generation change places; whether any did, and something may be billed otherwise then."""
         if not twins.exchange(self._cells, scope, number, self._ids(), self._account.is_fixed):
             return False
-        self._account.reread(None if self.empty else self.row.now_ms)
+        self._account.reread(None if self.empty else self.row.now_ms, scope.products)
         return not self.empty
 
     def drop(self, scope: Scope, number: int) -> None:

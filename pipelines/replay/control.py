@@ -4,11 +4,12 @@ ReplayError     the step cannot be done now; nothing was published
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Final, NamedTuple
 
 import msgspec
+from clickhouse_connect.driver.client import Client
 from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
@@ -24,11 +25,15 @@ from pipelines.reach import reach
 from pipelines.replay.coverage import Coverages, Metered
 from pipelines.replay.generations import Generation, Step, reserved
 from pipelines.topology import BALANCES, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP, RATED_LINE_ITEMS, SINK_GROUP, USAGE_EVENTS
+from pipelines.warehouse import stills
 
 IDS_A_RECORD: Final = 5_000
 """Of transaction ids that are left out: well under Kafka's limit of a megabyte."""
 LOOK_S: Final = 0.3
+SOON_S: Final = 0.02
 SHOWN_S: Final = 300.0
+STILL_S: Final = 30.0
+"""So long SINK may take to answer the control record that asks for a still."""
 MOVED: Final = """
 SELECT count() FROM document_records AS m INNER JOIN (
   SELECT source_partition, max(source_offset) AS began FROM document_records WHERE kind = 'replay' AND id = {id:String} AND JSONExtractString(body, 'step') = 'begin' GROUP BY source_partition
@@ -56,7 +61,7 @@ class Replays:
         self._publisher = Publisher(stack.kafka, stack.codec)
         self._coverages: Coverages | None = None
         self.took_s = 0.0
-        """Of the last step: seconds from its commit until the warehouse showed the effect."""
+        """Of the last step: seconds from its first record on the log until the warehouse showed the effect."""
         self._admin = AdminClient({**reach(stack.kafka), "log_level": 2})
 
     def close(self) -> None:
@@ -86,8 +91,9 @@ class Replays:
         undoes: int | None = None,
         correction: bool = False,
         number: int | None = None,
+        rate: int = 0,
     ) -> Began:
-        """Begin a generation, `number` when it must be that one. Raises ReplayError while another one is open."""
+        """Begin a generation, `number` when it must be that one; of the past `rate` events a second at most (0: no bound). Raises ReplayError while another one is open."""
         chosen: list[int] = []
 
         def draft(present: Documents) -> Draft:
@@ -110,6 +116,7 @@ class Replays:
                 added_count=added,
                 catalogues={name: present.catalogues[name].version for name in scope.products},
                 note=note,
+                rate=rate,
             )
             return Draft(controls=[_control(step, place, author) for place, step in enumerate([*steps, begin], start=1)])
 
@@ -180,29 +187,53 @@ class Replays:
                 raise ReplayError(f"generation {now.number} is {_said(now)} meanwhile: nothing was done")
             return Draft(controls=[_control(step, 1_000 + len(now.steps), author)])
 
-        published = self._publisher.update(draft)
-        told = time.monotonic()
-        self._followed(published.offsets)
-        self.took_s = time.monotonic() - told
+        began = time.monotonic()
+        with closing(self.stack.warehouse()) as client:
+            if what in ("cutover", "back"):
+                with self._still(client, generation, author) as still:
+                    published = self._publisher.update(draft)
+                    self._followed(published.offsets, still.prolong)
+            else:
+                published = self._publisher.update(draft)
+                self._followed(published.offsets)
+                stills.forget(client)
+        self.took_s = time.monotonic() - began
         return published
 
-    def _followed(self, offsets_told: Mapping[int, int]) -> None:
+    @contextmanager
+    def _still(self, client: Client, generation: Generation, author: str) -> Iterator[stills.Still]:
+        """What readers see stands still until the end of the block, and changes at once then. Raises ReplayError when SINK does not answer."""
+        asked = time.time_ns() // 1_000_000
+        self._publisher.update(lambda _: Draft(controls=[_control(Step("still", generation.number), asked, author)]))
+        still = stills.Still(client, generation.number, asked)
+        deadline = time.monotonic() + STILL_S
+        while not still.begun():
+            if time.monotonic() > deadline:
+                raise ReplayError("SINK has not answered: nothing was done; `taximeter status` shows whether it runs, and its log whether ClickHouse refuses")
+            time.sleep(SOON_S)
+        try:
+            yield still
+        finally:
+            still.end()
+
+    def _followed(self, offsets_told: Mapping[int, int], meanwhile: Callable[[], None] = lambda: None) -> None:
         """Return when RATE has done what it was told, and SINK has stored all that RATE had written by then: usage that goes on is not waited for."""
         committed = offsets.Committed(self.stack.kafka)
         try:
-            self._until(committed, RATE_GROUP, {(CONTRACT_CHANGES.name, number): end for number, end in offsets_told.items()})
+            self._until(committed, RATE_GROUP, {(CONTRACT_CHANGES.name, number): end for number, end in offsets_told.items()}, meanwhile)
             written = {(topic, number): end for topic in (RATED_LINE_ITEMS.name, BALANCES.name) for number, end in behind_last(self.stack.kafka, topic).items()}
             told = {(CONTRACT_CHANGES.name, number): end for number, end in offsets_told.items()}
-            self._until(committed, SINK_GROUP, told | {place: end for place, end in written.items() if end})
+            self._until(committed, SINK_GROUP, told | {place: end for place, end in written.items() if end}, meanwhile)
         finally:
             committed.close()
 
-    def _until(self, committed: offsets.Committed, group: str, goal: Mapping[offsets.Place, int]) -> None:
+    def _until(self, committed: offsets.Committed, group: str, goal: Mapping[offsets.Place, int], meanwhile: Callable[[], None]) -> None:
         deadline = time.monotonic() + SHOWN_S
         while any(committed.of(group, goal)[place] < end for place, end in goal.items()):
             if time.monotonic() > deadline:
                 raise ReplayError(f"the step is on the log, but {group} has not come through in {SHOWN_S:.0f} s: it goes on; `taximeter status` shows whether it runs")
-            time.sleep(0.02)
+            meanwhile()
+            time.sleep(SOON_S)
 
     def _check_moves(self, generation: Generation) -> None:
         with closing(self.stack.warehouse()) as client:

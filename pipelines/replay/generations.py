@@ -6,6 +6,7 @@ Control records are contract-changes of kind `replay`, id `generation-N`; the bo
     begin      number, scope, corrections it rests on, how many ids `more` told
     cutover    its windows are billed; `metered`: how far metered-usage must be applied before, by partition
     back       those from before are billed again
+    still      readers of the warehouse stand still: before a cutover and before the way back; changes nothing by itself
     close      what is not billed is forgotten
     abort      the same, before a cutover
 
@@ -29,7 +30,7 @@ State = Literal["open", "live", "back", "closed", "aborted"]
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of a control record."""
 
-    step: Literal["more", "begin", "cutover", "back", "close", "abort"]
+    step: Literal["more", "begin", "still", "cutover", "back", "close", "abort"]
     number: int
     scope: Scope | None = None
     corrections: list[int] = []
@@ -45,6 +46,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     catalogues: dict[str, int] = {}
     """begin: versions of the catalogues in its scope, under which all of it is metered."""
     note: str = ""
+    rate: int = 0
+    """begin: events of the past a second at most, over all METER workers; 0: as many as live usage leaves time for."""
     metered: dict[int, int] = {}
     """cutover, back, close: by partition the offset behind the last record of metered-usage that must be applied before."""
     clocks: dict[str, int] = {}
@@ -64,6 +67,7 @@ class Generation(msgspec.Struct):
     added_count: int = 0
     catalogues: dict[str, int] = {}
     note: str = ""
+    rate: int = 0
     author: str = ""
     began_ms: int = 0
     steps: list[tuple[str, int]] = []
@@ -96,6 +100,8 @@ class Generations:
             return False
         self._seen.add(key)
         step = msgspec.json.decode(change["body"], type=Step)
+        if step.step == "still":
+            return False
         found = self.by_number.setdefault(step.number, Generation(step.number))
         if step.step == "more":
             found.left_out = [*found.left_out, *step.left_out]
@@ -105,7 +111,7 @@ class Generations:
             found.scope = step.scope or Scope({})
             found.corrections, found.correction, found.undoes = step.corrections, step.correction, step.undoes
             found.left_out_count, found.added_count, found.catalogues = step.left_out_count, step.added_count, step.catalogues
-            found.note, found.author, found.began_ms = step.note, change["author"], change["recorded_at"]
+            found.note, found.rate, found.author, found.began_ms = step.note, step.rate, change["author"], change["recorded_at"]
             found.state = "open"
         elif step.step == "cutover":
             found.state = "live"

@@ -14,6 +14,7 @@ def told(generation: Generation, metered: Metered | None) -> dict[str, Any]:
         "number": generation.number,
         "state": generation.state,
         "note": generation.note,
+        "rate": generation.rate or None,
         "author": generation.author,
         "correction": generation.correction,
         "products": {name: sorted(products) for name, products in scope.products.items()},

@@ -72,6 +72,10 @@ class Store:
         """Insert an Avro file of usage events. Raise BadBlockError when the warehouse refuses what is in it."""
         self._until_in(lambda client: client.raw_insert(USAGE_EVENT_RECORDS, insert_block=bytes(block), fmt="Avro", settings=SETTINGS), may_be_bad=True)
 
+    def call(self, what: Callable[[Client], object]) -> None:
+        """Do something between two inserts; again and again while the warehouse does not answer."""
+        self._until_in(what)
+
     def close(self) -> None:
         if self._client is not None:
             self._client.close()

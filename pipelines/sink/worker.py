@@ -19,9 +19,9 @@ from pipelines.health import Health
 from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.settings import Settings
-from pipelines.sink import blocks
+from pipelines.sink import blocks, stills
 from pipelines.sink.consumer import BatchConsumer
-from pipelines.sink.mappers import LINE_REVISIONS, REJECTED_EVENT_RECORDS, TABLES, Table, unreadable
+from pipelines.sink.mappers import DOCUMENT_RECORDS, LINE_REVISIONS, REJECTED_EVENT_RECORDS, TABLES, Table, unreadable
 from pipelines.sink.records import Record
 from pipelines.sink.step import MAPPED, rows_of
 from pipelines.sink.store import BadBlockError, StoppedError, Store
@@ -144,6 +144,9 @@ def write_results(lane: Lane, records: list[Record]) -> None:
     """Rows of the records, table by table."""
     rows = rows_of(records, lane.codec.decode)
     lane.passed_over(rows.unreadable)
+    still = stills.asked(rows.tables.get(DOCUMENT_RECORDS, ()))
+    if still is not None:
+        lane.store.call(still.begin)
     for table, part in rows.tables.items():
         lane.store.rows(table, part)
         if table is LINE_REVISIONS:

@@ -79,9 +79,10 @@ def plan(as_json: bool, **asked: Any) -> None:
 @_scoped
 @click.option("--note", default="", help="Why; it is kept in the log.")
 @click.option("--author", default="", help="Who.")
+@click.option("--rate", type=click.IntRange(min=1), help="Meter so many events of the past a second at most. Without it as many as live usage leaves time for.")
 @click.option("--detach", is_flag=True, help="Return at once; METER goes on by itself.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def run(note: str, author: str, detach: bool, as_json: bool, **asked: Any) -> None:
+def run(note: str, author: str, rate: int | None, detach: bool, as_json: bool, **asked: Any) -> None:
     """Begin a generation, or go on waiting for the one that is open, until all of the past is metered for it.
 
     It goes on without this command, and after any crash: METER works on it between the batches of live usage.
@@ -93,8 +94,8 @@ def run(note: str, author: str, detach: bool, as_json: bool, **asked: Any) -> No
         if present.generations.current is None:
             with replays.stack.warehouse() as client:
                 scope = planning.scope_of(client, present, replays.partitions, _asked(asked), replays.window_ms)
-            replays.begin(scope, note=note, author=author)
-        elif any(asked.values()):
+            replays.begin(scope, note=note, author=author, rate=rate or 0)
+        elif rate or any(asked.values()):
             raise click.ClickException(
                 f"generation {present.generations.current.number} is open: without options `replay run` waits for it; cut it over, or abort it"
             )

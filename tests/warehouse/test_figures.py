@@ -28,7 +28,7 @@ class Counted(Warehouse):
         self.asked: list[Sequence[str]] = []
 
     def query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
-        if "invoice_revisions FINAL" in text:
+        if "FROM invoice_states" in text:
             self.asked.append(parameters["customers"])
         return super().query(text, **parameters)
 

@@ -17,8 +17,9 @@ from pipelines.local.warehouse_child import WarehouseChild
 from pipelines.offsets import Committed
 from pipelines.settings import Settings
 from pipelines.testing import Kafka, until
-from pipelines.topology import PARTITIONER, RATED_LINE_ITEMS, SINK_GROUP, USAGE_EVENTS
+from pipelines.topology import CONTRACT_CHANGES, PARTITIONER, RATED_LINE_ITEMS, SINK_GROUP, USAGE_EVENTS
 from pipelines.warehouse.client import connect
+from pipelines.warehouse.stills import Still
 from schemas.codec import Codec
 from tests.unit.codec.samples import VALUES
 
@@ -158,3 +159,38 @@ def test_a_result_is_in_the_warehouse_within_a_second(broker: Kafka, house: Ware
     took = sorted(took[1:])  # the first one waited for SINK to start
     print(f"result to warehouse: median {took[len(took) // 2] * 1000:.0f} ms, worst {took[-1] * 1000:.0f} ms")
     assert took[len(took) // 2] < 1.0
+
+
+def test_a_control_record_makes_readers_stand_still(broker: Kafka, house: WarehouseChild, tmp_path: Path) -> None:
+    """Given a revision that is shown, when a still is asked for, then later revisions are stored and not shown until it is over."""
+    client = connect(Settings(data=tmp_path, clickhouse=house.url))
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "partitioner": PARTITIONER, "linger.ms": 0})
+
+    def rated(revision: int) -> None:
+        made = {**VALUES["rated_batch"]["invoices"][0], "id": "latency", "total": Decimal(revision)}
+        batch = {**VALUES["rated_batch"], "revision": revision, "invoices": [made], "lines": []}
+        producer.produce(RATED_LINE_ITEMS.name, CODEC.encode("rated_batch", batch), "latency")
+        producer.flush(30)
+        until(lambda: newest(client) >= revision, "the revision")
+
+    def ask(version: int, recorded_ms: int) -> None:
+        change = {**VALUES["contract_change"], "kind": "replay", "id": "generation-1", "version": version, "recorded_at": recorded_ms}
+        value = CODEC.encode("contract_change", change | {"body": '{"step": "still", "number": 1}'})
+        producer.produce(CONTRACT_CHANGES.name, value, "generation-1", 0)
+        producer.flush(30)
+
+    def shown() -> int:
+        return int(client.query("SELECT total FROM invoices WHERE id = 'latency'").result_rows[0][0])
+
+    with Sink(broker, house, tmp_path / "data") as sink:
+        rated(1)
+        now_ms = time.time_ns() // 1_000_000
+        ask(1, now_ms - 3_600_000)  # of an hour ago: nobody waits for it
+        ask(2, now_ms)
+        until(Still(client, 1, 2).begun, "the still")
+        rated(2)
+        assert shown() == 1
+        Still(client, 1, 2).end()
+        assert shown() == 2
+        assert not Still(client, 1, 1).begun()
+        assert sink.stop() == 0
