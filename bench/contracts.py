@@ -16,8 +16,9 @@ AT_ONCE: Final = 2_000
 
 
 def publish(bootstrap: str, workload: Workload, progress: Progress | None = None) -> None:
-    """Publish them, from before the oldest event on; `progress` hears of it. Raises KafkaException."""
-    start = (datetime.now(UTC) - timedelta(days=40)).strftime("%Y-%m-01")
+    """Publish them, from before the oldest event on; `progress` hears of it. They are recorded now, so no event has to wait for invoices of the past. Raises KafkaException."""
+    now = datetime.now(UTC)
+    start = (now - timedelta(days=40)).strftime("%Y-%m-01")
     publisher = Publisher(bootstrap, Codec())
     try:
         for first in range(0, workload.customers, AT_ONCE):
@@ -26,7 +27,7 @@ def publish(bootstrap: str, workload: Workload, progress: Progress | None = None
                 for each in range(first, min(first + AT_ONCE, workload.customers))
             ]
             catalogues = [] if first else [catalogue(workload, NAME)]
-            done = publisher.publish(Edit(catalogues=catalogues, contracts=contracts, recorded_ms={"wall": 0}))
+            done = publisher.publish(Edit(catalogues=catalogues, contracts=contracts, recorded_ms={"wall": round(now.timestamp() * 1000)}))
             if progress is not None:
                 progress.sent(CONTRACT_CHANGES.name, done.offsets)
     finally:

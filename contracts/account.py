@@ -48,9 +48,10 @@ _DECODER = msgspec.msgpack.Decoder(_Snapshot)
 class Account:
     """State machine of one family; see the module's docstring. Not thread safe."""
 
-    def __init__(self, root: str, store: UsageStore) -> None:
+    def __init__(self, root: str, store: UsageStore, life: Life | None = None) -> None:
+        """`life`: what was restored of it."""
         self.root = root
-        self._life = Life(store)
+        self._life = Life(store) if life is None else life
         self._encoded: dict[str, tuple[Contract, msgspec.Raw]] = {}
 
     @property
@@ -155,6 +156,4 @@ class Account:
     def restore(cls, root: str, snapshot: bytes, store: UsageStore, catalogues: Mapping[str, Catalogue] | None = None) -> "Account":
         """The account whose `snapshot` was taken, over the same windows. `catalogues` by id: those that the snapshot left out."""
         state = _DECODER.decode(snapshot)
-        account = cls(root, store)
-        account._life = Life(store, state.contracts, {**state.catalogues, **(catalogues or {})}, state.facts, state.parked)
-        return account
+        return cls(root, store, Life(store, state.contracts, {**state.catalogues, **(catalogues or {})}, state.facts, state.parked))

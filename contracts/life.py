@@ -26,6 +26,8 @@ __all__ = ["Life", "Place"]
 
 Place = tuple[str, int]
 """A usage invoice: the contract that is billed, the period's start."""
+NOBODY = Family({}, {})
+"""Without a contract."""
 
 
 class Life:
@@ -59,8 +61,8 @@ class Life:
         self.printed_facts: dict[int, tuple[InvoiceFact, Invoice]] = {}
         self.printed_drafts: dict[Place, Sheet] = {}
         self.printed_true_ups: dict[tuple[str, str], tuple[InvoiceFact, Invoice]] = {}
-        self.family = Family({}, {})
-        self.book = UsageBook(self.family, self.windows)
+        self.family = NOBODY
+        self.book = UsageBook(NOBODY, self.windows)
         if self.contracts:
             self._compile()
 

@@ -16,6 +16,7 @@ from contracts.windows import GroupKey
 __all__ = ["Offer", "Pay", "Window", "covering", "offers"]
 
 NOBODY: dict[str, Fraction] = {}
+_LISTED_KEPT = 1024
 
 
 class Tariff:
@@ -106,6 +107,21 @@ def offers(terms: ContractTerms, product: ProductTerms, key: GroupKey, span: Spa
     group = dict(key)
     segments = list(_reachable(product, group, span, grants))
     overrides = [o for o in terms.overrides if o.start < span.end and o.end > span.start and _reaches(o, product, group)]
+    if segments or overrides:
+        return _cut(terms, product, group, span, overrides, segments)
+    # At list prices all contracts have the same.
+    found = product.listed.get((key, span))
+    if found is None:
+        if len(product.listed) >= _LISTED_KEPT:
+            product.listed.clear()
+        found = product.listed[key, span] = _cut(terms, product, group, span, overrides, segments)
+    return found
+
+
+def _cut(
+    terms: ContractTerms, product: ProductTerms, group: Mapping[str, str], span: Span, overrides: Sequence[OverrideTerms],
+    segments: Sequence[tuple[Grant, Segment]],
+) -> list[Window]:  # fmt: skip
     edges = {span.start}
     for rate in product.rates:
         edges.add(rate.start)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from contracts import catalogue as c
 from contracts import contract as d
@@ -16,6 +16,9 @@ from contracts.prices import PriceModel, compile_price
 from contracts.scales import scale
 from contracts.timeline import FOREVER, Grid, Span, grid
 from contracts.windows import GroupKey
+
+if TYPE_CHECKING:
+    from contracts.offers import Window
 
 __all__ = ["BoundTerms", "CardTerms", "ContractTerms", "DiscountTerms", "ProductTerms", "RateTerms", "card"]
 
@@ -59,6 +62,8 @@ class ProductTerms:
         self.of = product.of
         self.places = exponent(catalogue.currency)
         self._models: dict[tuple[int, Fraction], tuple[c.Price, PriceModel]] = {}
+        self.listed: dict[tuple[GroupKey, Span], list["Window"]] = {}
+        """By group and span: what `contracts.offers` found where no contract's terms decide."""
 
     def group(self, key: GroupKey) -> GroupKey:
         """The product's own keys of a group: hidden keys, by which contracts filter, are left out."""

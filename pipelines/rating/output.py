@@ -56,7 +56,7 @@ class Output:
 
     async def write(self, partition: int, rows: Mapping[bytes, bytes | None], claim: Claim, behind: int) -> tuple[int, int]:
         """Append rows to the changelog as one batch, expected at the offset `behind`: offsets of the first and the last. Raises KafkaError."""
-        headers = [claim.headers(behind, row) for row in range(len(rows))]
+        headers = claim.headers(behind, len(rows))
         first: int = (await (await self._send(self._changelog, partition, list(rows.items()), headers))).offset
         return first, first + len(rows) - 1
 

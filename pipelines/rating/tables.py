@@ -32,7 +32,7 @@ from pipelines.damage import opened
 log = logging.getLogger("taximeter.rate")
 
 TABLE: Final = "state"
-WRITE_BUFFER_BYTES: Final = 8 << 20
+WRITE_BUFFER_BYTES: Final = 4 << 20
 BLOCK_CACHE_BYTES: Final = 64 << 20
 OPEN_FILES: Final = 256
 STALE_S: Final = 12 * 3600
@@ -63,9 +63,10 @@ class Claim(NamedTuple):
     number: int
     writer: bytes
 
-    def headers(self, behind: int, row: int) -> list[tuple[str, bytes]]:
-        """Of the row of a batch that its writer expects at the offset `behind`."""
-        return [(HEADER, CLAIM.pack(self.number, self.writer)), (PLACED, PLACE.pack(behind, row))]
+    def headers(self, behind: int, rows: int) -> list[list[tuple[str, bytes]]]:
+        """Of the rows of a batch that its writer expects at the offset `behind`."""
+        claim = (HEADER, CLAIM.pack(self.number, self.writer))
+        return [[claim, (PLACED, PLACE.pack(behind, row))] for row in range(rows)]
 
 
 class Store(rocksdb.Store):

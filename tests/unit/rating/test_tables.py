@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def batch(first: int, claim: Claim, rows: dict[bytes, bytes], behind: int | None = None) -> list[Row]:
     """Rows that stand from `first` on, of a writer who expected them at `behind`."""
     expected = first if behind is None else behind
-    return [Row(first + at, key, value, claim.headers(expected, at)) for at, (key, value) in enumerate(rows.items())]
+    return [Row(first + at, key, value, told) for at, ((key, value), told) in enumerate(zip(rows.items(), claim.headers(expected, len(rows)), strict=True))]
 
 
 def test_rows_that_stand_elsewhere_than_their_writer_believed_do_not_count(store: Store) -> None:
