@@ -62,7 +62,7 @@ class ProductTerms:
         self.of = product.of
         self.places = exponent(catalogue.currency)
         self._models: dict[tuple[int, Fraction], tuple[c.Price, PriceModel]] = {}
-        self.listed: dict[tuple[GroupKey, Span], list["Window"]] = {}
+        self.listed: dict[tuple[GroupKey, Span], list[Window]] = {}
         """By group and span: what `contracts.offers` found where no contract's terms decide."""
 
     def group(self, key: GroupKey) -> GroupKey:
