@@ -38,6 +38,8 @@ class Papers(NamedTuple):
 
     documents: Documents
     objects: Objects
+    contracts: Mapping[str, Sequence[Contract]] = {}
+    """Of each customer, by id."""
 
     def known(self, final_until_ms: Mapping[str, int] | None = None) -> Known:
         """As the checks of documents want it."""
@@ -95,6 +97,11 @@ class Books:
         self._papers = Papers(self._publisher.documents, self._objects.objects)
         self.now(0.0)
 
+    @property
+    def changes(self) -> int:
+        """Grows with every document that is read."""
+        return self._seen[0]
+
     def now(self, fresh_s: float = FRESH_S) -> Papers:
         """The papers as they were at most `fresh_s` ago; what this process has written is always in. Raises UnavailableError."""
         with self._lock:
@@ -107,7 +114,8 @@ class Books:
                 self._read_at = time.monotonic()
             seen = (self._publisher.documents.changes, self._objects.objects.changes)
             if seen != self._seen:  # a copy: the caller reads it while others write
-                self._seen, self._papers = seen, Papers(self._publisher.documents.copy(), self._objects.objects.copy())
+                contracts = self._papers.contracts if seen[0] == self._seen[0] else _by_customer(self._publisher.documents)
+                self._seen, self._papers = seen, Papers(self._publisher.documents.copy(), self._objects.objects.copy(), contracts)
             return self._papers
 
     def commit(
@@ -201,6 +209,13 @@ class Books:
         body = {"fingerprint": repeatable.fingerprint, "answer": _PLAIN.encode(answer).decode()}
         old = [each for each in objects.of(REPEAT) if each.recorded_ms < _now_ms() - KEPT_MS][:10]
         return [Object(REPEAT, repeatable.id, body), *(each._replace(deleted=True, body={}, recorded_ms=0) for each in old)]
+
+
+def _by_customer(documents: Documents) -> dict[str, list[Contract]]:
+    found: dict[str, list[Contract]] = {}
+    for _, each in sorted(documents.contracts.items()):
+        found.setdefault(each.contract.customer, []).append(each.contract)
+    return found
 
 
 def versions(documents: Documents) -> dict[str, int]:

@@ -47,7 +47,8 @@ def preview(held: Services, draft: Draft) -> dict[str, Any]:
     catalogues, contracts = _read(held, draft)
     times = held.books.times(contracts)
     moment = documents.effective_ms(draft.effective, times, contracts, held.deployment.settings.window_minutes)
-    return differences(held.deployment, Edit(catalogues, contracts, "", times, moment), held.books.now().documents)
+    with held.warehouse.client() as client:
+        return differences(held.deployment, Edit(catalogues, contracts, "", times, moment), held.books.now().documents, client)
 
 
 def save(held: Services, caller: Caller, draft: Draft, version: int) -> int:

@@ -16,11 +16,13 @@ from contracts.result import Invoice, Line
 HOUR_MS: Final = 3_600_000
 
 USAGE: Final = """
-SELECT product, group, toUnixTimestamp64Milli(toDateTime64(hour, 3, 'UTC')) AS start, events, toString(value_sum)
-FROM usage_hourly
-WHERE customer IN {customers:Array(String)} AND catalogue = {catalogue:String}
- AND hour >= toDateTime(intDiv({from_ms:Int64}, 1000), 'UTC') AND hour < toDateTime(intDiv({until_ms:Int64}, 1000), 'UTC')
-ORDER BY start"""
+SELECT product, group, toUnixTimestamp64Milli(toDateTime64(toStartOfHour(toDateTime(window_at, 'UTC')), 3, 'UTC')) AS start, sum(events),
+       toString(sum(toDecimal256OrNull(value, 20)))
+FROM metered_usage_records FINAL
+WHERE customer IN {customers:Array(String)} AND catalogue = {catalogue:String} AND kind != 'transfer' AND position(product, char(31)) = 0
+ AND window_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND window_at < fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')
+GROUP BY product, group, start ORDER BY start"""
+"""The hours of the view usage_hourly, without what only analysts look at."""
 
 
 class Hour(NamedTuple):
@@ -47,10 +49,16 @@ def hours(warehouse: Warehouse, customers: Sequence[str], catalogue: str, from_m
     rows = warehouse.query(USAGE, customers=list(customers), catalogue=catalogue, from_ms=from_ms, until_ms=until_ms)
     found = []
     for product, group, start_ms, events, value in rows:
-        with exact():
-            weight = int(abs(Decimal(value)) * 10**6) if value is not None else events
-        found.append(Hour(product, dict(group), start_ms, weight))
+        found.append(Hour(product, dict(group), start_ms, weight(events, value)))
     return found
+
+
+def weight(events: int, value: str | None) -> int:
+    """Of a metered quantity: the sum of the values, or the number of events of a product that has none."""
+    if value is None:
+        return events
+    with exact():
+        return int(abs(Decimal(value)) * 10**6)
 
 
 def spread(invoice: Invoice, metered: Sequence[Hour], window_ms: int) -> list[Part]:

@@ -4,7 +4,7 @@ The accounts are those of the stream, so the preview is what will be shown. Noth
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -19,17 +19,19 @@ from pipelines.publishing import Edit, plan
 from pipelines.warehouse.rebuild import FamilyInputs, merged_inputs
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
     from pipelines.deployment import Deployment
 
 Change = dict[str, Any]
 IDENTITY: Final = ("kind", "product", "group", "starting_at", "ending_before", "tier", "commit", "override")
 
 
-def differences(stack: "Deployment", edit: Edit, present: Documents) -> Change:
+def differences(stack: "Deployment", edit: Edit, present: Documents, warehouse: "Client | None" = None) -> Change:
     """The changes as JSON: `{"as_of": {clock: time}, "invoices": [...], "balances": [...]}`, only what differs.
 
     An invoice has its head, `total` as `{"before", "after"}` and `lines` as `[{"before": line or null, "after": line or null}]`; a balance
-    likewise. Raises DocumentError when the edit cannot be, clickhouse-connect's errors.
+    likewise. `warehouse`: a client that is open already. Raises DocumentError when the edit cannot be, clickhouse-connect's errors.
     """
     plan(edit, present, 1, "preview")  # refuses what publishing would refuse
     before = {name: known.contract for name, known in present.contracts.items()}
@@ -39,7 +41,7 @@ def differences(stack: "Deployment", edit: Edit, present: Documents) -> Change:
     old, new = roots(before), roots(after)
     invoices: list[Change] = []
     balances: list[Change] = []
-    with closing(stack.warehouse()) as client:
+    with closing(stack.warehouse()) if warehouse is None else nullcontext(warehouse) as client:
         for root in sorted({new[contract.customer] for contract in affected}):
             mine = [contract for contract in affected if new[contract.customer] == root]
             joined = [customer for customer, top in new.items() if top == root and old.get(customer, customer) != root]

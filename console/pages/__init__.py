@@ -6,6 +6,7 @@ from nicegui import ui
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
+from console.gathering import Shared
 from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay
 from console.pages.parts.pulse import Pulse
 from console.services import Services
@@ -13,6 +14,8 @@ from console.services import Services
 __all__ = ["attach"]
 
 _PAGES = (alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay)  # importing a page registers it
+DOCUMENTS_S = 1.0
+"""How old the documents may be that a page shows which has moved."""
 OURS = ("/api/", "/v1/", "/v2/")
 
 
@@ -26,7 +29,10 @@ class _Pages(Mount):
 def attach(app: FastAPI, services: Services) -> FastAPI:
     """The same application with the pages. Once in a process: NiceGUI keeps one."""
     pages.state.services = services
-    pages.state.pulse = Pulse(services.warehouse)
+    pages.state.pulse = Pulse(services.warehouse, lambda: services.books.now(DOCUMENTS_S))
+    pages.state.watch = overview.Watch(services)
+    pages.state.events = Shared(events.LOOK_S * 0.8)
+    pages.state.alerts = Shared(alerts.LOOK_S * 0.8)
     ui.run_with(
         app,
         title="Taximeter",

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from fastapi import Request, Response
-from nicegui import ui
+from nicegui import app, ui
 
+from console.gathering import Shared
 from console.pages.parts import deliveries
 from console.pages.parts.frame import at, card, frame, raw
+from console.pages.parts.live import live
 from console.pages.parts.states import FAILURES, empty, failed, later
 from console.pages.parts.text import Html, badge, link, moment, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
@@ -52,16 +54,18 @@ async def page(request: Request) -> Response | None:
         with card("Webhooks"):
             below = ui.element("div")
 
+        shared: Shared[Html] = app.state.alerts
+
         def draw(found: list[Alert]) -> None:
             list_ = raw(shown(found))
 
             async def beat() -> None:
                 try:
-                    list_.set_content(shown(await visit.ask(read, visit.held, customer)))
+                    list_.set_content(await shared.ask(customer, lambda: shown(read(visit.held, customer))))
                 except FAILURES as error:
                     list_.set_content(failed(error))
 
-            ui.timer(LOOK_S, beat)
+            live(LOOK_S, beat)
 
         later(where, lambda: visit.ask(read, visit.held, customer), draw)
         later(below, lambda: visit.ask(deliveries.read, visit.held, customer), deliveries.Letters(visit, customer, below).draw)

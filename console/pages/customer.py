@@ -6,17 +6,18 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from fastapi import Request, Response
-from nicegui import app, ui
+from nicegui import app, context, ui
 
 from console import spreading
 from console.api import customers
-from console.errors import missing
-from console.figures import Figures, figures_of
+from console.errors import UnavailableError, missing
+from console.figures import Figures
 from console.pages.parts.chart import DAY_MS, chart
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.gauge import balance_gauge, gauge, share
 from console.pages.parts.invoice import KINDS, STATUS, amounts, invoice_list, invoice_table
-from console.pages.parts.pulse import BEAT_S, Pulse
+from console.pages.parts.live import sight
+from console.pages.parts.pulse import Pulse, Watching
 from console.pages.parts.states import FAILURES, bones, empty, failed, fill
 from console.pages.parts.text import Html, badge, day, href, join, link, moment, money, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
@@ -26,7 +27,7 @@ from contracts.instants import instant_ms
 from contracts.money import exponent
 from contracts.result import Invoice
 
-SLOW_S = 2.0
+SLOW_S = 5.0
 """Chart and ledgers follow at this pace: they read more than the invoice does."""
 HOUR_MS = 3_600_000
 
@@ -37,6 +38,11 @@ class Agreed(NamedTuple):
     contracts: Sequence[Contract]
     names: dict[str, str]
     """Names of products by id."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a threshold."""
+        return any(contract.thresholds for contract in self.contracts)
 
 
 class Account(NamedTuple):
@@ -57,11 +63,6 @@ def agreed_by(held: Services, customer: str) -> Agreed:
         found = papers.documents.catalogues.get(each.catalogue)
         names |= {name: product.name for name, product in found.catalogue.products.items()} if found else {}
     return Agreed(contracts, names)
-
-
-def read(held: Services, customer: str) -> Account:
-    """Raises NotFoundError, UnavailableError."""
-    return Account(agreed_by(held, customer), figures_of(held.warehouse, [customer])[customer])
 
 
 def spend(held: Services, account: Account) -> dict[int, dict[str, Decimal]]:
@@ -201,12 +202,19 @@ class Screen:
         self._visit = visit
         self._customer = customer
         self._pulse: Pulse = app.state.pulse
-        self._moves = -1
-        self._slow_moves = -1
+        self._seen = sight()
         self._amounts: dict[str, Decimal] | None = None
         self._account: Account | None = None
+        self._changes = -1
+        self._slow_drawn: Figures | None = None
+        self._owed: Any = None
+        """Balances of which the ledgers tell."""
         self._ledgers: list[dict[str, Any]] = []
-        self._busy = self._drawing = False
+
+    async def load(self) -> Account:
+        """Raises NotFoundError, UnavailableError."""
+        agreed = await self._visit.ask(agreed_by, self._visit.held, self._customer)
+        return Account(agreed, await self._pulse.figures(self._customer))
 
     def draw(self, account: Account) -> None:
         """The page's parts, for the first time."""
@@ -225,60 +233,56 @@ class Screen:
             self._invoices = raw()
         self._trouble = raw()
         self._show(account)
-        ui.timer(BEAT_S, self._beat)
-        ui.timer(SLOW_S, self._slowly)
+        watching = Watching(self._customer, self._moved, self._failed, self._seen)
+        watching.known = account.figures
+        self._pulse.watch(watching)
+        context.client.on_delete(lambda: self._pulse.leave(watching))
+        ui.timer(0.01, lambda: self._draw_slow_parts(account), once=True)
+        ui.timer(SLOW_S, self._slowly, immediate=False)
 
     def _show(self, account: Account) -> None:
-        self._account = account
+        before, self._account = self._account, account
+        now = account.figures
         self._figures.set_content(figures(account))
         self._draft.set_content(draft(account, self._amounts))
-        self._amounts = amounts(account.figures.draft) if account.figures.draft else {}
-        self._balances.set_content(balances(account, self._ledgers))
-        self._thresholds.set_content(thresholds(account))
-        self._invoices.set_content(
-            invoice_list(account.figures.invoices) if account.figures.invoices else empty("No invoice yet", "The first one appears with the first usage.")
-        )
+        self._amounts = amounts(now.draft) if now.draft else {}
+        if before is None or before.figures.balances != now.balances:
+            self._balances.set_content(balances(account, self._ledgers))
+        if before is None or before.agreed is not account.agreed or account.agreed.limited:
+            self._thresholds.set_content(thresholds(account))
+        if before is None or before.figures.invoices != now.invoices:
+            self._invoices.set_content(invoice_list(now.invoices) if now.invoices else empty("No invoice yet", "The first one appears with the first usage."))
 
-    async def _beat(self) -> None:
-        if self._busy:  # a slow warehouse is not asked twice at once
-            return
-        self._busy = True
-        try:
-            moves, found = await self._pulse.look(self._customer)
-            if moves != self._moves and found is not None:
-                agreed = await self._visit.ask(agreed_by, self._visit.held, self._customer)
-                self._show(Account(agreed, found))
-                self._moves = moves
-            self._trouble.set_content(Html(""))
-        except FAILURES as error:
-            self._trouble.set_content(failed(error))
-        finally:
-            self._busy = False
+    async def _moved(self, found: Figures) -> None:
+        changes = self._visit.held.books.changes
+        if self._account is None or changes != self._changes:
+            agreed = await self._visit.ask(agreed_by, self._visit.held, self._customer)
+            self._changes = changes
+        else:
+            agreed = self._account.agreed
+        self._show(Account(agreed, found))
+
+    def _failed(self, error: UnavailableError | None) -> None:
+        self._trouble.set_content(Html("") if error is None else failed(error))
 
     async def _slowly(self) -> None:
-        if self._slow_moves == self._moves or self._account is None or self._drawing:
+        account = self._account
+        if account is None or account.figures is self._slow_drawn or not self._seen():
             return
-        self._drawing = True
-        try:
-            if self._slow_moves < 0:  # whoever has just opened the page does not stand in line
-                await self._draw_slow_parts(self._account)
-            else:
-                async with self._pulse.slowly():
-                    await self._draw_slow_parts(self._account)
-        finally:
-            self._drawing = False
+        async with self._pulse.slowly():
+            await self._draw_slow_parts(account)
 
     async def _draw_slow_parts(self, account: Account) -> None:
-        self._slow_moves = self._moves
+        self._slow_drawn = account.figures
         try:
             found = await self._visit.ask(spend, self._visit.held, account)
-            if account.figures.balances:
+            if account.figures.balances and account.figures.balances != self._owed:
                 told = await self._visit.ask(customers.ledgers, self._visit.held, self._visit.caller, self._customer)
-                self._ledgers = told["ledgers"]
+                self._ledgers, self._owed = told["ledgers"], account.figures.balances
+                self._balances.set_content(balances(account, self._ledgers))
         except FAILURES as error:
             self._chart.set_content(failed(error))
             return
-        self._balances.set_content(balances(account, self._ledgers))
         invoice = account.figures.draft
         none = empty("Nothing spent in this period", "Each product gets a colour once it is used.")
         self._chart.set_content(chart(found, invoice.starting_ms, invoice.ending_ms, account.agreed.names, invoice.currency) if invoice and found else none)
@@ -306,5 +310,5 @@ async def page(request: Request, customer: str) -> Response | None:
         screen = Screen(visit, customer)
         with where:
             raw(bones(8))
-        ui.timer(0.01, lambda: fill(where, lambda: visit.ask(read, visit.held, customer), screen.draw, 8), once=True)
+        ui.timer(0.01, lambda: fill(where, screen.load, screen.draw, 8), once=True)
     return None

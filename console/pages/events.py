@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request, Response
-from nicegui import ui
+from nicegui import app, ui
 
 from console.errors import InvalidError
+from console.gathering import Shared
 from console.pages.parts.frame import at, card, frame, raw
+from console.pages.parts.live import live
 from console.pages.parts.states import FAILURES, empty, failed, later
 from console.pages.parts.text import Html, badge, event_link, moment, row, table, tag
 from console.pages.parts.visit import Visit, enter
@@ -143,16 +145,18 @@ async def page(request: Request) -> Response | None:
         with card("Rejects"):
             below = ui.element("div")
 
+        shared: Shared[Html] = app.state.events
+
         def draw(found: list[StoredEvent]) -> None:
             list_ = raw(events(found, ids))
 
             async def beat() -> None:
                 try:
-                    list_.set_content(events(await visit.ask(tail, visit.held, ids), ids))
+                    list_.set_content(await shared.ask(tuple(ids), lambda: events(tail(visit.held, ids), ids)))
                 except FAILURES as error:
                     list_.set_content(failed(error))
 
-            ui.timer(LOOK_S, beat)
+            live(LOOK_S, beat)
 
         later(where, lambda: visit.ask(tail, visit.held, ids), draw)
         later(below, lambda: visit.ask(rejected, visit.held), Rejects(visit, below).draw)

@@ -5,32 +5,33 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from threading import Lock
 from typing import Any, NamedTuple
 
 from fastapi import Request, Response
-from nicegui import ui
+from nicegui import app, ui
 
+from console.gathering import Shared
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.gauge import gauge, share
+from console.pages.parts.live import live
 from console.pages.parts.states import FAILURES, empty, failed, later
 from console.pages.parts.text import Html, badge, link, money, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
+from console.spending import Spend, Today
 from pipelines.local import addresses
 
 LOOK_S = 1.0
 KEPT = 10
 """Looks over which events a second are told."""
+BEHIND = 200
+"""From so many customers on whose spend is still to be read the page says so."""
 NEAR = 80
 """From this many percent on a customer is near a threshold."""
 EVENTS = "SELECT count() FROM usage_event_records"
 DRAFTS = """
 SELECT customer, contract, currency, max(total), argMax(id, total) FROM invoices
 WHERE kind = 'usage' AND status = 'draft' GROUP BY customer, contract, currency"""
-TODAY = """
-SELECT currency, sum(total) FROM invoices WHERE kind = 'usage' AND status = 'draft'
-AND starting_at <= now64(3) AND ending_before > now64(3) GROUP BY currency ORDER BY currency"""
 ALARMS = "SELECT customer, contract, threshold, argMax(state, (crossing, state = 'ok')) FROM alerts GROUP BY customer, contract, threshold"
 STATES = {"running": "ok", "up": "ok", "starting": "warn", "stopping": "warn"}
 
@@ -48,33 +49,36 @@ class Near(NamedTuple):
 class Seen(NamedTuple):
     at_s: float
     events: int
-    today: Sequence[tuple[str, Decimal]]
+    events_s: float | None
+    """None: this is the first look for a while."""
+    today: Spend
     near: Sequence[Near]
     stages: Sequence[dict[str, Any]]
 
 
 class Watch:
-    """One look a second for all who have the page open."""
+    """What all who have the page open see; the warehouse is asked once for all of them."""
 
-    def __init__(self) -> None:
-        self._seen: Seen | None = None
-        self._looking = Lock()
+    def __init__(self, held: Services) -> None:
+        self._held = held
+        self._today = Today(held.warehouse, held.books)
+        self._shared: Shared[Seen] = Shared(LOOK_S * 0.8)
+        self._looks: deque[tuple[float, int]] = deque(maxlen=KEPT)
 
-    def look(self, held: Services) -> Seen:
-        with self._looking:
-            if self._seen is None or time.monotonic() - self._seen.at_s >= LOOK_S * 0.8:
-                self._seen = _read(held)
-            return self._seen
+    async def look(self) -> Seen:
+        """Raises UnavailableError."""
+        return await self._shared.ask("", self._read)
 
-
-WATCH = Watch()
-
-
-def _read(held: Services) -> Seen:
-    book = addresses.read(held.deployment.settings.data) or {}
-    events = int(held.warehouse.query(EVENTS)[0][0])
-    today = [(row[0], row[1]) for row in held.warehouse.query(TODAY)]
-    return Seen(time.monotonic(), events, today, _near(held), book.get("stages", []))
+    def _read(self) -> Seen:
+        now_s = time.monotonic()
+        book = addresses.read(self._held.deployment.settings.data) or {}
+        events = int(self._held.warehouse.query(EVENTS)[0][0])
+        if self._looks and now_s - self._looks[-1][0] > LOOK_S * KEPT:
+            self._looks.clear()
+        self._looks.append((now_s, events))
+        passed_s = now_s - self._looks[0][0]
+        rate = (events - self._looks[0][1]) / passed_s if passed_s > 0 else None
+        return Seen(now_s, events, rate, self._today.look(), _near(self._held), book.get("stages", []))
 
 
 def _near(held: Services) -> list[Near]:
@@ -90,13 +94,14 @@ def _near(held: Services) -> list[Near]:
     return sorted(found, key=lambda each: each.spent / each.at if each.at else 0, reverse=True)[:50]
 
 
-def figures(seen: Seen, rate: float | None) -> Html:
-    spend = " · ".join(f"{money(total, currency)} {currency}" for currency, total in seen.today) or "–"
+def figures(seen: Seen) -> Html:
+    spend = " · ".join(f"{money(amount, currency)} {currency}" for currency, amount in sorted(seen.today.amounts.items())) or "–"
+    counted = f", {seen.today.waiting:,} customers to be counted" if seen.today.waiting > BEHIND else ""
     alarms = sum(each.alarm for each in seen.near)
     shown = [
-        ("Events a second", "…" if rate is None else f"{rate:,.0f}"),
+        ("Events a second", "…" if seen.events_s is None else f"{seen.events_s:,.0f}"),
         ("Events in the warehouse", f"{seen.events:,}"),
-        (f"Drafts that run on {datetime.now(UTC):%Y-%m-%d}", spend),
+        (f"Spend today, {datetime.now(UTC):%Y-%m-%d}{counted}", spend),
         ("In alarm", f"{alarms:,}"),
     ]
     return tag("div", *(tag("div", tag("span", name), tag("b", value), class_="figure") for name, value in shown), class_="figures")
@@ -143,11 +148,11 @@ async def page(request: Request) -> Response | None:
     with frame(visit, "Overview", "Overview"):
         raw(tag("h1", "Overview"))
         where = ui.element("div").style("display: grid; gap: 1rem")
-        looks: deque[tuple[float, int]] = deque(maxlen=KEPT)
+        watch: Watch = app.state.watch
 
         def draw(seen: Seen) -> None:
             with card():
-                top = raw(figures(seen, None))
+                top = raw(figures(seen))
             with ui.element("div").classes("grid2"):
                 with card("Near a threshold"):
                     closest = raw(near(seen.near))
@@ -157,18 +162,16 @@ async def page(request: Request) -> Response | None:
 
             async def beat() -> None:
                 try:
-                    now = await visit.ask(WATCH.look, visit.held)
+                    now = await watch.look()
                 except FAILURES as error:
                     trouble.set_content(failed(error))
                     return
                 trouble.set_content(Html(""))
-                looks.append((now.at_s, now.events))
-                passed_s = looks[-1][0] - looks[0][0]
-                top.set_content(figures(now, (looks[-1][1] - looks[0][1]) / passed_s if passed_s > 0 else None))
+                top.set_content(figures(now))
                 closest.set_content(near(now.near))
                 health.set_content(stages(now.stages))
 
-            ui.timer(LOOK_S, beat)
+            live(LOOK_S, beat)
 
-        later(where, lambda: visit.ask(WATCH.look, visit.held), draw, 8)
+        later(where, watch.look, draw, 8)
     return None

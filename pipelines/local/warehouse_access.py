@@ -85,6 +85,10 @@ SYSTEM_TABLES = frozenset(
 PUBLIC_TABLES = "taximeter_public"
 """Database of what an analyst gets in place of tables of `system` that tell too much (paths on the disk)."""
 
+REMEMBERED = 500
+REMEMBERED_LENGTH = 20_000
+"""Statements that were judged, and how long one may be to be kept."""
+
 NODE = re.compile(r"^ *(Function|TableIdentifier|Identifier) ([^ \n]+)", re.MULTILINE)
 STORAGE = re.compile(r"^ *Storage definition[^\n]*\n *(Function )?([^ \n]+)", re.MULTILINE)
 INFILE = re.compile(r"\AInsertQuery[^\n]*\n Literal ")
@@ -113,6 +117,7 @@ class Guard:
 
     def __init__(self, connection: Connection, database: str) -> None:
         self._database = database
+        self._judged: set[tuple[bool, str]] = set()
         known = connection.query("SELECT lower(name) FROM system.table_functions").body.decode().split()
         rows = connection.query(FUNCTIONS).body.decode()
         functions = [row.split("\t") for row in rows.splitlines()]
@@ -125,7 +130,21 @@ class Guard:
         self._combinators = tuple(combinators)
 
     def check(self, connection: Connection, user: User, sql: str, parameters: Mapping[str, str]) -> None:
-        """Raise ACCESS_DENIED with the reason, or the engine's own error when the statement is not one."""
+        """Raise ACCESS_DENIED with the reason, or the engine's own error when the statement is not one.
+
+        Programs send the same statements again and again, with other parameters: a judged one is not taken apart again. (A parameter that is an
+        identifier says what the statement reaches, so those are judged each time.)
+        """
+        same = (user.reads_only, sql)
+        if same in self._judged:
+            return
+        self._judge(connection, user, sql, parameters)
+        if len(sql) <= REMEMBERED_LENGTH and "identifier" not in sql.lower():
+            if len(self._judged) >= REMEMBERED:
+                self._judged.clear()
+            self._judged.add(same)
+
+    def _judge(self, connection: Connection, user: User, sql: str, parameters: Mapping[str, str]) -> None:
         kind, statements = connection.kind(sql)
         if statements > 1:
             raise WarehouseError("SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed): send one statement in a request")

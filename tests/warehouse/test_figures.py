@@ -1,8 +1,9 @@
 """What open pages of customers ask: the figures of many at once, and again only when something has moved."""
 
 import asyncio
+import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from console.figures import CROSSINGS, figures_of
-from console.pages.parts.pulse import Pulse
+from console.figures import CROSSINGS, Figures, figures_of
+from console.gathering import Gathering
+from console.pages.parts.pulse import Pulse, Watching
 from console.reading import Warehouse
 from pipelines.settings import Settings
 from pipelines.warehouse.client import connect
@@ -79,44 +81,79 @@ def test_figures_of_several_are_what_each_has(client: Client, warehouse_of_pages
     assert (found[none].invoices, found[none].draft, found[none].clock_ms) == ((), None, 0)
 
 
-def test_only_those_who_have_moved_are_read_again(client: Client, warehouse_of_pages: Counted) -> None:
-    # given two customers that are looked at
-    one, other = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("one", "other"))
-    bill(client, one, 1, "draft", "20")
-    bill(client, other, 1, "draft", "7")
+def test_only_those_who_have_moved_are_read_again_and_told(client: Client, warehouse_of_pages: Counted) -> None:
+    # given two customers that are looked at, and one whose page is in the background
+    one, other, hidden = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("one", "other", "hidden"))
+    for name in (one, other, hidden):
+        bill(client, name, 1, "draft", "20")
 
     async def look() -> None:
         pulse = Pulse(warehouse_of_pages)
-        first, _ = await pulse.look(one)
-        await _moved(pulse, other, 0)
+        told: list[tuple[str, Decimal]] = []
 
-        # when one of them moves
+        def page(customer: str, *, seen: bool = True) -> Watching:
+            async def hear(found: Figures) -> None:
+                assert found.draft is not None
+                told.append((customer, found.draft.total))
+
+            return Watching(customer, hear, lambda _: None, lambda: seen)
+
+        pages = [page(one), page(other), page(hidden, seen=False)]
+        for each in pages:
+            pulse.watch(each)
+        await _until(lambda: len(told) == 2)
+        assert sorted(told) == [(one, Decimal("20.00")), (other, Decimal("20.00"))]
+
+        # when one of them moves, then it is read again and its page is told, and no other
         warehouse_of_pages.asked.clear()
         bill(client, one, 1, "draft", "25", revision=2)
-        before, _ = await pulse.look(other)
-        now, figures = await _moved(pulse, one, first)
-
-        # then it is read again, and the other one is not
-        assert now > first
-        assert figures.draft is not None
-        assert figures.draft.total == Decimal("25.00")
-        assert warehouse_of_pages.asked
+        await _until(lambda: len(told) == 3)
+        assert told[2] == (one, Decimal("25.00"))
         assert all(customers == [one] for customers in warehouse_of_pages.asked)
-        assert (await pulse.look(other))[0] == before
 
-        # and who has been told of a change does not wait for the next beat
+        # and who has been told of a change does not wait for the next beat, but is not drawn again when nothing differs
         warehouse_of_pages.asked.clear()
         pulse.nudge(other)
-        assert (await pulse.look(other))[0] == before + 1
-        assert warehouse_of_pages.asked == [[other]]
+        await _until(lambda: [other] in warehouse_of_pages.asked)
+        # and once all have left nobody is looked for
+        for each in pages:
+            pulse.leave(each)
+        assert len(told) == 3
 
     asyncio.run(look())
 
 
-async def _moved(pulse: Pulse, customer: str, before: int) -> tuple[int, Any]:
-    for _ in range(1_000):
-        now, figures = await pulse.look(customer)
-        if now > before:
-            return now, figures
+def test_questions_that_come_meanwhile_are_asked_together() -> None:
+    asked: list[Sequence[str]] = []
+    going = threading.Event()
+
+    def read(customers: Sequence[str]) -> dict[str, str]:
+        asked.append(customers)
+        assert going.wait(60)
+        return {name: name.upper() for name in customers if name != "wrong"}
+
+    async def ask() -> None:
+        gathering = Gathering(read)
+        first = asyncio.create_task(gathering.ask("a"))
+        await _until(lambda: asked == [["a"]])
+        # given a question on its way, when others come
+        others = [asyncio.create_task(gathering.ask(name)) for name in ("b", "c", "b")]
+        await asyncio.sleep(0)
+        going.set()
+        # then they are one, and each gets its own answer
+        assert await asyncio.gather(first, *others) == ["A", "B", "C", "B"]
+        assert asked == [["a"], ["b", "c"]]
+        # and what goes wrong is told to who has asked
+        with pytest.raises(KeyError):
+            await gathering.ask("wrong")
+        assert await gathering.ask("d") == "D"
+
+    asyncio.run(ask())
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    for _ in range(3_000):
+        if true():
+            return
         await asyncio.sleep(0.02)
-    raise AssertionError(f"{customer} has not moved")
+    raise AssertionError("it does not come")

@@ -1,0 +1,74 @@
+"""Questions that many open pages have are asked once.
+
+`Gathering`: about customers. What comes while an answer is on its way waits for it, and is then one question for all of them: alone nobody
+waits, and the busier it is, the more share a question. `Shared`: the same question; an answer is good for a moment.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Final, Generic, TypeVar
+
+from fastapi.concurrency import run_in_threadpool
+
+Found = TypeVar("Found")
+MOST: Final = 50
+"""Customers in a question: so many that none of those who wait has to wait long."""
+
+
+class Gathering(Generic[Found]):
+    """For one event loop."""
+
+    def __init__(self, read: Callable[[Sequence[str]], Mapping[str, Found]]) -> None:
+        """`read` answers for all the customers that it is given; it runs on a thread."""
+        self._read = read
+        self._waiting: dict[str, asyncio.Future[Found]] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    async def ask(self, customer: str) -> Found:
+        """Raises what `read` raises."""
+        future = self._waiting.get(customer)
+        if future is None:
+            future = self._waiting[customer] = asyncio.get_running_loop().create_future()
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        return await asyncio.shield(future)
+
+    async def _ask(self) -> None:
+        while self._waiting:
+            asked = {name: self._waiting.pop(name) for name in list(self._waiting)[:MOST]}
+            try:
+                found = await run_in_threadpool(self._read, list(asked))
+            except Exception as error:  # noqa: BLE001 - whoever has asked gets it
+                for future in asked.values():
+                    future.set_exception(error)
+                    future.exception()  # nobody may be there any more
+            else:
+                for name, future in asked.items():
+                    if name in found:
+                        future.set_result(found[name])
+                    else:
+                        future.set_exception(KeyError(name))
+                        future.exception()
+
+
+class Shared(Generic[Found]):
+    """Answers that are given to all who ask within `life_s` of the last look. For one event loop."""
+
+    def __init__(self, life_s: float) -> None:
+        self._life_s = life_s
+        self._known: dict[Hashable, tuple[float, Found]] = {}
+        self._asking: dict[Hashable, asyncio.Lock] = {}
+
+    async def ask(self, key: Hashable, read: Callable[[], Found]) -> Found:
+        """The answer to `key`, which `read` looks up on a thread. Raises what it raises."""
+        lock = self._asking.setdefault(key, asyncio.Lock())
+        async with lock:
+            known = self._known.get(key)
+            if known is None or time.monotonic() - known[0] >= self._life_s:
+                found = await run_in_threadpool(read)
+                now = time.monotonic()
+                self._known = {name: each for name, each in self._known.items() if now - each[0] < self._life_s} | {key: (now, found)}
+                self._asking = {name: each for name, each in self._asking.items() if each.locked()}
+                return found
+            return known[1]
