@@ -170,7 +170,7 @@ class Shell:
             if not whole or not wanted():
                 return
             for number in owned:
-                self._runners[number] = Runner(self, number)
+                self._runners[number] = Runner(self, number, len(owned))
         except Exception as error:
             if not wanted():
                 log.info("a recovery that another one has overtaken ended with %r", error)

@@ -10,8 +10,8 @@ from pipelines.rating.beside import Beside
 from pipelines.rating.catalogues import Catalogues
 from pipelines.rating.cells import Cells
 
-HELD_BYTES: Final = 420_000_000
-"""About so much memory the accounts take that stay there, in all partitions together."""
+ROOM: Final = 100_000_000
+"""Bytes that the accounts of a partition may take, where nobody says it."""
 
 
 class Accounts:

@@ -44,13 +44,15 @@ class MissedRecordError(TaximeterError):
 class Runner:
     """Applies, writes and publishes one partition."""
 
-    def __init__(self, shell: "Shell", number: int) -> None:
+    def __init__(self, shell: "Shell", number: int, owned: int) -> None:
+        """`owned`: partitions of the worker, which share the memory for accounts."""
         self._shell = shell
         self._number = number
         store = shell.table.store
         self._claim = Claim(store.claim(number).number + 1, os.urandom(8))
         self._disputed = store.disputed(number)
-        self.partition = Partition(number, shell.settings.partitions, PartitionRows(store, number), self._claim.number)
+        room = shell.settings.rate_memory_mb * 1_000_000 // owned
+        self.partition = Partition(number, shell.settings.partitions, PartitionRows(store, number), self._claim.number, room)
         self._last: dict[str, int] = {}
         self._unread: deque[Any] = deque()
         """Messages of metered usage that are not read yet, behind what stands in the partition's line."""

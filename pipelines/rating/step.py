@@ -25,7 +25,7 @@ from pipelines.rating.cells import Cells, Rows
 from pipelines.rating.changes import Changes, Place
 from pipelines.rating.clocks import Clocks
 from pipelines.rating.inputs import Input
-from pipelines.rating.memory import HELD_BYTES, Accounts
+from pipelines.rating.memory import ROOM, Accounts
 from pipelines.rating.results import Results, Write
 from pipelines.rating.routes import Routes
 from pipelines.rating.rows import Position
@@ -48,8 +48,8 @@ WRITE_ACCOUNTS: Final = 64
 class Partition:
     """State machine of one partition. Not thread safe."""
 
-    def __init__(self, number: int, partitions: int, table: Rows, claim: int) -> None:
-        """`claim`: higher than that of every earlier owner of the partition. It is the upper half of every revision."""
+    def __init__(self, number: int, partitions: int, table: Rows, claim: int, room: int = ROOM) -> None:
+        """`claim`: higher than that of every earlier owner of the partition. It is the upper half of every revision. `room`: bytes of memory for accounts, about."""
         self.number = number
         self._cells = cells = Cells(table)
         stored = table.get(keys.POSITION)
@@ -61,7 +61,7 @@ class Partition:
         self._reported: dict[str, int] = {}
         self._beside = Beside(cells, table)
         self._catalogues = Catalogues(cells, table)
-        self._accounts = Accounts(cells, self._catalogues, self._beside, HELD_BYTES // partitions)
+        self._accounts = Accounts(cells, self._catalogues, self._beside, room)
         self._sweeps = Sweeps(cells, table, self._catalogues, self._accounts)
         self._turns = Turns(number, self._beside, self._accounts)
         self._clocks = Clocks(table, self._accounts, self._sweeps)

@@ -139,7 +139,7 @@ def test_each_crossing_is_published_with_one_content_whatever_crashes(uses: list
     uses=USES,
     split=st.integers(1, 40),
     together=st.sampled_from((1, 7, 20_000)),
-    room=st.sampled_from((0, memory.HELD_BYTES)),
+    room=st.sampled_from((0, memory.ROOM)),
     seed=st.integers(0, 2**32),
     crash=st.sampled_from((0.0, 0.2)),
 )
@@ -147,8 +147,8 @@ def test_records_that_fill_several_writes_count_once_however_many_are_applied_to
     uses: list[tuple[str, str, int, int]], split: int, together: int, room: int, seed: int, crash: float
 ) -> None:
     # given: writes that are full after two accounts; owners that come and go, who take up other records together; memory for one account only, or enough
-    with patch.multiple(step, WRITE_ACCOUNTS=2, HELD_BYTES=room), patch.object(usage, "TOGETHER", together):
-        world = World(1, seed)
+    with patch.object(step, "WRITE_ACCOUNTS", 2), patch.object(usage, "TOGETHER", together):
+        world = World(1, seed, room)
         world.publish(CATALOGUE.format(price="0.01"), *(contract(each) for each in CUSTOMERS[1:]), contract("ann", "  aliases: [ann-old]"))
         for at in range(0, len(uses), split):
             world.meter(*(delta(customer, product, str(value), hour=hour) for customer, product, value, hour in uses[at : at + split]))

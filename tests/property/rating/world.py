@@ -10,6 +10,7 @@ from contracts.loading import read_documents
 from pipelines.document_log import Documents
 from pipelines.partitioning import partition_of
 from pipelines.publishing import Edit, plan
+from pipelines.rating.memory import ROOM
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE
 
@@ -37,7 +38,9 @@ class Table(dict[bytes, bytes]):
 class World:
     """Topics as lists, a table and a worker for each partition, and what a reader of the results sees."""
 
-    def __init__(self, partitions: int, seed: int) -> None:
+    def __init__(self, partitions: int, seed: int, room: int = ROOM) -> None:
+        """`room`: bytes of memory that the accounts of a partition may take."""
+        self.room = room
         self.random = random.Random(seed)
         self.partitions = partitions
         self.topics: dict[str, list[list[Input]]] = {
@@ -148,7 +151,7 @@ class World:
     def _new(self, number: int) -> Partition:
         self.claims[number] += 1
         self.delivered[number] = dict(self.settled[number])
-        return Partition(number, self.partitions, self.tables[number], self.claims[number])
+        return Partition(number, self.partitions, self.tables[number], self.claims[number], self.room)
 
     def _next(self, number: int, topic: str) -> int:
         return self.delivered[number].get(topic, 0)
