@@ -1,14 +1,13 @@
 """What the pages of customers show, read for many customers at once: a hundred open pages ask the warehouse what one asks.
 
-Of the invoices only the one that runs has its lines; the others have their totals. The tables are read and not the views over them: a view's columns
-for analysts cost the embedded warehouse some milliseconds for each question.
+Of the invoices only the one that runs has its lines; the others have their totals.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from console.reading import Warehouse
+from console.reading import Still, Warehouse
 from contracts.result import Alert, Balance, Invoice, Line
 from pipelines.warehouse.reads import balance_from, invoice_from, line_from
 
@@ -18,7 +17,7 @@ CROSSINGS: Final = 20
 HEADS: Final = """
 SELECT id, customer, contract, kind, status, toUnixTimestamp64Milli(starting_at), toUnixTimestamp64Milli(ending_before),
        toUnixTimestamp64Milli(issue_at), currency, total, toUnixTimestamp64Milli(as_of)
-FROM invoice_states WHERE customer IN {customers:Array(String)}
+FROM invoice_revisions FINAL WHERE customer IN {customers:Array(String)}
 ORDER BY customer, starting_at, contract, kind, issue_at, id"""
 
 LINES: Final = """
@@ -59,9 +58,13 @@ class Figures(NamedTuple):
 
 def figures_of(warehouse: Warehouse, customers: Sequence[str]) -> Mapping[str, Figures]:
     """Of each of these customers. Raises UnavailableError."""
+    return warehouse.consistent(lambda still: _read(warehouse, customers, still))
+
+
+def _read(warehouse: Warehouse, customers: Sequence[str], still: Still) -> Mapping[str, Figures]:
     heads: dict[str, list[Invoice]] = {}
     clocks: dict[str, int] = {}
-    for *head, as_of_ms in warehouse.query(HEADS, customers=list(customers)):
+    for *head, as_of_ms in warehouse.query(still.tables(HEADS), customers=list(customers)):
         owner, status = head[1], head[4]
         clocks[owner] = max(as_of_ms, clocks.get(owner, 0))
         if status != "deleted":
@@ -70,10 +73,10 @@ def figures_of(warehouse: Warehouse, customers: Sequence[str]) -> Mapping[str, F
     lines: dict[str, list[Line]] = {}
     if running:
         asked = {"customers": sorted({each.customer for each in running}), "invoices": [each.id for each in running]}
-        for invoice, *rest in warehouse.query(LINES, **asked):
+        for invoice, *rest in warehouse.query(still.tables(LINES), **asked):
             lines.setdefault(invoice, []).append(line_from(rest))
     balances: dict[str, list[Balance]] = {}
-    for row in warehouse.query(BALANCES, customers=list(customers)):
+    for row in warehouse.query(still.tables(BALANCES), customers=list(customers)):
         balances.setdefault(row[1], []).append(balance_from(row))
     alerts: dict[str, list[Alert]] = {}
     for customer, contract, threshold, state, value, crossing, at_ms in warehouse.query(ALERTS, customers=list(customers), most=CROSSINGS):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -14,6 +14,8 @@ from contracts.instants import instant_ms
 from contracts.result import Invoice
 from contracts.translation.fields import Wrong
 from pipelines.warehouse import reads
+
+Found = TypeVar("Found")
 
 FINALS = """
 SELECT contract, toUnixTimestamp64Milli(max(ending_before)) FROM invoices
@@ -89,6 +91,20 @@ class AuditRow(NamedTuple):
     """On the wall."""
 
 
+STILL = "SELECT toString(max(at)), argMax(until, at) > now64(3) FROM reader_stills"
+
+
+class Still(NamedTuple):
+    """Whether readers see copies, as during a cutover; `mark` is another one each time that is said anew."""
+
+    mark: str
+    on: bool
+
+    def tables(self, text: str) -> str:
+        """A question about tables of revisions, to what readers see."""
+        return text.replace("_revisions", "_stills") if self.on else text
+
+
 class Warehouse:
     """The warehouse, opened when it is first asked. Its errors are UnavailableError."""
 
@@ -96,6 +112,7 @@ class Warehouse:
         self._connect = connect
         self._client: Client | None = None
         self._places = BoundedSemaphore(AT_ONCE)
+        self._still: Still | None = None
 
     @contextmanager
     def client(self) -> Iterator[Client]:
@@ -114,6 +131,22 @@ class Warehouse:
     def query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
         with self.client() as client, self._places:
             return client.query(text, parameters=parameters).result_rows
+
+    def consistent(self, read: Callable[[Still], Found]) -> Found:
+        """What `read` finds in the tables of revisions (the views over them say the same, but each takes the embedded warehouse milliseconds more);
+        once more when a cutover has begun or ended meanwhile, so that nobody sees a part of it."""
+        still = self._still or self.still()
+        while True:
+            found = read(still)
+            now = self.still()
+            if now == still:
+                return found
+            still = now
+
+    def still(self) -> Still:
+        """As it is now."""
+        self._still = Still(*self.query(STILL)[0])
+        return self._still
 
     def final_until_ms(self, contracts: Sequence[str]) -> Mapping[str, int]:
         """End of the last final period of each contract that has one."""

@@ -31,11 +31,11 @@ SELECT customer, toUnixTimestamp64Milli(max(written_at)) FROM invoice_revisions
 WHERE kind = 'usage' AND written_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC') GROUP BY customer"""
 LINES: Final = """
 SELECT customer, contract, id, kind, product, group, toUnixTimestamp64Milli(starting_at), toUnixTimestamp64Milli(ending_before),
-       quantity_text, unit_price_text, tier, amount, currency, commit, override
-FROM invoice_lines
-WHERE customer IN {customers:Array(String)} AND kind = 'usage' AND product IS NOT NULL AND amount != 0
+       quantity, unit_price, tier, amount, currency, commit, override
+FROM line_revisions FINAL
+WHERE customer IN {customers:Array(String)} AND NOT deleted AND kind = 'usage' AND product IS NOT NULL AND amount != 0
  AND starting_at < fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC') AND ending_before > fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
- AND invoice IN (SELECT id FROM invoices WHERE customer IN {customers:Array(String)} AND kind = 'usage' AND status = 'draft')"""
+ AND invoice IN (SELECT id FROM invoice_revisions FINAL WHERE customer IN {customers:Array(String)} AND kind = 'usage' AND status = 'draft')"""
 USED: Final = """
 SELECT customer, catalogue, product, group, toUnixTimestamp64Milli(toDateTime64(hour, 3, 'UTC')), events, toString(value_sum) FROM usage_hourly
 WHERE customer IN {ids:Array(String)} AND hour >= toDateTime(intDiv({from_ms:Int64}, 1000), 'UTC') AND hour < toDateTime(intDiv({until_ms:Int64}, 1000), 'UTC')"""
@@ -113,7 +113,7 @@ class Today:
         """Of these customers, or of the first of them."""
         papers = self._books.now()
         asked = {"from_ms": self._from_ms, "until_ms": self._from_ms + DAY_MS}
-        rows = self._warehouse.query(LINES, customers=customers, **asked)
+        rows = self._warehouse.consistent(lambda still: self._warehouse.query(still.tables(LINES), customers=customers, **asked))
         billed = _billed(papers, ((customer, contract, rest[10], line_from(rest)) for customer, contract, *rest in rows))
         children = _paid(papers)
         ids = {each.contract.id: _ids(each.contract, children) for found in billed.values() for each in found}

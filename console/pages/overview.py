@@ -30,8 +30,12 @@ NEAR = 80
 """From this many percent on a customer is near a threshold."""
 EVENTS = "SELECT count() FROM usage_event_records"
 DRAFTS = """
-SELECT customer, contract, currency, max(total), argMax(id, total) FROM invoices
-WHERE kind = 'usage' AND status = 'draft' GROUP BY customer, contract, currency"""
+SELECT customer, contract, currency, max(total) FROM invoice_revisions FINAL
+WHERE kind = 'usage' AND status = 'draft' AND ({any_contract:Bool} OR contract IN {contracts:Array(String)}) GROUP BY customer, contract, currency"""
+NEAR_S = 5.0
+"""Who is near a threshold is looked up at this pace: it is a question about all drafts."""
+NAMED = 1_000
+"""Up to so many contracts are asked for by name."""
 ALARMS = "SELECT customer, contract, threshold, argMax(state, (crossing, state = 'ok')) FROM alerts GROUP BY customer, contract, threshold"
 STATES = {"running": "ok", "up": "ok", "starting": "warn", "stopping": "warn"}
 
@@ -64,6 +68,7 @@ class Watch:
         self._today = Today(held.warehouse, held.books)
         self._shared: Shared[Seen] = Shared(LOOK_S * 0.8)
         self._looks: deque[tuple[float, int]] = deque(maxlen=KEPT)
+        self._near: tuple[float, Sequence[Near]] = (float("-inf"), ())
 
     async def look(self) -> Seen:
         """Raises UnavailableError."""
@@ -78,18 +83,26 @@ class Watch:
         self._looks.append((now_s, events))
         passed_s = now_s - self._looks[0][0]
         rate = (events - self._looks[0][1]) / passed_s if passed_s > 0 else None
-        return Seen(now_s, events, rate, self._today.look(), _near(self._held), book.get("stages", []))
+        if now_s - self._near[0] >= NEAR_S:
+            self._near = now_s, _near(self._held)
+        return Seen(now_s, events, rate, self._today.look(), self._near[1], book.get("stages", []))
 
 
 def _near(held: Services) -> list[Near]:
     """Spend thresholds that are reached to `NEAR` percent, the nearest first."""
-    contracts = held.books.now().documents.contracts
+    limits = {
+        name: limits
+        for name, recorded in held.books.now().documents.contracts.items()
+        if (limits := [each for each in recorded.contract.thresholds if each.measure == "spend" and each.repeat is None])
+    }
+    if not limits:
+        return []
     alarms = {(row[0], row[1], row[2]): row[3] == "in_alarm" for row in held.warehouse.query(ALARMS)}
+    asked: dict[str, Any] = {"any_contract": len(limits) > NAMED, "contracts": list(limits) if len(limits) <= NAMED else []}
     found = []
-    for customer, contract, currency, total, _ in held.warehouse.query(DRAFTS):
-        recorded = contracts.get(contract)
-        for limit in recorded.contract.thresholds if recorded else ():
-            if limit.measure == "spend" and limit.repeat is None and share(total, limit.at) >= NEAR:
+    for customer, contract, currency, total in held.warehouse.consistent(lambda still: held.warehouse.query(still.tables(DRAFTS), **asked)):
+        for limit in limits.get(contract, ()):
+            if share(total, limit.at) >= NEAR:
                 found.append(Near(customer, contract, limit.id, total, limit.at, currency, alarms.get((customer, contract, limit.id), False)))
     return sorted(found, key=lambda each: each.spent / each.at if each.at else 0, reverse=True)[:50]
 

@@ -18,6 +18,7 @@ from console.reading import Warehouse
 from pipelines.settings import Settings
 from pipelines.warehouse.client import connect
 from pipelines.warehouse.reads import invoices_of
+from pipelines.warehouse.stills import Still, forget
 
 STARTS = ("2025-09-01 00:00:00", "2025-10-01 00:00:00", "2025-11-01 00:00:00")
 
@@ -30,7 +31,7 @@ class Counted(Warehouse):
         self.asked: list[Sequence[str]] = []
 
     def query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
-        if "FROM invoice_states" in text:
+        if "FROM invoice_revisions FINAL" in text:
             self.asked.append(parameters["customers"])
         return super().query(text, **parameters)
 
@@ -79,6 +80,28 @@ def test_figures_of_several_are_what_each_has(client: Client, warehouse_of_pages
     # and the latest crossings, oldest first
     assert [each.crossing for each in found[one].alerts] == list(range(6, CROSSINGS + 6))
     assert (found[none].invoices, found[none].draft, found[none].clock_ms) == ((), None, 0)
+
+
+def test_readers_that_stand_still_see_nothing_of_a_cutover_before_its_end(client: Client, warehouse_of_pages: Counted) -> None:
+    # given a customer, and readers that begin to stand still
+    one = f"one-{uuid.uuid4().hex[:8]}"
+    bill(client, one, 1, "draft", "20")
+    assert totals(warehouse_of_pages, one) == [(Decimal("20.00"), Decimal("20.00"))]
+    still = Still(client, uuid.uuid4().int % 10**9, 1)
+    still.begin()
+    try:
+        # when the invoice changes, then they see it only when all has changed
+        bill(client, one, 1, "draft", "25", revision=2)
+        assert totals(warehouse_of_pages, one) == [(Decimal("20.00"), Decimal("20.00"))]
+    finally:
+        still.end()
+        forget(client)
+    assert totals(warehouse_of_pages, one) == [(Decimal("25.00"), Decimal("25.00"))]
+
+
+def totals(warehouse: Warehouse, customer: str) -> list[tuple[Decimal, Decimal]]:
+    """Of each invoice, and of its lines."""
+    return [(each.total, sum((line.amount for line in each.lines), Decimal(0))) for each in figures_of(warehouse, [customer])[customer].invoices]
 
 
 def test_only_those_who_have_moved_are_read_again_and_told(client: Client, warehouse_of_pages: Counted) -> None:

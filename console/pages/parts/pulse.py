@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from console.errors import UnavailableError
 from console.figures import Figures, figures_of
 from console.gathering import Gathering
-from console.reading import Warehouse
+from console.reading import Still, Warehouse
 
 LOG = logging.getLogger("taximeter.console")
 BEAT_S: Final = 0.25
@@ -67,6 +67,7 @@ class Pulse:
         self._nudged: set[str] = set()
         self._nudge = asyncio.Event()
         self._since_ms: int | None = None
+        self._still: Still | None = None
         self._beating: asyncio.Task[None] | None = None
         self._slow = asyncio.Lock()
 
@@ -152,6 +153,8 @@ class Pulse:
     def _look(self, customers: Sequence[str], nudged: set[str]) -> None:
         marks = self._marks if nudged else self._changed(customers)
         moved = [name for name in customers if name in nudged or name not in self._figures or marks.get(name, self._marks.get(name)) != self._marks.get(name)]
+        if (still := self._warehouse.still()) != self._still:  # a cutover shows rows that were written before
+            self._still, moved = still, list(customers)
         if moved:
             self._refresh()
             found = figures_of(self._warehouse, moved)
