@@ -27,6 +27,8 @@ KEPT_S: Final = 10.0
 """A customer that nobody has looked at for that long is forgotten."""
 SHARE: Final = 5
 """A look is followed by a pause of so many times what reading and drawing took."""
+SLOWEST_S: Final = 3.0
+"""The longest pause: a machine that stood still for a while does not make pages stand still for longer."""
 AT_ONCE: Final = 20
 """Pages that are drawn before others get their turn."""
 _WHERE: Final = " WHERE customer IN {customers:Array(String)} AND written_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')"
@@ -110,7 +112,7 @@ class Pulse:
             except Exception:
                 LOG.exception("open pages were not looked for")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), max(BEAT_S, (time.monotonic() - began) * SHARE))
+                await asyncio.wait_for(self._nudge.wait(), min(max(BEAT_S, (time.monotonic() - began) * SHARE), SLOWEST_S))
 
     async def _beat(self, nudged: set[str]) -> None:
         now = time.monotonic()
