@@ -7,14 +7,14 @@ look reads some customers only, those that have waited longest, so it costs the 
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from console.books import Books, Papers
 from console.reading import Warehouse
 from console.spreading import HOUR_MS, Hour, hours, weight
 from contracts.contract import Contract
-from contracts.money import exact, exponent
+from contracts.money import exact, exponent, half_up, minor, money
 from contracts.result import Line
 from pipelines.warehouse.reads import line_from
 
@@ -148,10 +148,10 @@ class Today:
             whole = _weight(billed, found)
             today = [hour for hour in found if hour.start_ms >= self._from_ms]
         part = _weight(billed, today)
-        if not whole or not part:
+        if not whole:
             return Decimal(0)
-        share = min(Decimal(1), Decimal(part) / Decimal(whole))
-        return (billed.amount * share).quantize(Decimal(1).scaleb(-exponent(billed.currency)), ROUND_HALF_UP)
+        places = exponent(billed.currency)
+        return money(half_up(minor(billed.amount, places) * min(part, whole), whole), places)
 
 
 def _billed(papers: Papers, lines: Iterable[tuple[str, str, str, Line]]) -> dict[str, list[Billed]]:

@@ -1,5 +1,6 @@
 """A part of a page while it waits, when there is nothing, and when something is wrong. No part waits blank: bones are drawn first."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -7,12 +8,13 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 from nicegui import ui
 
-from console.errors import ApiError, problems
+from console.errors import ApiError, UnavailableError, problems
 from console.pages.parts.frame import raw
 from console.pages.parts.text import Html, join, tag
 from contracts.errors import DocumentError, TaximeterError
 from contracts.translation.fields import RefusedError, Wrong
 
+LOG = logging.getLogger("taximeter.console")
 Found = TypeVar("Found")
 FAILURES = (ApiError, TaximeterError, ClickHouseError, KafkaException, OSError)
 
@@ -49,7 +51,10 @@ async def fill(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Ca
         raw(bones(lines))
     try:
         found = await load()
-    except FAILURES as error:
+    except Exception as error:
+        if not isinstance(error, FAILURES):
+            LOG.exception("a part of a page could not be loaded")
+            error = UnavailableError(Wrong("", "this should not happen; the console's log has the details"))
         where.clear()
         with where:
             raw(failed(error))
