@@ -68,21 +68,15 @@ def run(events: int = 600_000, customers: int = 1_000, products: int = 5, times:
 def _measured(data: Path, workload: Workload) -> dict[str, Any]:
     with KafkaChild(data, Settings().cache) as kafka:
         settings = Settings(data=data, kafka=kafka.bootstrap)
-        topics.ensure(settings)
-        contracts.publish(kafka.bootstrap, workload)
-        sent = send(kafka.bootstrap, Codec(), workload)
-        told = _side(settings, "bench.meter_sides", "meter", "0", str(sent.events))
-        if told["accepted"] != sent.accepted:
-            raise BenchError(f"METER accepted {told['accepted']} events of {sent.accepted}")
-        there = _metered(settings)
+        there = metered(settings, workload)
         first, last = _rated(settings, there)
-        faust = _side(
+        faust = side(
             settings, "bench.faust_agent", kafka.bootstrap, str(settings.partitions), str(data / "faust"), str(FAUST_WARM), str(FAUST_WARM + FAUST_EVENTS)
         )
         state_mb = folder_mb(data / "rate")
     counted, wall_s = last.events - first.events, last.wall_s - first.wall_s
     reference = faust["events"] / faust["wall_s"]
-    total, deltas = sum(each.events[-1] for each in there.values() if each.events), sum(each.deltas for each in there.values())
+    total, deltas = events_of(there), sum(each.deltas for each in there.values())
     return report(
         "rate",
         workload._asdict() | {"metered_events": total, "deltas": deltas, "records": sum(len(each.ends) for each in there.values())},
@@ -100,41 +94,66 @@ def _measured(data: Path, workload: Workload) -> dict[str, Any]:
     )
 
 
+def metered(settings: Settings, workload: Workload, first: int = 0) -> dict[int, Metered]:
+    """Let METER meter the workload, from its event `first` on; what stands on metered-usage then. Raises BenchError."""
+    if not first:
+        topics.ensure(settings)
+        contracts.publish(str(settings.kafka), workload)
+    sent = send(str(settings.kafka), Codec(), workload, first)
+    told = side(settings, "bench.meter_sides", "meter", "0", str(sent.events))
+    if told["accepted"] != sent.accepted:
+        raise BenchError(f"METER accepted {told['accepted']} events of {sent.accepted}")
+    return _read(settings)
+
+
 def _rated(settings: Settings, there: Mapping[int, Metered]) -> tuple[Mark, Mark]:
     """Start RATE and look at it until it has committed everything: behind the documents and the warm part, and at the end."""
-    stage = next(each for each in stages.stages(1) if each.name == "rate")
-    child = Child("rate", stage.command, stages.environment(settings, {}), settings.data / "logs" / "rate.log")
+    child = stage(settings)
     child.start()
-    asked = offsets.Committed(str(settings.kafka))
-    total = sum(each.events[-1] for each in there.values() if each.events)
-    wanted = {(METERED_USAGE.name, partition): each.ends[-1] for partition, each in there.items() if each.ends}
     try:
         watched = Watched({"rate": child.pid or 0})
-        deadline = time.monotonic() + PATIENCE_S
-        first: Mark | None = None
+        total = events_of(there)
+        first = until_rated(settings, child, there, round(total * WARM), watched)
+        return first, until_rated(settings, child, there, total, watched)
+    finally:
+        child.stop(20)
+
+
+def stage(settings: Settings) -> Child:
+    """RATE's process, not started."""
+    found = next(each for each in stages.stages(1) if each.name == "rate")
+    return Child("rate", found.command, stages.environment(settings, {}), settings.data / "logs" / "rate.log")
+
+
+def events_of(there: Mapping[int, Metered]) -> int:
+    return sum(each.events[-1] for each in there.values() if each.events)
+
+
+def until_rated(settings: Settings, child: Child, there: Mapping[int, Metered], events: int, watched: Watched) -> Mark:
+    """When RATE has committed so many of the events. Raises BenchError."""
+    asked = offsets.Committed(str(settings.kafka))
+    wanted = {(METERED_USAGE.name, partition): each.ends[-1] for partition, each in there.items() if each.ends}
+    deadline = time.monotonic() + PATIENCE_S
+    try:
         while time.monotonic() < deadline:
             if not child.running():
                 raise BenchError(f"RATE {child.ended()}: {child.told()}")
-            found = asked.of(RATE_GROUP, wanted)
-            mark = Mark(sum(_events(there[place[1]], offset) for place, offset in found.items()), time.perf_counter(), watched.costs()["rate"])
-            if first is None and mark.events >= total * WARM:
-                first = mark
-            if first is not None and all(found.get(place, 0) >= end for place, end in wanted.items()):
-                return first, mark
+            done = sum(events_before(there[place[1]], offset) for place, offset in asked.of(RATE_GROUP, wanted).items())
+            if done >= events:
+                return Mark(done, time.perf_counter(), watched.costs()["rate"])
             time.sleep(LOOK_S)
     finally:
         asked.close()
-        child.stop(20)
-    raise BenchError(f"RATE has not rated everything in {PATIENCE_S:.0f} s: {child.told()}")
+    raise BenchError(f"RATE has not rated {events} events in {PATIENCE_S:.0f} s: {child.told()}")
 
 
-def _events(metered: Metered, offset: int) -> int:
+def events_before(metered: Metered, offset: int) -> int:
     """Events of the records before the offset."""
     done = sum(end <= offset for end in metered.ends)
     return metered.events[done - 1] if done else 0
 
 
-def _metered(settings: Settings) -> dict[int, Metered]:
+def _read(settings: Settings) -> dict[int, Metered]:
     """Read the topic once."""
     places = [(METERED_USAGE.name, number) for number in range(settings.partitions)]
     ends = offsets.ends(AdminClient(reach(settings.kafka, settings)), places)
@@ -158,7 +177,7 @@ def _metered(settings: Settings) -> dict[int, Metered]:
     return found
 
 
-def _side(settings: Settings, module: str, *arguments: str) -> dict[str, Any]:
+def side(settings: Settings, module: str, *arguments: str) -> dict[str, Any]:
     environment = {**os.environ, "TAXIMETER_DATA": str(settings.data), "TAXIMETER_KAFKA": str(settings.kafka)}
     done = subprocess.run([sys.executable, "-m", module, *arguments], env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     if done.returncode != 0:

@@ -12,8 +12,8 @@ from faust.types import TP
 from mode import CrashingSupervisor
 
 from pipelines.monitoring import metrics
-from pipelines.rating.completion import Completion
 from pipelines.rating.output import ForeignWriteError, Output
+from pipelines.rating.recovery import Recovery
 from pipelines.rating.runner import Runner
 from pipelines.rating.step import Input
 from pipelines.rating.tables import TABLE, StateTable
@@ -84,12 +84,12 @@ class Shell:
             logging_config=None,
         )
         self.table = StateTable(
-            app, name=TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions, on_recover=self._recovered, recovery_buffer_size=2000
+            app, name=TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions, on_recover=self._recovered
         )
         app.tables.add(self.table)
         app.applied = self._applied
         self.output = Output(settings.kafka or "", self.codec, settings.partitions, self.table.changelog_topic_name)
-        self._completion = Completion(settings.kafka or "", self.table.changelog_topic_name)
+        self._recovery = Recovery(settings.kafka or "", self.table.changelog_topic_name)
         topic = app.topic(*SOURCES, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True)
         app.agent(topic, name="rate")(self._agent)
 
@@ -101,6 +101,11 @@ class Shell:
     def consumer(self) -> Consumer:
         found: Any = self._app.consumer
         return found  # type: ignore[no-any-return]
+
+    @property
+    def recovered_rows(self) -> int:
+        """Rows of the changelog that were read since the start."""
+        return self._recovery.rows
 
     @property
     def partitions(self) -> dict[int, Runner]:
@@ -152,7 +157,7 @@ class Shell:
         await asyncio.gather(*(runner.stop() for runner in runners.values()))
 
     async def _recovered(self) -> None:
-        """Faust has the rows of all partitions that are ours now.
+        """Faust knows which partitions are ours now.
 
         It says so again after the next rebalance, also while we are at work here: then the later call does everything, and this one nothing more.
         """
@@ -166,7 +171,7 @@ class Shell:
         self.consumer.forget()
         owned = sorted({place.partition for place in self.consumer.assignment() if place.topic == METERED_USAGE.name})
         try:
-            whole = await asyncio.to_thread(self._completion.complete, self.table.store, owned, wanted)
+            whole = await asyncio.to_thread(self._recovery.complete, self.table.store, owned, wanted)
             if not whole or not wanted():
                 return
             for number in owned:

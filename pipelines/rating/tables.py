@@ -18,7 +18,7 @@ import shutil
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -79,7 +79,7 @@ class Store(rocksdb.Store):
         super().__init__(*args, **kwargs)
         self._cache = rocksdict.Cache(BLOCK_CACHE_BYTES)
         self._lock = threading.Lock()
-        """Rows come from Faust's recovery, from what completes it on a thread of its own, and from us: what is held and what is written next must agree."""
+        """Rows come from recoveries, on threads of their own, and from us: what is held and what is written next must agree."""
 
     def get_row(self, partition: int, key: bytes) -> bytes | None:
         found = self._db_for_partition(partition).get(key)
@@ -137,37 +137,31 @@ class Store(rocksdb.Store):
         for key, _ in list(self.scan(partition, self.disputed_key, b"")):
             db.delete(key)
 
-    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]) -> None:  # noqa: ARG002
-        """Recovery: rows as they come from the changelog, in order, with their offset in the same write."""
-        by_partition: dict[int, list[Any]] = {}
-        for event in batch:
-            by_partition.setdefault(event.message.partition, []).append(event.message)
-        for partition, messages in by_partition.items():
-            self.recover(partition, messages)
+    def persisted_offset(self, tp: TP) -> int | None:  # noqa: ARG002
+        """Nothing that Faust would have to go on from: it recovers nothing (`recovery.py`)."""
+        return None
 
-    def recover(self, partition: int, messages: list[Any], *, behind: bool = False) -> None:
-        """Take rows that stand directly behind those that are held. What does not is left to whoever completes the state (`completion.py`).
-
-        `behind`: they do, or are held already. Else it is told by their offsets and by the record before each, as the transport has noted it (`checksum`).
-        """
+    def recover(self, partition: int, messages: Iterable[Any]) -> None:
+        """Take rows of the changelog, in order, that stand directly behind those that are held, or are held already."""
         with self._lock:
-            self._recover(partition, messages, behind)
+            self._recover(partition, messages)
 
-    def _recover(self, partition: int, messages: list[Any], behind: bool) -> None:
+    def _recover(self, partition: int, messages: Iterable[Any]) -> None:
         held = self.held_offset(partition)
         last = -1 if held is None else held
         claim = self.claim(partition)
         rows: dict[bytes, bytes | None] = {}
         contested = any(True for _ in self.scan(partition, self.disputed_key, b""))
         disputed = set()
+        told, writer = b"", claim
         for message in messages:
             if message.offset <= last:
                 continue
-            if not behind and message.offset != last + 1 and not 0 <= message.checksum <= last:
-                break
             last = message.offset
             headers = dict(message.headers)
-            writer = Claim(*CLAIM.unpack(headers[HEADER]))
+            if headers[HEADER] != told:
+                told = headers[HEADER]
+                writer = Claim(*CLAIM.unpack(told))
             stale = writer.number < claim.number or (writer.number == claim.number and writer.writer != claim.writer) or _misplaced(headers.get(PLACED), last)
             if stale:
                 contested = True

@@ -133,6 +133,16 @@ class Consumer(driver.Consumer):
         position, end = self._thread.position_of(place), self.highwater(place)
         return 0 if position is None or end is None else max(0, end - position)
 
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Of the changelog none: Faust recovers nothing then, `recovery.py` does."""
+        sources = [place for place in partitions if not self._is_changelog_tp(place)]
+        return await super().highwaters(*sources) if sources else {}
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """Of the changelog none."""
+        sources = [place for place in partitions if not self._is_changelog_tp(place)]
+        return await super().earliest_offsets(*sources) if sources else {}
+
     def committed(self) -> dict[TP, int]:
         """The last commit of each partition."""
         return {place: offset for place, offset in self._committed_offset.items() if offset is not None}

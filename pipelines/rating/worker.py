@@ -38,6 +38,8 @@ class Worker:
             raise ValueError("RATE needs the address of Kafka: set TAXIMETER_KAFKA to host:port (`taximeter up` does)")
         self._settings = settings
         self._number = number
+        self._recovered = 0, 0.0
+        """Rows of the changelog that were read, and when that changed last."""
         self._health = Health(settings, "rate" if settings.workers == 1 else f"rate-{number}")
         self._stopping = asyncio.Event()
 
@@ -95,6 +97,8 @@ class Worker:
         if shell.app.crashed:
             raise RuntimeError(f"Faust has stopped: {shell.app.crash_reason!r}") from shell.app.crash_reason
         ready = not shell.app.rebalancing and bool(shell.partitions)
+        if shell.recovered_rows != self._recovered[0]:
+            self._recovered = shell.recovered_rows, time.time()
         shell.table.store.stamp()
         lag = _lag(shell)
         refused = sum(runner.partition.refused for runner in shell.partitions.values())
@@ -105,7 +109,7 @@ class Worker:
             "running" if ready else "recovering",
             lag=lag,
             # A worker that has something to do and settles nothing makes no progress, however alive it is.
-            last_progress_at=shell.last_settled if lag or not ready else time.time(),
+            last_progress_at=max(shell.last_settled, self._recovered[1]) if lag or not ready else time.time(),
             partitions=sorted(shell.partitions),
             last_settled_at=shell.last_settled,
             refused=refused,

@@ -11,6 +11,7 @@ BENCHES: Final = {
     "meter": "Events a second through METER, beside a plain consume-decode-count loop.",
     "dedup": "Memory and disk of METER's store of ids, and what a batch costs it.",
     "rate": "Metered records a second through RATE.",
+    "recovery": "RATE killed: how soon it has caught up, and how fast it rebuilds lost state.",
     "pipeline": "Events a second from the log to the warehouse.",
     "replay": "The past metered again while usage flows, killed on the way, cut over and back.",
     "query": "One customer's questions among ten million lines, in the warehouse.",
@@ -37,6 +38,7 @@ def command(name: str, options: tuple[str, ...], as_json: bool) -> None:
     meter     events a second through METER
     dedup     memory and disk of METER's store of ids, and what a batch costs it
     rate      metered records a second through RATE
+    recovery  RATE killed: how soon it has caught up, how fast it rebuilds lost state
     pipeline  events a second from the log to the warehouse
     replay    the past metered again while usage flows, killed on the way, cut over and back
     query     one customer's questions among ten million lines

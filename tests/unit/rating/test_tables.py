@@ -48,7 +48,7 @@ def test_rows_that_stand_elsewhere_than_their_writer_believed_do_not_count(store
     owner = batch(0, Claim(1, A), {b"x": b"1", b"y": b"1"}) + batch(2, Claim(1, A), {b"x": b"2"})
     # when a successor who had seen only the first of these writes between them and a third
     late = batch(3, Claim(2, B), {b"x": b"old", b"z": b"old"}, behind=2)
-    store.recover(0, owner + late, behind=True)
+    store.recover(0, owner + late)
     # then what he made of a state that was not the newest is passed over, and will be written again by whoever owns the partition now
     assert store.get_row(0, b"x") == b"2"
     assert store.get_row(0, b"z") is None
@@ -58,7 +58,7 @@ def test_rows_that_stand_elsewhere_than_their_writer_believed_do_not_count(store
 
 
 def test_a_successor_who_had_seen_everything_counts_and_the_former_owner_no_more(store: Store) -> None:
-    store.recover(0, batch(0, Claim(1, A), {b"x": b"1"}) + batch(1, Claim(2, B), {b"x": b"2"}) + batch(2, Claim(1, A), {b"x": b"3"}), behind=True)
+    store.recover(0, batch(0, Claim(1, A), {b"x": b"1"}) + batch(1, Claim(2, B), {b"x": b"2"}) + batch(2, Claim(1, A), {b"x": b"3"}))
 
     assert store.get_row(0, b"x") == b"2"
     assert store.claim(0) == Claim(2, B)
@@ -80,7 +80,7 @@ def test_recoveries_beside_each_other_leave_what_one_alone_would(store: Store, s
         own, at = random.Random(seed + end), 0
         while at < end:
             portion = own.randint(1, 20)
-            store.recover(0, log[at : min(end, at + portion)], behind=True)
+            store.recover(0, log[at : min(end, at + portion)])
             at += portion
 
     threads = [threading.Thread(target=recover, args=(end,)) for end in (len(log), dice.randint(1, len(log)), dice.randint(1, len(log)))]
@@ -102,13 +102,13 @@ def test_a_recovery_in_the_midst_of_another_waits_for_it(store: Store, monkeypat
     def interrupted(self: Store, partition: int) -> int | None:
         found: int | None = held(self, partition)
         if not others:
-            others.append(threading.Thread(target=store.recover, args=(0, log), kwargs={"behind": True}))
+            others.append(threading.Thread(target=store.recover, args=(0, log)))
             others[0].start()
             others[0].join(0.3)
         return found
 
     monkeypatch.setattr(Store, "held_offset", interrupted)
-    store.recover(0, log[:1], behind=True)
+    store.recover(0, log[:1])
     others[0].join()
 
     assert store.get_row(0, b"x") == b"2"
