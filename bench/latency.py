@@ -39,9 +39,9 @@ class BenchError(RuntimeError):
 
 
 def run(
-    background: int = 1_000, customers: int = 200, probes: int = 2_000, probes_per_s: int = 200, edits: int = 50, keep: str | None = None
+    background: int = 800, customers: int = 200, probes: int = 2_000, probes_per_s: int = 200, edits: int = 50, keep: str | None = None
 ) -> dict[str, Any]:
-    """Measure while `background` events a second of `customers` customers flow; `keep`: a folder for the stack's data and logs, which stays.
+    """Measure while `background` events a second of `customers` customers flow: with the probes 1,000 a second; `keep`: a folder for the stack's data and logs, which stays.
 
     Raises BenchError, ProbeError, StackError.
     """
