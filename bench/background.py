@@ -48,7 +48,13 @@ def main(arguments: list[str]) -> int:
         while sent < (time.monotonic() - start) * per_second:
             name, owner, event_type, properties, _ = next(made)
             event = {"transaction_id": name, "customer": owner, "event_type": event_type, "timestamp": now_ms, "properties": properties}
-            producer.produce(USAGE_EVENTS.name, codec.encode("usage_event", event), name, timestamp=now_ms)
+            value = codec.encode("usage_event", event)
+            while True:
+                try:
+                    producer.produce(USAGE_EVENTS.name, value, name, timestamp=now_ms)
+                    break
+                except BufferError:  # the broker has not answered for long
+                    producer.poll(0.1)
             sent += 1
         producer.poll(0)
         time.sleep(SLICE_S)

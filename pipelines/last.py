@@ -25,6 +25,7 @@ def behind_last(bootstrap: str, topic: str) -> dict[int, int]:
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 20,
             "log_level": 2,
         }
     )
@@ -45,7 +46,7 @@ def _last(consumer: Consumer, open_: set[int]) -> dict[int, int]:
     """Offset behind the last record of each partition that has one between here and its end."""
     found: dict[int, int] = {}
     while open_:
-        for message in consumer.consume(1000, 0.5):
+        for message in consumer.consume(1000, 0.02):
             error: Any = message.error()
             partition = message.partition() or 0
             if error is None:

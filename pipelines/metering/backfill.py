@@ -19,6 +19,7 @@ from pipelines.metering.coverage import Coverage, Span, Work
 from pipelines.metering.dedup import Entries
 from pipelines.metering.past import Past
 from pipelines.metering.reading import read, visible
+from pipelines.metering.rereading import Rereading
 from pipelines.topology import ACCEPTED_IDS, BACKFILLS
 from schemas.codec import Codec
 
@@ -45,7 +46,7 @@ class Backfill:
         self._bootstrap = bootstrap
         self._codec = codec
         self._metering = metering
-        self._past = Past(bootstrap, codec, archive)
+        self._past = Rereading(Past(bootstrap, codec, archive))
         self._known: dict[int, dict[str, Coverage]] = {}
         self._positions: dict[int, int] = {}
         """Offset behind what is metered and committed."""
@@ -102,20 +103,27 @@ class Backfill:
         outcome = outcome._replace(coverage=self._records(changes))
         return Task(outcome, {partition: self._positions[partition] for partition, _ in changes} | dict(ends), changes, self._asked)
 
+    def ready(self, wait_s: float) -> bool:
+        """Whether `turn` has something to do; what it does next is read meanwhile. Raises KafkaException."""
+        if self._asked > self._answered:
+            return True
+        found = self._next()
+        return found is not None and self._past.ready(found[0], found[1].span, wait_s)
+
     def turn(self, most: int) -> Task | None:
-        """The next portion; none: nothing is missing. Nothing may be under way. Raises KafkaException."""
+        """The next portion; none: nothing is missing, or it is not read yet. Nothing may be under way. Raises KafkaException."""
         nothing = Outcome([], [], Entries([], []), 0, 0, 0, {})
         task = self.beside(nothing, {})
         if task.changes:
             return task
         found = self._next()
-        if found is None:
+        if found is None or not self._past.ready(found[0], found[1].span, 0):
             return None
         partition, work = found
         if self._filling is None:
             self._filling = time.monotonic()
             log.info("backfill: %d offsets are to be read for products that are new", self.missing)
-        portion = self._past.read(partition, work.span, most)
+        portion = self._past.take(partition, work.span, most)
         if portion.end == work.span.start:
             return None  # it is in the archive, which does not answer
         count = len(portion.messages.values)

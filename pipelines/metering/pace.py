@@ -1,26 +1,22 @@
 """How much of the past METER meters at a time, so that live events wait only briefly for it.
 
 A portion is as large as fits into a slice of time while live events come, by what the last ones took: on a machine that has little time portions
-are small. After each, METER rests as long as those behind it need: RATE must not stand further behind than live usage may be late. An explicit bound of
-the generation comes on top. Pure: whoever drives it tells the time (seconds, of any clock that does not go back).
+are small; but not so small that what every portion costs, whatever it holds, is most of it. An explicit bound of the generation comes on top.
+Pure: whoever drives it tells the time (seconds, of any clock that does not go back).
 """
 
 from typing import Final
 
-SLICE_S: Final = 0.05
+SLICE_S: Final = 0.08
 """Of a portion while live events come: what these are late by."""
 LIVE_S: Final = 2.0
 """So long after the last live event they still come."""
-FIRST: Final = 2_000
-LEAST: Final = 500
-MOST: Final = 10_000
+FIRST: Final = 20_000
+LEAST: Final = 10_000
+MOST: Final = 40_000
 """Events of a portion while live ones come."""
 BURST_S: Final = 0.25
 """Under a bound, so much of a second may be made up for at once."""
-BEHIND: Final = 24
-"""Records of metered-usage that may wait for RATE before the past does: two a partition of the usual twelve."""
-PATIENCE_S: Final = 1.0
-"""So long the past waits for RATE at most: if RATE does not come on at all, nobody is served by waiting."""
 
 
 class Pace:
@@ -34,7 +30,6 @@ class Pace:
         self._bound: float | None = None
         self._owed_s = 0.0
         """Under a bound: until then what was taken is paid for."""
-        self._behind_since: float | None = None
 
     def bound(self, per_second: float | None) -> None:
         """So many events a second at most; none: no bound."""
@@ -44,19 +39,9 @@ class Pace:
         """Live events have come."""
         self._live_s = now_s
 
-    def behind(self, now_s: float, records: int) -> None:
-        """So many records of metered-usage wait for RATE."""
-        if records <= BEHIND:
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = now_s
-
     def rest_s(self, now_s: float) -> float:
         """How long the past waits from now on; 0: its turn is now."""
-        rest = max(0.0, self._owed_s - now_s) if self._bound is not None else 0.0
-        if self._behind_since is not None and self._comes(now_s):
-            rest = max(rest, self._behind_since + PATIENCE_S - now_s)
-        return rest
+        return max(0.0, self._owed_s - now_s) if self._bound is not None else 0.0
 
     def portion(self, now_s: float) -> int:
         """Events of the next portion."""
@@ -69,8 +54,6 @@ class Pace:
             self._an_event_s += (seconds / events - self._an_event_s) / 4
         if self._bound is not None:
             self._owed_s = max(self._owed_s, now_s - BURST_S) + events / self._bound
-        if self._behind_since is not None:
-            self._behind_since = now_s
 
     def _comes(self, now_s: float) -> bool:
         return now_s - self._live_s < LIVE_S

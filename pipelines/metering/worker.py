@@ -51,6 +51,8 @@ REPORT_S: Final = 1.0
 ROTATE_S: Final = 3600.0
 BACKFILL_S: Final = 0.001
 """What a backfill leaves to live events before it takes its turn."""
+READ_S: Final = 0.005
+"""METER waits so long at most for the past to be read before it looks at live events again."""
 SWITCH_S: Final = 0.0005
 """A thread that comes back from the engine or the store waits so long at most for the one that fetches."""
 GROUP_S: Final = 60.0
@@ -193,7 +195,9 @@ class Worker:
         self._commit(self._backfill.beside(outcome, ends))
 
     def _fill(self) -> None:
-        """A portion of what is missing for products that are new."""
+        """A portion of what is missing for products that are new, when it is read."""
+        if not self._patience(lambda: self._backfill.ready(READ_S)):
+            return
         self._settle()
         began = time.monotonic()
         task = None if self._failed else self._patience(lambda: self._backfill.turn(self._pace.portion(began)))

@@ -1,6 +1,6 @@
 """What is verified together: a family's documents, its ids and what is shown of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from clickhouse_connect.driver.client import Client
@@ -19,6 +19,12 @@ SELECT max(toUnixTimestamp64Milli(as_of)), max(revision) FROM (
   SELECT as_of, revision FROM invoice_revisions WHERE customer IN {customers:Array(String)}
   UNION ALL SELECT as_of, revision FROM line_revisions WHERE customer IN {customers:Array(String)}
   UNION ALL SELECT as_of, revision FROM balance_revisions WHERE customer IN {customers:Array(String)})"""
+
+CLOCKS: Final = """
+SELECT customer, max(toUnixTimestamp64Milli(as_of)) FROM (
+  SELECT customer, as_of FROM invoice_revisions WHERE customer IN {customers:Array(String)}
+  UNION ALL SELECT customer, as_of FROM line_revisions WHERE customer IN {customers:Array(String)}
+  UNION ALL SELECT customer, as_of FROM balance_revisions WHERE customer IN {customers:Array(String)}) GROUP BY customer"""
 
 
 class Family(NamedTuple):
@@ -88,6 +94,14 @@ def terms_of(client: Client, family: Family) -> Terms:
     # What is counted from raw events is as every generation would have it: there is nothing to exchange.
     documents = tuple(each for each in documents_of(client, family.root) if each.kind != REPLAY)
     return Terms(documents, any(each.kind == "action" for each in documents))
+
+
+def clocks_of(client: Client, families: Sequence[Family]) -> dict[str, int]:
+    """The clock of each family's account as far as the warehouse has it, by root."""
+    customers = [customer for family in families for customer in family.customers]
+    rows: Any = client.query(CLOCKS, parameters={"customers": customers}).result_rows
+    found: dict[str, int] = dict(rows)
+    return {family.root: max((found.get(customer, 0) for customer in family.customers), default=0) for family in families}
 
 
 def shown(client: Client, family: Family) -> Shown:

@@ -3,7 +3,7 @@
 Deltas of kind `transfer` are left out: they repeat windows that were metered elsewhere, and here all partitions are read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -98,12 +98,12 @@ class FamilyInputs(NamedTuple):
         """The same without thresholds: nobody asks for alerts, which are read behind every event."""
         return self._replace(documents=tuple(each.quiet() for each in self.documents))
 
-    def replay(self) -> Ledger:
-        """A ledger that was told everything again: by time, documents before usage of the same instant."""
+    def replay(self, exchanges: "Exchanges | None" = None) -> Ledger:
+        """A ledger that was told everything again: by time, documents before usage of the same instant. `exchanges`: to go on with afterwards."""
         ledger = Ledger()
         own = [each for each in self.deltas if SEPARATOR not in each.product]
         place = 0
-        exchanges = Exchanges(self)
+        exchanges = exchanges or Exchanges(self)
         for document in self.documents:
             start = place
             while place < len(own) and own[place].recorded_ms < document.at_ms:
@@ -117,12 +117,6 @@ class FamilyInputs(NamedTuple):
         ledger.record_usage(own[place:])
         return ledger
 
-    def exchange(self, ledger: Ledger, scope: Scope, number: int, at_ms: int) -> None:
-        """Let all windows of the family and those of the generation's twins change places in a ledger that was told everything."""
-        exchanges = Exchanges(self)
-        exchanges.scopes[number] = scope
-        exchanges.exchange(ledger, number, at_ms, FOREVER_MS)
-
     def windows(self, ledger: Ledger) -> Iterator[tuple[str, str, str, GroupKey, int, Aggregate]]:
         """(customer id, catalogue, product, group, start, aggregate) of what the family's account bills."""
         account = ledger.account_of(self.root)
@@ -134,7 +128,7 @@ class FamilyInputs(NamedTuple):
 
 
 class Exchanges:
-    """The generations of a family, as they are told again.
+    """The generations of a family, as they are told again. One for each ledger.
 
     Of every event both sets have one delta, so it does not matter on which side of an exchange an event is told, as long as what was metered
     again of the past is told before: all that there is, each time.
@@ -190,7 +184,7 @@ def merged_inputs(client: Client, root: str, window_minutes: int, until_ms: int 
     documents = tuple(each for each in documents_of(client, root) if each.at_ms <= until_ms)
     contracts = [each.contract() for each in documents if each.kind == "contract"]
     ids = sorted({root, *more} | {name for contract in contracts for name in (contract.customer, *contract.aliases)})
-    kinds = _aggregations(each.catalogue() for each in documents if each.kind == "catalogue")
+    kinds = aggregations(each.catalogue() for each in documents if each.kind == "catalogue")
     exact = kinds is None or any(each.kind == "action" for each in documents)
     deltas = _deltas(client, ids, until_ms) if kinds is None or exact else merged_deltas(client, ids, until_ms, kinds, window_minutes * 60_000)
     return FamilyInputs(root, documents, deltas).quiet()
@@ -203,7 +197,12 @@ def result_as_of(client: Client, customer: str, as_of_ms: int) -> Result:
 
 def documents_of(client: Client, root: str) -> list[RecordedDocument]:
     """In the order in which they hold. As in RATE, a version that is overtaken before its time comes never holds."""
-    rows = client.query(DOCUMENTS, parameters={"root": root}).result_rows
+    return in_order(client.query(DOCUMENTS, parameters={"root": root}).result_rows)
+
+
+def in_order(rows: Iterable[Sequence[Any]]) -> list[RecordedDocument]:
+    """What holds of the documents of a family and the catalogues that it names: (kind, id, version, recorded, effective, body) in order of offset."""
+    rows = list(rows)
     contracts = [msgspec.json.decode(body, type=Contract, strict=False) for kind, *_, body in rows if kind == "contract"]
     clock = contracts[0].clock if contracts else WALL
     wall = clock == WALL
@@ -268,7 +267,7 @@ def _deltas(client: Client, customers: list[str], until_ms: int) -> tuple[Delta,
     )
 
 
-def _aggregations(catalogues: Iterable[Catalogue]) -> dict[tuple[str, str], str] | None:
+def aggregations(catalogues: Iterable[Catalogue]) -> dict[tuple[str, str], str] | None:
     """How each product (catalogue, product) aggregates; none: one has changed it."""
     found: dict[tuple[str, str], str] = {}
     for catalogue in catalogues:

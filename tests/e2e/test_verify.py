@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from contracts.usage import Delta
 from pipelines.testing import Stack
 from pipelines.warehouse.client import connect
+from pipelines.warehouse.many import merged_inputs_of
+from pipelines.warehouse.rebuild import merged_inputs
 from tests.e2e.shell import Shell
 
 CATALOGUE = """\
@@ -84,6 +87,11 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield made
 
 
+def place(delta: Delta) -> tuple[object, ...]:
+    """Those of one instant come in any order."""
+    return delta.recorded_ms, delta.customer, delta.product, sorted(delta.group.items()), delta.window_ms
+
+
 def test_all_ways_agree_and_a_flipped_byte_is_found(shell: Shell) -> None:
     # given usage of every aggregation, under aliases, late, repeated with another body, and not a number
     found = shell.json("verify", "--all")
@@ -91,8 +99,16 @@ def test_all_ways_agree_and_a_flipped_byte_is_found(shell: Shell) -> None:
     assert (found["customers"], found["busy"]) == (2, [])
     assert shell.json("verify", "acme", "--period", "2025-10")["agrees"]
 
-    # when one byte of one raw event in ClickHouse is another
+    # and what is asked for many families at once is what is asked for each
     client = connect(shell.stack.settings)
+    minutes = shell.stack.settings.window_minutes
+    many = merged_inputs_of(client, ["acme", "bolt", "nobody"], minutes)
+    for name, inputs in many.items():
+        alone = merged_inputs(client, name, minutes)
+        assert inputs.documents == alone.documents
+        assert sorted(inputs.deltas, key=place) == sorted(alone.deltas, key=place)
+
+    # when one byte of one raw event in ClickHouse is another
     asked = "FROM usage_event_records FINAL WHERE transaction_id = 'acme-completion-7'"
     flip = "SELECT * REPLACE (mapUpdate(properties, map('input', '8')) AS properties)"
     client.command("CREATE TABLE flipped AS usage_event_records ENGINE = Memory")
