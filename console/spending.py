@@ -22,8 +22,9 @@ DAY_MS: Final = 24 * HOUR_MS
 MOST: Final = 200
 MOST_WHOLE: Final = 10
 """Of these, customers of whom a whole period is read: quantities of their products do not add up over days."""
-SHARE: Final = 4
-"""A look is followed by a pause of so many times what it took."""
+SHARE: Final = 20
+PAUSE_S: Final = 3.0
+"""A look is followed by a pause: so many times what it took, and so long at least."""
 ADDED_UP: Final = ("count", "sum")
 
 CHANGED: Final = """
@@ -82,7 +83,7 @@ class Today:
         began = time.monotonic()
         if began >= self._next:
             self._look(self._warehouse.now_ms())
-            self._next = time.monotonic() + (time.monotonic() - began) * SHARE
+            self._next = time.monotonic() + max(PAUSE_S, (time.monotonic() - began) * SHARE)
         amounts: dict[str, Decimal] = defaultdict(Decimal)
         with exact():
             for spent in self._spent.values():

@@ -6,7 +6,6 @@ Waits for Kafka, then listens; `<data>/run/health-console.json` says where. Ends
 import asyncio
 import gc
 import logging
-import os
 import socket
 import sys
 import threading
@@ -29,8 +28,6 @@ from pipelines.settings import Settings
 
 LOG = logging.getLogger("taximeter.console")
 REPORT_S: Final = 1.0
-YIELDS: Final = 5
-"""Niceness: on a machine that also runs the pipeline, what people look at waits for what is billed."""
 PATIENCE_S: Final = 60.0
 
 
@@ -78,8 +75,6 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
 def main() -> int:
     settings = located(Settings())
     log_to_stderr(settings, "console")
-    if hasattr(os, "nice"):
-        os.nice(YIELDS)
     with Health(settings, "console") as health:
         health.report("starting")
         try:

@@ -23,10 +23,14 @@ LOG = logging.getLogger("taximeter.console")
 BEAT_S: Final = 0.25
 OVERLAP_MS: Final = 10_000
 """How far back each look reaches again at least: rows of one insert become visible together, but not in the order of their time."""
-KEPT_S: Final = 10.0
-"""A customer that nobody has looked at for that long is forgotten."""
-SHARE: Final = 5
+KEPT_S: Final = 60.0
+"""A customer that nobody has looked at for that long is forgotten; till then whoever comes back to it need not wait."""
+KEPT: Final = 300
+"""Of those that nobody looks at, so many are kept."""
+SHARE: Final = 8
 """A look is followed by a pause of so many times what reading and drawing took."""
+FRESH_S: Final = 5.0
+"""How long after a beat its figures are as good as new."""
 SLOWEST_S: Final = 3.0
 """The longest pause: a machine that stood still for a while does not make pages stand still for longer."""
 AT_ONCE: Final = 20
@@ -68,16 +72,20 @@ class Pulse:
         """When each customer was looked at last."""
         self._nudged: set[str] = set()
         self._nudge = asyncio.Event()
+        self._looked = float("-inf")
         self._since_ms: int | None = None
         self._still: Still | None = None
         self._beating: asyncio.Task[None] | None = None
         self._slow = asyncio.Lock()
 
     async def figures(self, customer: str) -> Figures:
-        """The customer's figures now: those of the last beat while somebody looks at them anyway. Raises UnavailableError."""
-        if any(each.customer == customer and each.seen() for each in self._watching) and customer in self._figures:
-            return self._figures[customer]
-        return await self._gathering.ask(customer)
+        """The customer's figures: those of the last beat if it was looked at lately. Raises UnavailableError."""
+        known = self._figures.get(customer)
+        if known is not None and self._watching and time.monotonic() - self._looked < FRESH_S:
+            return known
+        found = self._figures.setdefault(customer, await self._gathering.ask(customer))
+        self._wanted[customer] = time.monotonic()
+        return found
 
     def watch(self, watching: Watching) -> None:
         """Tell that page until `leave`."""
@@ -119,7 +127,9 @@ class Pulse:
         for each in self._watching:
             if each.seen():
                 self._wanted[each.customer] = now
-        self._wanted = {name: at for name, at in self._wanted.items() if now - at < KEPT_S}
+        latest = sorted(self._wanted.items(), key=lambda each: -each[1])
+        looked_at = sum(at == now for _, at in latest)
+        self._wanted = {name: at for name, at in latest[: looked_at + KEPT] if now - at < KEPT_S}
         looked = [name for name in self._wanted if name in nudged] if nudged else sorted(self._wanted)
         if not looked:
             return
@@ -131,6 +141,8 @@ class Pulse:
                 each.troubled = True
                 each.failed(error)
             return
+        if not nudged:
+            self._looked = now
         self._figures = {name: found for name, found in self._figures.items() if name in self._wanted}
         await self._tell()
 

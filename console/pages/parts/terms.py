@@ -69,7 +69,7 @@ KINDS: Final[Sequence[Kind]] = (
         (
             Field(
                 "tiers", "In tiers", "rows",
-                columns=(Field("size", "For units", "amount", hint="last tier: empty"), Field("multiplier", "Multiplier of tier", "amount")),
+                columns=(Field("size", "For units", "amount", hint="last tier: empty"), Field("multiplier", "Of the list price", "amount")),
             ),
             *_OVERRIDE,
         ),
