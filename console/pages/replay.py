@@ -10,6 +10,7 @@ from nicegui import ui
 from console.pages.parts import changes
 from console.pages.parts.frame import at, card, frame, raw, remember
 from console.pages.parts.gauge import gauge
+from console.pages.parts.live import live
 from console.pages.parts.scope import Chosen, ScopeForm, chosen_in
 from console.pages.parts.states import FAILURES, bones, empty, failed, later
 from console.pages.parts.text import Html, badge, day, join, link, row, table, tag
@@ -306,7 +307,7 @@ async def page(request: Request) -> Response | None:
             screen.draw(shown)
 
         later(where, lambda: visit.ask(read, visit.held), draw, 8)
-        ui.timer(LOOK_S, screen.look)
+        live(LOOK_S, screen.look)
         ui.timer(COMPARED_S, screen.look_at_comparison)
         ui.context.client.on_disconnect(screen.leave)
     return None

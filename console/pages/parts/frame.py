@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from nicegui import ui
 
+from console.pages.parts.live import TURNED
 from console.pages.parts.text import Html, join, link, tag
 from console.pages.parts.visit import Visit
 
@@ -37,6 +38,7 @@ def frame(visit: Visit, place: str, title: str) -> Iterator[None]:
     """The page `title` under the heading `place` of the navigation; the block has its content."""
     ui.page_title(f"{title} · Taximeter")
     ui.add_css(STYLE)
+    ui.add_body_html(TURNED)
     ui.colors(primary="#1d5fd1")
     dark = ui.dark_mode(THEMES.get(visit.request.cookies.get(THEME, "")))
 

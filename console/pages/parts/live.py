@@ -7,6 +7,7 @@ from nicegui import context, ui
 from nicegui.events import GenericEventArguments
 
 TURNED: Final = "<script>document.addEventListener('visibilitychange', () => emitEvent('seen', !document.hidden))</script>"
+"""In every page."""
 
 
 def sight() -> Callable[[], bool]:
@@ -18,7 +19,6 @@ def sight() -> Callable[[], bool]:
         nonlocal shown
         shown = bool(event.args)
 
-    ui.add_body_html(TURNED)
     ui.on("seen", turn)
     return lambda: shown and client.has_socket_connection
 
