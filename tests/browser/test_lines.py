@@ -103,7 +103,7 @@ def test_a_page_in_the_background_stands_still_and_catches_up(page: Page, stack:
     deployment = Deployment(stack.settings)
     outbox = Outbox(deployment.kafka, deployment.codec)
     at_ms = NOVEMBER + 23 * HOUR
-    outbox.send("later-event", NAME, "e", OCTOBER + 2 * HOUR, at_ms, {"v": "1000"})
+    outbox.send("later-event", NAME, "e", NOVEMBER + 2 * HOUR, at_ms, {"v": "1000"})
     outbox.flush()
     expect(other.locator("[data-total]")).not_to_have_text(before, timeout=PATIENCE_MS)
     after = other.locator("[data-total]").inner_text()
