@@ -5,6 +5,7 @@ another one while METER and RATE are killed. In the end what its diff tells is c
 bills are worked out again from Kafka and from the raw events; then one byte of one raw event is flipped, and verify has to name the line.
 """
 
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -65,7 +66,9 @@ def run(
         publisher.publish(Edit(catalogues=[_redefined(catalogue(workload, NAME))], recorded_ms={"wall": time.time_ns() // 1_000_000}))
         publisher.close()
         with flowing(kafka, background, customers) as flow:
+            _say("metered live", events_per_s=live_per_s)
             calm, latency = _probed(deployment, replays, probes_per_s)
+            _say("replayed", events_per_s=events / calm, p50_ms=latency.p50_ms, p99_ms=latency.p99_ms)
             cutover_s, back_s = _step(replays, "cutover"), _step(replays, "back")
             replays.step("abort")
             killed = _run(replays, stack, kills)
@@ -74,9 +77,11 @@ def run(
             flow.terminate()
             sent_per_s = int(flow.communicate(timeout=60)[0].strip() or 0)
         diff_s, changed = _told(replays)
+        _say("billed as the diff told", customers=changed, diff_s=diff_s)
         verdict = Verifier(deployment).run()
         if verdict.different or verdict.busy:
             raise BenchError(f"{len(verdict.different)} bills are not what the raw events say, {len(verdict.busy)} were not told: {verdict.different[:1]}")
+        _say("verified", customers=verdict.families, seconds=verdict.seconds)
         found_s = _flipped(deployment)
         replays.step("close")
         replays.close()
@@ -181,6 +186,7 @@ def _run(replays: Replays, stack: Stack | None, kills: int) -> float:
             stack.kill("meter" if killed % 2 else "rate")
 
     replays.wait(generation, tell, MOST_S)
+    _say(f"generation {generation.number} is complete", seconds=time.perf_counter() - started, kills=killed)
     return time.perf_counter() - started
 
 
@@ -228,6 +234,12 @@ def _flipped(deployment: Deployment) -> float:
     return found.seconds
 
 
+def _say(what: str, **figures: float) -> None:
+    """On the way: a run takes many minutes, and what it has found is not lost when it is cut off."""
+    print(what, *(f"{name}={value:,.1f}" for name, value in figures.items()), file=sys.stderr, flush=True)
+
+
 def _step(replays: Replays, what: str) -> float:
     replays.step(what)
+    _say(what, seconds=replays.took_s)
     return replays.took_s

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipelines.metering.archive import Archive
 from pipelines.metering.batch import Messages
@@ -36,11 +36,18 @@ class Past:
 
     def read(self, partition: int, span: Span, most: int) -> Portion:
         """A beginning of `span`, of about `most` records. Raises KafkaException."""
-        at, self._at = self._at, None  # unless all goes well, the next call starts anew
-        if at != (partition, span.start) or self._events is None or self._stretches is None:
+        try:
+            return self._read(partition, span, most)
+        except KafkaException:
             self.close()
-            self._stretches = Stretches(self._bootstrap, self._codec, partition, span.start)
-            self._events = reader(self._bootstrap)
+            raise
+
+    def _read(self, partition: int, span: Span, most: int) -> Portion:
+        at, self._at = self._at, None  # unless all goes well, the next call starts anew
+        if self._events is None or self._stretches is None:
+            self._stretches, self._events = Stretches(self._bootstrap, self._codec), reader(self._bootstrap)
+        if at != (partition, span.start):
+            self._stretches.begin(partition, span.start)
             kept, _ = self._events.get_watermark_offsets(TopicPartition(USAGE_EVENTS.name, partition), REQUEST_S)
             if self._archive is not None and span.start < kept:
                 return Portion(*self._archive.read(partition, Span(span.start, min(span.end, kept)), most))

@@ -45,18 +45,26 @@ def visible(bootstrap: str, topic: str, partitions: Iterable[int]) -> dict[int, 
     wanted = list(partitions)
     if not wanted:
         return {}
-    # A reader of what is committed is told the end of that, which may be before a transaction that is just ending.
-    admin, consumer = AdminClient({**reach(bootstrap), "log_level": 2}), reader(bootstrap, **{"isolation.level": "read_uncommitted"})
+    admin, consumer = AdminClient({**reach(bootstrap), "log_level": 2}), _surveyor(bootstrap)
     try:
-        marks = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), REQUEST_S) for number in wanted}
-        deadline = time.monotonic() + OPEN_S
-        while any(end < marks[number][1] for (_, number), end in offsets.ends(admin, [(topic, number) for number in wanted]).items()):
-            if time.monotonic() > deadline:
-                raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT, f"a transaction on {topic} does not end"))
-            time.sleep(PAUSE_S)
-        return marks
+        return _visible(admin, consumer, topic, wanted)
     finally:
         consumer.close()
+
+
+def _surveyor(bootstrap: str) -> Consumer:
+    # A reader of what is committed is told the end of that, which may be before a transaction that is just ending.
+    return reader(bootstrap, **{"isolation.level": "read_uncommitted"})
+
+
+def _visible(admin: AdminClient, surveyor: Consumer, topic: str, wanted: list[int]) -> dict[int, tuple[int, int]]:
+    marks = {number: surveyor.get_watermark_offsets(TopicPartition(topic, number), REQUEST_S) for number in wanted}
+    deadline = time.monotonic() + OPEN_S
+    while any(end < marks[number][1] for (_, number), end in offsets.ends(admin, [(topic, number) for number in wanted]).items()):
+        if time.monotonic() > deadline:
+            raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT, f"a transaction on {topic} does not end"))
+        time.sleep(PAUSE_S)
+    return marks
 
 
 def read(bootstrap: str, topic: str, ranges: Mapping[int, tuple[int, int | None]], most: int = BATCH) -> Iterator[list[Any]]:
@@ -116,38 +124,51 @@ def find(bootstrap: str, codec: Codec, ranges: Mapping[int, tuple[int, int]], wa
     """
     if not wanted:
         return {}
-    low = {partition: start for partition, (start, _) in ranges.items()}
-    high = {partition: end for partition, (_, end) in ranges.items()}
-    consumer = reader(bootstrap, **{"fetch.message.max.bytes": 65_536, "queued.max.messages.kbytes": 1_024})
+    consumer = _prober(bootstrap)
     try:
-        near = True
-        while probes := {partition: (low[partition] + high[partition]) // 2 for partition in wanted if high[partition] - low[partition] > NEAR}:
-            if near:  # most often it is at the end
-                probes = {partition: high[partition] - NEAR for partition in probes}
-            for partition, message in first_records(consumer, ACCEPTED_IDS.name, probes).items():
-                stretch = None if message is None else unpacked(codec, message.value())
-                if message is not None and stretch is not None and stretch.end <= wanted[partition]:
-                    low[partition] = message.offset() + 1
-                else:
-                    high[partition] = probes[partition]
-            near = False
-        return {partition: low[partition] for partition in wanted}
+        return _find(consumer, codec, ranges, wanted)
     finally:
         consumer.close()
 
 
-class Stretches:
-    """Accepted events of one partition, stretch by stretch in order, from an event offset on."""
+def _prober(bootstrap: str) -> Consumer:
+    return reader(bootstrap, **{"fetch.message.max.bytes": 65_536, "queued.max.messages.kbytes": 1_024})
 
-    def __init__(self, bootstrap: str, codec: Codec, partition: int, start: int) -> None:
-        """Raises KafkaException."""
+
+def _find(prober: Consumer, codec: Codec, ranges: Mapping[int, tuple[int, int]], wanted: Mapping[int, int]) -> dict[int, int]:
+    low = {partition: start for partition, (start, _) in ranges.items()}
+    high = {partition: end for partition, (_, end) in ranges.items()}
+    near = True
+    while probes := {partition: (low[partition] + high[partition]) // 2 for partition in wanted if high[partition] - low[partition] > NEAR}:
+        if near:  # most often it is at the end
+            probes = {partition: high[partition] - NEAR for partition in probes}
+        for partition, message in first_records(prober, ACCEPTED_IDS.name, probes).items():
+            stretch = None if message is None else unpacked(codec, message.value())
+            if message is not None and stretch is not None and stretch.end <= wanted[partition]:
+                low[partition] = message.offset() + 1
+            else:
+                high[partition] = probes[partition]
+        near = False
+    return {partition: low[partition] for partition in wanted}
+
+
+class Stretches:
+    """Accepted events of one partition at a time, stretch by stretch in order."""
+
+    def __init__(self, bootstrap: str, codec: Codec) -> None:
         self._codec = codec
-        marks = visible(bootstrap, ACCEPTED_IDS.name, [partition])
-        at = find(bootstrap, codec, marks, {partition: start})[partition]
-        self._consumer = reader(bootstrap)
-        self._consumer.assign([TopicPartition(ACCEPTED_IDS.name, partition, at)])
+        self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
+        self._surveyor, self._prober, self._consumer = _surveyor(bootstrap), _prober(bootstrap), reader(bootstrap)
         self._held: list[Stretch] = []
         self._ended = False
+
+    def begin(self, partition: int, start: int) -> None:
+        """Go to a partition, from an event offset on. Raises KafkaException."""
+        marks = _visible(self._admin, self._surveyor, ACCEPTED_IDS.name, [partition])
+        at = _find(self._prober, self._codec, marks, {partition: start})[partition]
+        self._prober.unassign()
+        self._consumer.assign([TopicPartition(ACCEPTED_IDS.name, partition, at)])
+        self._held, self._ended = [], False
 
     def until(self, end: int) -> list[Stretch]:
         """All that begin before `end` and have not ended before the `end` of an earlier call. Raises KafkaException."""
@@ -162,4 +183,5 @@ class Stretches:
         return found
 
     def close(self) -> None:
-        self._consumer.close()
+        for consumer in (self._surveyor, self._prober, self._consumer):
+            consumer.close()

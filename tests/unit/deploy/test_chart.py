@@ -24,7 +24,8 @@ def of(objects: list[dict[str, Any]], *kinds: str) -> dict[str, dict[str, Any]]:
 
 
 def pods(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {name: each["spec"]["template"] for name, each in of(objects, "StatefulSet", "Deployment", "Job").items()}
+    nightly = {name: each["spec"]["jobTemplate"]["spec"]["template"] for name, each in of(objects, "CronJob").items()}
+    return {name: each["spec"]["template"] for name, each in of(objects, "StatefulSet", "Deployment", "Job").items()} | nightly
 
 
 @pytest.mark.parametrize("values", chart.VALUES)
@@ -111,6 +112,15 @@ def test_secrets_are_named_where_they_are_used(objects: list[dict[str, Any]]) ->
 
     assert asked
     assert all(each["key"] in made[each["name"]] for each in asked)
+
+
+def test_bills_are_verified_every_night(objects: list[dict[str, Any]]) -> None:
+    (job,) = of(objects, "CronJob").values()
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    assert job["spec"]["jobTemplate"]["spec"]["backoffLimit"] == 0, "a difference does not go away by trying again"
+    assert container["args"] == ["verify", "--all", "--json"]
 
 
 def test_scaling_goes_by_the_groups_that_the_stages_read_with() -> None:
