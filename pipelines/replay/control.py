@@ -187,6 +187,8 @@ class Replays:
                 raise ReplayError(f"generation {now.number} is {_said(now)} meanwhile: nothing was done")
             return Draft(controls=[_control(step, 1_000 + len(now.steps), author)])
 
+        if what in ("cutover", "back"):
+            self._applied(step.metered)
         began = time.monotonic()
         with closing(self.stack.warehouse()) as client:
             if what in ("cutover", "back"):
@@ -199,6 +201,14 @@ class Replays:
                 stills.forget(client)
         self.took_s = time.monotonic() - began
         return published
+
+    def _applied(self, metered: Mapping[int, int]) -> None:
+        """Return when RATE has applied usage so far, which it must before the step: nobody stands still for that."""
+        committed = offsets.Committed(self.stack.kafka)
+        try:
+            self._until(committed, RATE_GROUP, {(METERED_USAGE.name, number): end for number, end in metered.items() if end}, lambda: None)
+        finally:
+            committed.close()
 
     @contextmanager
     def _still(self, client: Client, generation: Generation, author: str) -> Iterator[stills.Still]:
@@ -233,7 +243,7 @@ class Replays:
         deadline = time.monotonic() + SHOWN_S
         while any(committed.of(group, goal)[place] < end for place, end in goal.items()):
             if time.monotonic() > deadline:
-                raise ReplayError(f"the step is on the log, but {group} has not come through in {SHOWN_S:.0f} s: it goes on; `taximeter status` shows whether it runs")
+                raise ReplayError(f"{group} has not come through in {SHOWN_S:.0f} s: it goes on, and so does a step that is on the log; `taximeter status` shows whether it runs")
             meanwhile()
             time.sleep(SOON_S)
 

@@ -64,7 +64,9 @@ class Readers:
 
     def _look(self, name: str) -> None:
         client = connect(self._stack.settings)
-        while not self._stop.is_set():
+        last = False
+        while not last:
+            last = self._stop.is_set()  # and once more behind the end
             value = int(client.query(SUMS[name]).result_rows[0][0])
             if self.seen[name][-1:] != [value]:
                 self.seen[name].append(value)
