@@ -26,6 +26,7 @@ from pipelines.alerting.step import Delivery, Outcome, after, heads
 from pipelines.alerting.webhooks import KIND as WEBHOOK
 from pipelines.alerting.webhooks import described, message_body, message_id, post, wanted
 from pipelines.deployment import Deployment
+from pipelines.hanging import end_hanging
 from pipelines.health import Health
 from pipelines.local.addresses import located
 from pipelines.monitoring import metrics
@@ -106,6 +107,7 @@ class Alerts:
             {**reach(self._deployment.kafka), "transactional.id": f"taximeter-alerts-{random.getrandbits(48):012x}", "linger.ms": 0}
         )
         producer.init_transactions(TIMEOUT_S)
+        end_hanging(str(self._deployment.kafka))
         return producer
 
     def _assigned(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
+from pipelines.hanging import end_hanging
 from pipelines.metering.batch import Outcome
 from pipelines.metering.patience import Patience
 from pipelines.monitoring import metrics
@@ -48,6 +49,7 @@ class Output:
     def _start(self) -> Producer:
         producer = Producer(self._config)
         self._patience(lambda: producer.init_transactions(10))
+        end_hanging(str(self._config["bootstrap.servers"]))
         return producer
 
     @metrics.TRANSACTION.time()
