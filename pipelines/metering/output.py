@@ -28,6 +28,7 @@ class Output:
     """Commits outcomes together with the offsets behind them. Not thread safe."""
 
     def __init__(self, bootstrap: str, name: str, patience: Patience) -> None:
+        self._bootstrap = bootstrap
         self._config: dict[str, Any] = {
             **reach(bootstrap),
             "client.id": name,
@@ -49,7 +50,7 @@ class Output:
     def _start(self) -> Producer:
         producer = Producer(self._config)
         self._patience(lambda: producer.init_transactions(10))
-        end_hanging(str(self._config["bootstrap.servers"]))
+        end_hanging(self._bootstrap)
         return producer
 
     @metrics.TRANSACTION.time()
