@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from pipelines.hanging import end_hanging
-from pipelines.testing import Kafka
+from pipelines.testing import Kafka, until
 from pipelines.topology import METERED_USAGE
 
 LOST, GOING_ON = 3, 5
@@ -41,9 +41,10 @@ def test_only_what_no_coordinator_knows_is_ended(tmp_path: Path) -> None:
         # then
         assert [(each.topic, each.partition, each.producer_id) for each in ended] == [(METERED_USAGE.name, LOST, FORGOTTEN)]
         assert end_hanging(broker.bootstrap) == []
-        assert _readable(broker.bootstrap, LOST) == 3, "what hung, its end, and what came behind"
+        until(lambda: _readable(broker.bootstrap, LOST) == 3, "what hung, its end, and what came behind", 30)
         going_on.commit_transaction(30)
-        assert _readable(broker.bootstrap, GOING_ON) == 2
+        # The answer to a commit does not wait for its marks in the partitions.
+        until(lambda: _readable(broker.bootstrap, GOING_ON) == 2, "the transaction that went on", 30)
 
 
 def test_a_broker_that_is_gone_stops_nobody(kafka: Kafka) -> None:
