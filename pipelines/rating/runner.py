@@ -10,6 +10,7 @@ import contextlib
 import os
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from contracts.errors import TaximeterError
@@ -28,6 +29,9 @@ LINE: Final = 200
 """Records of a partition that may stand in line before the agent waits."""
 LINE_BYTES: Final = 1_500_000
 """And so much that is not read yet."""
+PORTION_BYTES: Final = 1_000_000
+ROW_BYTES: Final = 100
+"""Of disputed rows that are written again in one batch; what a row takes there beside key and value."""
 TIDY_S: Final = 0.2
 LINGER_S: Final = 0.05
 """A partition that is behind gathers records for so long at most between two turns."""
@@ -187,8 +191,17 @@ class Runner:
         self._publishing.add_done_callback(self._shell.ended)
 
     async def _store(self, rows: dict[bytes, bytes | None]) -> None:
-        # Before anything else our claim: the step begins with a write.
-        rows = self._disputed | rows
+        # Before anything else our claim: the step begins with a write. What is disputed may be all of a state, more than one batch can carry; as these are
+        # the rows that are held, any part of them is as good as all.
+        for portion in _portions(self._disputed):
+            await self._append(portion)
+        if self._disputed:
+            self._shell.table.store.settle_disputes(self._number)
+            self._disputed = {}
+        await self._append(rows)
+
+    async def _append(self, rows: dict[bytes, bytes | None]) -> None:
+        """As one batch of the changelog, then to the local store."""
         with metrics.WRITE.time():
             first, last = await self._shell.output.write(self._number, rows, self._claim, self._behind)
         if first != self._behind:
@@ -196,11 +209,7 @@ class Runner:
                 f"partition {self._number}: the changelog goes on at {first}, not at {self._behind}: another worker has written to it; starting again"
             )
         self._behind = last + 1
-        store = self._shell.table.store
-        store.write(self._number, rows, last, self._claim)
-        if self._disputed:
-            store.settle_disputes(self._number)
-            self._disputed = {}
+        self._shell.table.store.write(self._number, rows, last, self._claim)
         metrics.ROWS.inc(len(rows))
         self._shell.counts["rows"] += len(rows)
         self._shell.counts["writes"] += 1
@@ -215,6 +224,19 @@ class Runner:
             self.partition.published(write.outbox)
         for topic, offset in write.settled.items():
             self._shell.settle(topic, self._number, offset)
+
+
+def _portions(rows: dict[bytes, bytes | None]) -> Iterator[dict[bytes, bytes | None]]:
+    portion: dict[bytes, bytes | None] = {}
+    size = 0
+    for key, value in rows.items():
+        portion[key] = value
+        size += len(key) + len(value or b"") + ROW_BYTES
+        if size >= PORTION_BYTES:
+            yield portion
+            portion, size = {}, 0
+    if portion:
+        yield portion
 
 
 def _awaited(record: Input) -> bool:
