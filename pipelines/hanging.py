@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
 
@@ -91,8 +92,9 @@ async def _under_way(client: AIOKafkaClient) -> set[int]:
 async def _open(client: AIOKafkaClient, topics: Iterable[str]) -> list[Open]:
     led: dict[int, dict[str, list[int]]] = {}
     for topic in topics:
-        for partition, told in client.cluster._partitions.get(topic, {}).items():  # noqa: SLF001 - it has no other way to ask for all
-            led.setdefault(told.leader, {}).setdefault(topic, []).append(partition)
+        for partition in client.cluster.partitions_for_topic(topic) or ():
+            leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+            led.setdefault(leader, {}).setdefault(topic, []).append(partition)
     found = []
     for leader, places in led.items():
         answer = await client.send(leader, DescribeProducers(places))
