@@ -1,5 +1,10 @@
-"""Usage that flows while something else is measured: `python -m bench.background BOOTSTRAP PER_SECOND CUSTOMERS`, until SIGTERM."""
+"""Usage that flows while something else is measured: `python -m bench.background BOOTSTRAP PER_SECOND CUSTOMERS SEED DUPLICATES`, until SIGTERM.
 
+The same seed makes the same events in the same order, so who knows how many were new can add them up again.
+"""
+
+import json
+import random
 import signal
 import subprocess
 import sys
@@ -7,21 +12,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import Producer
 
-from bench.workload import Workload, events
+from bench.workload import RECENT, Workload, events
 from pipelines.topology import PARTITIONER, USAGE_EVENTS
 from schemas.codec import Codec
 
 SLICE_S: Final = 0.02
 
 
+class Flowed(NamedTuple):
+    """What flowed."""
+
+    per_s: int
+    events: int
+    accepted: int
+    """All but the duplicates."""
+
+
 @contextmanager
-def flowing(bootstrap: str, per_second: int, customers: int) -> Iterator[subprocess.Popen[str]]:
-    """The process, while something is measured."""
-    command = [sys.executable, "-m", "bench.background", bootstrap, str(per_second), str(customers)]
+def flowing(bootstrap: str, per_second: int, customers: int, seed: int | None = None, duplicates: float = 0.0) -> Iterator[subprocess.Popen[str]]:
+    """The process, while something is measured; `seed` by the clock where none is given; `duplicates`: share of events that repeat an earlier one."""
+    chosen = time.time_ns() & 0xFFFF if seed is None else seed
+    command = [sys.executable, "-m", "bench.background", bootstrap, *map(str, (per_second, customers, chosen, duplicates))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield process
@@ -30,8 +45,17 @@ def flowing(bootstrap: str, per_second: int, customers: int) -> Iterator[subproc
         process.wait()
 
 
+def ended(flow: subprocess.Popen[str], patience_s: float = 60) -> Flowed:
+    """End it; what it had sent is in Kafka. Raises ValueError when it had failed, subprocess.TimeoutExpired."""
+    flow.terminate()
+    told = flow.communicate(timeout=patience_s)[0]
+    if flow.returncode != 0:
+        raise ValueError(f"the usage beside ended with {flow.returncode}; its words are above")
+    return Flowed(**json.loads(told))
+
+
 def main(arguments: list[str]) -> int:
-    bootstrap, per_second, customers = arguments[0], int(arguments[1]), int(arguments[2])
+    bootstrap, per_second, customers, seed, duplicates = arguments[0], int(arguments[1]), int(arguments[2]), int(arguments[3]), float(arguments[4])
     codec = Codec()
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": PARTITIONER, "enable.idempotence": True, "linger.ms": 5, "compression.type": "lz4"})
     going = True
@@ -41,14 +65,24 @@ def main(arguments: list[str]) -> int:
         going = False
 
     signal.signal(signal.SIGTERM, stop)
-    made = events(Workload(0, customers, seed=time.time_ns() & 0xFFFF))
-    start, sent = time.monotonic(), 0
+    made = events(Workload(0, customers, seed=seed))
+    dice = random.Random(seed)
+    recent: list[tuple[str, bytes]] = []
+    start, sent, accepted = time.monotonic(), 0, 0
     while going:
         now_ms = time.time_ns() // 1_000_000
         while sent < (time.monotonic() - start) * per_second:
-            name, owner, event_type, properties, _ = next(made)
-            event = {"transaction_id": name, "customer": owner, "event_type": event_type, "timestamp": now_ms, "properties": properties}
-            value = codec.encode("usage_event", event)
+            if duplicates and recent and dice.random() < duplicates:
+                name, value = dice.choice(recent)
+            else:
+                name, owner, event_type, properties, _ = next(made)
+                event = {"transaction_id": name, "customer": owner, "event_type": event_type, "timestamp": now_ms, "properties": properties}
+                value = codec.encode("usage_event", event)
+                if duplicates and len(recent) < RECENT:
+                    recent.append((name, value))
+                elif duplicates:
+                    recent[accepted % RECENT] = (name, value)
+                accepted += 1
             while True:
                 try:
                     producer.produce(USAGE_EVENTS.name, value, name, timestamp=now_ms)
@@ -58,8 +92,9 @@ def main(arguments: list[str]) -> int:
             sent += 1
         producer.poll(0)
         time.sleep(SLICE_S)
-    producer.flush(10)
-    print(f"{sent / (time.monotonic() - start):.0f}")
+    if left := producer.flush(30):
+        raise RuntimeError(f"{left} events did not reach Kafka in 30 seconds")
+    print(json.dumps(Flowed(round(sent / (time.monotonic() - start)), sent, accepted)._asdict()))
     return 0
 
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from bench.background import flowing
+from bench.background import ended, flowing
 from bench.ingest import BATCH, clients
 from bench.report import Figure, report
 from bench.watched import Watched
@@ -73,8 +73,7 @@ def run(
                 kafka, address, consoles, seconds, think_s, customers, lambda: Probe(kafka, Codec(), PROBES[2], partitions).run(probes, probes_per_s)
             )
             together, peak_rss_mb = _cores(watched, seen), watched.costs()["console"].peak_rss_mb
-            flow.terminate()
-            sent_per_s = int(flow.communicate(timeout=30)[0].strip() or 0)
+            sent_per_s = ended(flow).per_s
         cpu_s, wall_s, request_ms = _ingest(address, pids["console"], ingested)
     took = sorted(each for _, each in used)
     names = sorted({name for name, _ in used})

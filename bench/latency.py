@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from bench.background import flowing
+from bench.background import ended, flowing
 from bench.report import Figure, report
 from bench.workload import Workload, catalogue, customer
 from contracts.contract import Contract, Override
@@ -56,8 +56,7 @@ def run(
             Probe(kafka, Codec(), PROBED[0], settings.partitions).run(WARM, probes_per_s)
             latency = Probe(kafka, Codec(), PROBED[1], settings.partitions).run(probes, probes_per_s)
             took = _edits(settings, publisher, start, edits)
-            flow.terminate()
-            sent_per_s = int(flow.communicate(timeout=30)[0].strip() or 0)
+            sent_per_s = ended(flow).per_s
         publisher.close()
     workload = {"background": background, "sent_per_s": sent_per_s, "customers": customers, "probes": probes, "probes_per_s": probes_per_s, "edits": edits}
     return report(

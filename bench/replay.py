@@ -18,7 +18,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 from confluent_kafka.admin import AdminClient
 
-from bench.background import flowing
+from bench.background import ended, flowing
 from bench.latency import NAME, BenchError
 from bench.report import Figure, report
 from bench.workload import Workload, catalogue, customer, send
@@ -74,8 +74,7 @@ def run(
             killed = _run(replays, stack, kills)
             last_s = _step(replays, "cutover")
             last_back_s = _step(replays, "back")
-            flow.terminate()
-            sent_per_s = int(flow.communicate(timeout=60)[0].strip() or 0)
+            sent_per_s = ended(flow).per_s
         diff_s, changed = _told(replays)
         _say("billed as the diff told", customers=changed, diff_s=diff_s)
         verdict = Verifier(deployment).run()

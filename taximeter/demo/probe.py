@@ -76,27 +76,38 @@ class Probe:
         self._reader.start()
 
     def run(self, events: int, per_second: int) -> Latency:
-        """Send that many events at that rate and wait for their crossings. Raises ProbeError."""
+        """Send that many events at that rate, wait for their crossings, and close. Raises ProbeError."""
+        try:
+            return self.measure(events, per_second)
+        finally:
+            self.close()
+
+    def measure(self, events: int, per_second: int) -> Latency:
+        """The same, and may be called again. Raises ProbeError."""
+        before = len(self._sent)
         self._send(events, per_second)
         deadline = time.perf_counter() + PATIENCE_S
-        while len(self._seen) < events and time.perf_counter() < deadline:
+        while len(self._seen) < before + events and time.perf_counter() < deadline:
             time.sleep(0.01)
+        if (seen := len(self._seen) - before) < events:
+            raise ProbeError(f"{events} events were sent, but only {seen} crossings came within {PATIENCE_S:.0f} s; see `taximeter status`")
+        took = sorted((self._seen[number] - sent) * 1000 for number, sent in enumerate(self._sent[before:], start=before + 1))
+        return Latency(events, took[len(took) // 2], took[min(len(took) - 1, len(took) * 99 // 100)], took[-1])
+
+    def close(self) -> None:
         self._stopped.set()
         self._reader.join()
         self._consumer.close()
-        if len(self._seen) < events:
-            raise ProbeError(f"{events} events were sent, but only {len(self._seen)} crossings came within {PATIENCE_S:.0f} s; see `taximeter status`")
-        took = sorted((self._seen[number] - sent) * 1000 for number, sent in enumerate(self._sent, start=1))
-        return Latency(events, took[len(took) // 2], took[min(len(took) - 1, len(took) * 99 // 100)], took[-1])
 
     def _send(self, events: int, per_second: int) -> None:
         start = time.perf_counter()
+        first = len(self._sent)
         for number in range(events):
             due = start + number / per_second
             while (ahead := due - time.perf_counter()) > 0:
                 time.sleep(ahead)
             now_ms = time.time_ns() // 1_000_000
-            name = f"{self._name}-{number:06d}"
+            name = f"{self._name}-{first + number:06d}"
             value = {"transaction_id": name, "customer": self._name, "event_type": self._name, "timestamp": now_ms, "properties": {}}
             data = self._codec.encode("usage_event", value)
             self._sent.append(time.perf_counter())
