@@ -16,10 +16,12 @@ TETHER: Final = Path(__file__).with_name("tether.py")
 class Child:
     """One command, started as often as one likes, running once at most. Not thread safe."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, niceness: int = 0) -> None:
+        """`niceness`: how far it lets others go first when the machine is full; 0: not at all."""
         self.name = name
         self.command = list(command)
         self.log = log
+        self._niceness = niceness
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
@@ -32,7 +34,7 @@ class Child:
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - our own command lines
-                [sys.executable, "-I", str(TETHER), str(os.getpid()), *self.command],
+                [sys.executable, "-I", str(TETHER), str(os.getpid()), str(self._niceness), *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

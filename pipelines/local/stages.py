@@ -22,6 +22,8 @@ from pipelines.topology import (
 )
 
 MEMBER: Final = "local"
+YIELDING: Final = 5
+"""Niceness of what shows things, beside what decides them: on a full machine it gets about a third of the time."""
 ROOT: Final = Path(__file__).parents[2]
 
 Group = tuple[str, tuple[str, ...]]
@@ -46,6 +48,7 @@ class Stage(NamedTuple):
     health: str = ""
     """Name of its health file, when that is not the stage's."""
     reads: tuple[Group, ...] = ()
+    niceness: int = 0
 
     @property
     def command(self) -> list[str]:
@@ -61,15 +64,15 @@ def stages(workers: int) -> list[Stage]:
     return [
         *_workers("meter", "pipelines.metering.worker", workers, METER_READS),
         *_workers("rate", "pipelines.rating.worker", workers, RATE_READS),
-        Stage("sink", "pipelines.sink.worker", ("--member", MEMBER), reads=(SINK_READS, EVENTS_READS)),
+        Stage("sink", "pipelines.sink.worker", ("--member", MEMBER), reads=(SINK_READS, EVENTS_READS), niceness=YIELDING),
         Stage("clock", "pipelines.clockwork"),
         Stage("alerts", "pipelines.alerting.worker", reads=(ALERTS_READS,)),
-        Stage("console", "console.worker"),
+        Stage("console", "console.worker", niceness=YIELDING),
     ]
 
 
 def warehouse(settings: Settings, port: int) -> Stage:
-    return Stage("warehouse", "pipelines.local.warehouse", ("--data", str(settings.data), "--port", str(port)))
+    return Stage("warehouse", "pipelines.local.warehouse", ("--data", str(settings.data), "--port", str(port)), niceness=YIELDING)
 
 
 def environment(settings: Settings, addresses: Mapping[str, str]) -> dict[str, str]:

@@ -131,7 +131,7 @@ class Supervisor:
     def _keep_warehouse(self) -> None:
         stage = stages.warehouse(self._settings, self._ports["clickhouse"])
         told = stages.environment(self._settings.model_copy(update={"metrics_port": 0}), {})
-        self._keep(Child(stage.name, stage.command, told, self._data / "logs" / "warehouse.log"))
+        self._keep(Child(stage.name, stage.command, told, self._data / "logs" / "warehouse.log", stage.niceness))
 
     def _keep(self, child: Child, words: Callable[[], str] | None = None) -> None:
         kept = Kept(child, words)
@@ -144,7 +144,7 @@ class Supervisor:
         console_port = self._settings.console_port or self._ports.get("console")
         told = stages.environment(self._settings.model_copy(update={"console_port": console_port, "metrics_port": 0}), self._addresses)
         for stage in self._stages:
-            self._keep(Child(stage.name, stage.command, told, self._data / "logs" / f"{stage.name}.log"))
+            self._keep(Child(stage.name, stage.command, told, self._data / "logs" / f"{stage.name}.log", stage.niceness))
         groups = list({group: None for stage in self._stages for group in stage.reads})
         self._watch = Watch(self._addresses["kafka"], groups)
         self._watch.start()

@@ -1,5 +1,6 @@
 """A kept process: started again, more slowly when it fails at its start, and said once."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -88,3 +89,14 @@ def test_a_child_ends_when_who_started_it_is_killed(tmp_path: Path) -> None:
     parent.kill()
     # then
     until(lambda: not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text(), "the child's end")
+
+
+def test_a_child_lets_others_go_first_when_it_is_told_to(tmp_path: Path) -> None:
+    # given
+    says = "import os; print('niceness', os.nice(0), flush=True)"
+    child = Child("polite", [sys.executable, "-c", says], {}, tmp_path / "polite.log", niceness=5)
+    # when
+    child.start()
+    until(lambda: not child.running(), "its end")
+    # then: beside what this process has itself
+    assert child.told() == f"niceness {min(os.nice(0) + 5, 19)}"
