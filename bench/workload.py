@@ -12,9 +12,10 @@ from contracts.catalogue import Catalogue, Metric, Price, Product, Quantity, Rat
 from pipelines.topology import PARTITIONER, USAGE_EVENTS
 from schemas.codec import Codec
 
-Times = Literal["live", "historic"]
+Times = Literal["live", "historic", "daily"]
 LIVE_MS: Final = 60_000
-HISTORIC_MS: Final = 30 * 86_400_000
+DAYS: Final = 30
+HISTORIC_MS: Final = DAYS * 86_400_000
 RECENT: Final = 10_000
 """A duplicate repeats one of so many events before it."""
 
@@ -27,7 +28,8 @@ class Workload(NamedTuple):
     products: int = 5
     """1: calls only; 5: calls, three models, images; more: more models."""
     times: Times = "live"
-    """live: event times of the last minute; historic: scattered over the 30 days before arrival."""
+    """live: event times of the last minute; historic: scattered over the 30 days before arrival; daily: one customer after the other, each product on each
+    of those days, so customers x products x 30 events are a month of daily use by all."""
     duplicates: float = 0.01
     """Share of events that repeat an earlier one, bytes and all."""
     seed: int = 1
@@ -67,6 +69,8 @@ def customer(number: int) -> str:
 
 def events(workload: Workload, first: int = 0) -> Iterator[tuple[str, str, str, Mapping[str, str], float]]:
     """(transaction id, customer, event type, properties, age as a share of the window of times), without duplicates."""
+    if workload.times == "daily":
+        yield from _daily(workload, first)
     dice = random.Random(workload.seed + first)
     number = first
     while True:
@@ -79,6 +83,19 @@ def events(workload: Workload, first: int = 0) -> Iterator[tuple[str, str, str, 
         else:
             event_type, properties = "image", {"images": str(dice.randrange(1, 5)), "region": "eu-west-1"}
         yield name, customer(dice.randrange(workload.customers)), event_type, properties, dice.random()
+        number += 1
+
+
+def _daily(workload: Workload, first: int) -> Iterator[tuple[str, str, str, Mapping[str, str], float]]:
+    kinds: list[tuple[str, dict[str, str]]] = [("api_call", {"calls": "120"}), ("image", {"images": "3"})]
+    kinds += [("completion", {"tokens": "14000", "model": f"m{model}"}) for model in range(workload.models)]
+    number = first
+    while True:
+        use, day = divmod(number, DAYS)
+        owner, product = divmod(use, workload.products)
+        name = f"{workload.seed:04x}-{number:012x}"
+        event_type, properties = kinds[product]
+        yield name, customer(owner % workload.customers), event_type, properties, (day + 0.5) / DAYS
         number += 1
 
 
