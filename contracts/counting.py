@@ -3,7 +3,7 @@
 METER's large batches find the same with SQL (`pipelines.metering.statements`); property tests hold the two together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
@@ -59,11 +59,15 @@ class Meter(NamedTuple):
     metric: Metric
     value: Node | None
     keys: tuple[str, ...]
+    only: Callable[[UsageEvent], bool] | None = None
+    """Whether an event may concern the product at all; none: every one may."""
 
     def use(self, event: UsageEvent) -> "Use | Literal['not_a_number'] | None":
         """None: the event does not concern the product."""
         metric = self.metric
         if event.event_type not in metric.event_types or not matches(metric.where, event.properties) or not matches(self.product.where, event.properties):
+            return None
+        if self.only is not None and not self.only(event):
             return None
         if metric.aggregation == "unique":
             text = _member(self.value, event.properties)

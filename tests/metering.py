@@ -16,6 +16,7 @@ import numpy as np
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from contracts.twins import original
 from contracts.usage import Delta, Point
 from contracts.windows import merge, of_delta
 from pipelines.document_log import Documents
@@ -114,7 +115,7 @@ def merged(found: Iterable[Delta], *catalogues: Catalogue) -> dict[Any, Any]:
     whole: dict[Any, Any] = {}
     for each in found:
         catalogue = known[each.catalogue]
-        kind = catalogue.metrics[catalogue.products[each.product].metric or ""].aggregation
+        kind = catalogue.metrics[catalogue.products[original(each.product)].metric or ""].aggregation
         key = (each.catalogue, each.product, each.customer, tuple(sorted(each.group.items())), each.window_ms, each.recorded_ms, each.sequence)
         whole[key] = merge(kind, whole.get(key), of_delta(each))
     return whole

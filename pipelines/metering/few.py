@@ -19,6 +19,7 @@ from contracts.twins import SEPARATOR
 from contracts.usage import Delta
 from contracts.windows import Aggregate, group_key, merge, of_delta
 from pipelines.document_log import Documents, RecordedCatalogue
+from pipelines.metering import twins
 from pipelines.metering.decode import SCHEMA, Batch, Decoder
 from pipelines.metering.routing import Routing
 from pipelines.metering.statements import PART, hashes
@@ -44,21 +45,17 @@ class Few:
 
     def prepare(self, documents: Documents, routes: Routing) -> None:
         """Take the documents as they are now."""
-        generations = documents.generations
-        # Beside a generation that is open, or with events that corrections have brought, conditions hold that only the statements have.
-        self._able = not generations.corrected and (generations.current is None or not generations.current.metered)
         self._routes = routes
         self._products = {name: self._known(name, each) for name, each in documents.catalogues.items()}
-        self._counting = Counting([each for _, found in self._products.values() for each in found], routes.owners, self._window_ms)
+        beside = twins.counted({name: found for name, (_, found) in self._products.items()}, documents.generations)
+        self._counting = Counting([*(each for _, found in self._products.values() for each in found), *beside], routes.owners, self._window_ms)
 
     def _known(self, name: str, catalogue: RecordedCatalogue) -> tuple[int, list[Meter]]:
         before = self._products.get(name)
         return before if before is not None and before[0] == catalogue.version else (catalogue.version, list(meters(catalogue.catalogue)))
 
     def load(self, batch: Batch, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
-        """Rows of `hashes` for all messages; none: some message is no usage event, or an unusual one."""
-        if not self._able:
-            return None
+        """Rows of `hashes` for all messages; none: some message is no usage event, or an unusual one, or one that a correction has brought."""
         try:
             decoded = [self._codec.decode(SCHEMA, value) for value in batch.values]
         except CodecError:
@@ -81,8 +78,6 @@ class Few:
     def count(self) -> bool:
         """Whether every event has what the products need of it, as they are now."""
         self._uses = []
-        if not self._able:
-            return False
         for event in self._events:
             uses = self._counting.uses(event)
             if uses is None or not _fit(*(use.member for use in uses)):

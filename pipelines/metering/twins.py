@@ -1,7 +1,7 @@
 """What METER counts for a generation that is open: the scope's products once more, under the names of their twins, with the corrections that it rests on.
 
 To METER twins are products that are new: from where on they are metered is written with the first batch that does, and what lies before is
-filled by a backfill (`backfill.py`).
+filled by a backfill (`backfill.py`). The same stands here twice: as conditions of statements, and for small batches, which are counted event by event.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +9,8 @@ from typing import Final
 
 from sqlglot import exp
 
+from contracts import counting
+from contracts.case import UsageEvent
 from contracts.twins import SEPARATOR, Scope, twin
 from pipelines.metering.compile import Meter
 from pipelines.metering.trees import Tree, among, call, text, whole
@@ -43,6 +45,29 @@ def twins(known: Mapping[str, Iterable[Meter]], generations: Generations, set_ta
         ]
         for name, meters in known.items()
     }
+
+
+def counted(known: Mapping[str, Iterable[counting.Meter]], generations: Generations) -> list[counting.Meter]:
+    """The same twins event by event. Events that corrections have brought are not asked about: whoever counts event by event leaves these to the statements."""
+    current = generations.current
+    if current is None or not current.metered:
+        return []
+    scope, customers, left_out = current.scope, frozenset(current.scope.customers), frozenset(generations.left_out(generations.rests_on(current)))
+
+    def within(event: UsageEvent) -> bool:
+        return (
+            (not customers or event.customer in customers)
+            and (scope.from_ms is None or event.timestamp_ms >= scope.from_ms)
+            and (scope.until_ms is None or event.timestamp_ms < scope.until_ms)
+            and event.transaction_id not in left_out
+        )
+
+    return [
+        each._replace(product_id=twin(each.product_id, current.number), only=within)
+        for name, found in known.items()
+        for each in found
+        if each.product_id in scope.products.get(name, {})
+    ]
 
 
 def in_force(generations: Generations, set_table: SetTable) -> list[Tree]:
