@@ -1,24 +1,32 @@
 """`taximeter bench latency`: from an event to its threshold record, and from an edit to the changed invoice in ClickHouse.
 
-Measured on a stack of its own, all stages and a warehouse included, while usage of other customers flows.
+Measured on a stack of its own, all stages and a warehouse included, while usage of other customers flows. The reference is what Kafka itself takes: how soon
+a plain consumer of usage-events sees the same events in the same run.
 """
 
 import tempfile
+import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from clickhouse_connect.driver.client import Client
+from confluent_kafka import Consumer, TopicPartition
 
 from bench.background import ended, flowing
-from bench.report import Figure, report
+from bench.report import Figure, folder_mb, report
+from bench.watched import Watched
 from bench.workload import Workload, catalogue, customer
 from contracts.contract import Contract, Override
+from pipelines.partitioning import partition_of
 from pipelines.publishing import Edit, Publisher
+from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.testing import Stack
+from pipelines.topology import USAGE_EVENTS
 from pipelines.warehouse.client import connect
 from schemas.codec import Codec
 from taximeter.demo.probe import Probe, documents
@@ -54,10 +62,17 @@ def run(
         with flowing(kafka, background, customers) as flow:
             # Warmed up by another customer of the same kind: crossings are numbered from a customer's first event on.
             Probe(kafka, Codec(), PROBED[0], settings.partitions).run(WARM, probes_per_s)
-            latency = Probe(kafka, Codec(), PROBED[1], settings.partitions).run(probes, probes_per_s)
+            watched = Watched({row["name"]: row["pid"] for row in stack.book()["stages"]})
+            probe = Probe(kafka, Codec(), PROBED[1], settings.partitions)
+            began = time.perf_counter()
+            with Hop(settings, PROBED[1]) as hop:
+                latency = probe.run(probes, probes_per_s)
+            costs, spent_s = watched.costs(), time.perf_counter() - began
             took = _edits(settings, publisher, start, edits)
             sent_per_s = ended(flow).per_s
         publisher.close()
+        state_mb = folder_mb(settings.data / "meter") + folder_mb(settings.data / "rate")
+    plain = hop.took_ms(probe.sent)
     workload = {"background": background, "sent_per_s": sent_per_s, "customers": customers, "probes": probes, "probes_per_s": probes_per_s, "edits": edits}
     return report(
         "latency",
@@ -66,9 +81,56 @@ def run(
             Figure("event_to_threshold_p50_ms", latency.p50_ms, "ms"),
             Figure("event_to_threshold_p99_ms", latency.p99_ms, "ms"),
             Figure("edit_to_invoice_p50_ms", took[len(took) // 2], "ms"),
-            Figure("edit_to_invoice_p99_ms", took[min(len(took) - 1, len(took) * 99 // 100)], "ms"),
+            Figure("edit_to_invoice_p99_ms", _p99(took), "ms"),
+            Figure("plain_consumer_p50_ms", plain[len(plain) // 2], "ms"),
+            *(Figure(f"{name}_cores", cost.cpu_s / spent_s, "cores") for name, cost in costs.items()),
+            *(Figure(f"{name}_peak_rss_mb", cost.peak_rss_mb, "MB") for name, cost in costs.items()),
+            Figure("state_mb", state_mb, "MB"),
         ],
+        Figure("plain consumer of usage-events, p99", _p99(plain), "ms"),
+        latency.p99_ms / _p99(plain),
     )
+
+
+class Hop:
+    """A plain consumer that sees the events of a probe, in a thread, while it is entered."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._name = name
+        self._seen: dict[int, float] = {}
+        self._stopped = threading.Event()
+        self._consumer = Consumer({**reach(settings.kafka, settings), "group.id": "taximeter-bench-hop", "enable.auto.commit": False, "fetch.wait.max.ms": 100})
+        number = partition_of(name, settings.partitions)
+        end = self._consumer.get_watermark_offsets(TopicPartition(USAGE_EVENTS.name, number), timeout=30)[1]
+        self._consumer.assign([TopicPartition(USAGE_EVENTS.name, number, end)])
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def took_ms(self, sent: Sequence[float]) -> list[float]:
+        """Milliseconds of each event that was seen, ascending. Raises BenchError when one was not."""
+        if missing := sum(number not in self._seen for number in range(len(sent))):
+            raise BenchError(f"the plain consumer has not seen {missing} of {len(sent)} events")
+        return sorted((self._seen[number] - at) * 1000 for number, at in enumerate(sent))
+
+    def _read(self) -> None:
+        mine = f"{self._name}-".encode()
+        while not self._stopped.is_set():
+            message = self._consumer.poll(0.1)
+            now = time.perf_counter()
+            if message is not None and message.error() is None and (message.key() or b"").startswith(mine):
+                self._seen[int((message.key() or b"")[len(mine) :])] = now
+
+
+def _p99(took: Sequence[float]) -> float:
+    return took[min(len(took) - 1, len(took) * 99 // 100)]
 
 
 def _publish(publisher: Publisher, customers: int, start: str) -> None:

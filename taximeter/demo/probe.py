@@ -67,7 +67,8 @@ class Probe:
         )
         where = TopicPartition(BALANCE_THRESHOLDS.name, partition_of(name, partitions))
         self._seen: dict[int, float] = {}
-        self._sent: list[float] = []
+        self.sent: list[float] = []
+        """When each event was handed to the producer, by number (`time.perf_counter`)."""
         self._stopped = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         # The position must be known before the first event, or its crossing may lie before it.
@@ -84,14 +85,14 @@ class Probe:
 
     def measure(self, events: int, per_second: int) -> Latency:
         """The same, and may be called again. Raises ProbeError."""
-        before = len(self._sent)
+        before = len(self.sent)
         self._send(events, per_second)
         deadline = time.perf_counter() + PATIENCE_S
         while len(self._seen) < before + events and time.perf_counter() < deadline:
             time.sleep(0.01)
         if (seen := len(self._seen) - before) < events:
             raise ProbeError(f"{events} events were sent, but only {seen} crossings came within {PATIENCE_S:.0f} s; see `taximeter status`")
-        took = sorted((self._seen[number] - sent) * 1000 for number, sent in enumerate(self._sent[before:], start=before + 1))
+        took = sorted((self._seen[number] - sent) * 1000 for number, sent in enumerate(self.sent[before:], start=before + 1))
         return Latency(events, took[len(took) // 2], took[min(len(took) - 1, len(took) * 99 // 100)], took[-1])
 
     def close(self) -> None:
@@ -101,7 +102,7 @@ class Probe:
 
     def _send(self, events: int, per_second: int) -> None:
         start = time.perf_counter()
-        first = len(self._sent)
+        first = len(self.sent)
         for number in range(events):
             due = start + number / per_second
             while (ahead := due - time.perf_counter()) > 0:
@@ -110,7 +111,7 @@ class Probe:
             name = f"{self._name}-{first + number:06d}"
             value = {"transaction_id": name, "customer": self._name, "event_type": self._name, "timestamp": now_ms, "properties": {}}
             data = self._codec.encode("usage_event", value)
-            self._sent.append(time.perf_counter())
+            self.sent.append(time.perf_counter())
             self._producer.produce(USAGE_EVENTS.name, data, name, self._source, timestamp=now_ms)
             self._producer.poll(0)
         self._producer.flush(30)
