@@ -16,6 +16,7 @@ BENCHES: Final = {
     "replay": "The past metered again while usage flows, killed on the way, cut over and back.",
     "query": "One customer's questions among ten million lines, in the warehouse.",
     "latency": "Event to threshold record, and edit to invoice.",
+    "burst": "Twenty times the usage for a while: how long alerts take, and when they are as soon as before.",
     "soak": "An hour of steady usage: memory, latency, and every total at the end.",
     "console": "What people at open consoles wait for, and what they cost the pipeline; ingest over HTTP.",
 }
@@ -44,6 +45,7 @@ def command(name: str, options: tuple[str, ...], as_json: bool) -> None:
     replay    the past metered again while usage flows, killed on the way, cut over and back
     query     one customer's questions among ten million lines
     latency   event to threshold record, and edit to invoice
+    burst     twenty times the usage for a while, and when alerts are as soon as before
     soak      an hour of steady usage: memory, latency, and every total at the end
     console   people at open consoles while usage flows; ingest over HTTP
     """

@@ -66,7 +66,8 @@ class Probe:
             }
         )
         where = TopicPartition(BALANCE_THRESHOLDS.name, partition_of(name, partitions))
-        self._seen: dict[int, float] = {}
+        self.seen: dict[int, float] = {}
+        """When the crossing of each number was read, counted from one."""
         self.sent: list[float] = []
         """When each event was handed to the producer, by number (`time.perf_counter`)."""
         self._stopped = threading.Event()
@@ -88,11 +89,11 @@ class Probe:
         before = len(self.sent)
         self._send(events, per_second)
         deadline = time.perf_counter() + PATIENCE_S
-        while len(self._seen) < before + events and time.perf_counter() < deadline:
+        while len(self.seen) < before + events and time.perf_counter() < deadline:
             time.sleep(0.01)
-        if (seen := len(self._seen) - before) < events:
+        if (seen := len(self.seen) - before) < events:
             raise ProbeError(f"{events} events were sent, but only {seen} crossings came within {PATIENCE_S:.0f} s; see `taximeter status`")
-        took = sorted((self._seen[number] - sent) * 1000 for number, sent in enumerate(self.sent[before:], start=before + 1))
+        took = sorted((self.seen[number] - sent) * 1000 for number, sent in enumerate(self.sent[before:], start=before + 1))
         return Latency(events, took[len(took) // 2], took[min(len(took) - 1, len(took) * 99 // 100)], took[-1])
 
     def close(self) -> None:
@@ -124,4 +125,4 @@ class Probe:
                 continue
             crossing: dict[str, Any] = self._codec.decode("crossing", message.value())
             if crossing["customer"] == self._name and crossing["state"] == "in_alarm":
-                self._seen.setdefault(crossing["crossing"], now)
+                self.seen.setdefault(crossing["crossing"], now)
