@@ -57,6 +57,7 @@ class Flow:
         self.sent: list[Sent] = []
         """With repeats, in the order of sending."""
         self._again: list[Sent] = []
+        self._burst = 0
         self._outbox = Outbox(self._kafka, self._codec)
         self._progress = Progress(self._kafka)
         self._stop = threading.Event()
@@ -87,6 +88,10 @@ class Flow:
         """Send these once more, in this order, with the next ones."""
         self._again = events
 
+    def burst(self, events: int) -> None:
+        """Send so many more at once, with the next ones."""
+        self._burst = events
+
     def move_clock(self, now_ms: int) -> None:
         """Tick the customers' clock; an earlier time than it has changes nothing. Not beside another call of it. Raises KafkaException."""
         outbox = Outbox(self._kafka, self._codec)
@@ -104,7 +109,8 @@ class Flow:
             again, self._again = self._again, []
             for event in again:
                 self._send(event)
-            for _ in range(int(A_SECOND * SLICE_S)):
+            burst, self._burst = self._burst, 0
+            for _ in range(int(A_SECOND * SLICE_S) + burst):
                 event = self._dice.choice(self.sent) if self.sent and self._dice.random() < REPEATED else self._fresh()
                 self._send(event)
 

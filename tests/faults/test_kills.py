@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.faults.flow import Flow
 pytestmark = pytest.mark.timeout(900)
 SEED = int(os.environ.get("TAXIMETER_TEST_SEED", random.SystemRandom().randrange(10**6)))
 THRESHOLD = 25_000
+BURST = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +84,22 @@ def test_the_supervisor_killed_while_events_flow_changes_no_bill(tmp_path: Path)
         stack.start()
         more(flow, 400)
         settled(flow)
+
+
+def test_a_burst_waits_in_kafka_where_everybody_sees_it_and_passes_by_itself(stack: Stack) -> None:
+    # given: METER stands still, so that all of the burst waits for it
+    flow = Flow(stack, SEED + 20)
+    flow.start()
+    more(flow, 400)
+    meter = until(lambda: stack.pid("meter"), "a pid of METER")
+    os.kill(meter, signal.SIGSTOP)
+    try:
+        # when: in a moment what comes in a hundred seconds
+        flow.burst(BURST)
+        more(flow, BURST)
+        # then
+        until(lambda: (stack.row("meter")["lag"] or 0) >= BURST, "METER's lag in the status")
+    finally:
+        os.kill(meter, signal.SIGCONT)
+    settled(flow)
+    stack.quiet()
