@@ -4,6 +4,9 @@ Where a product begins to be metered is decided for each partition by the batch 
 transaction of that batch; so is every portion that is filled, together with its usage. Whoever reads a partition next, after a crash or on another
 worker, goes on from there: the boundary is the same, and no portion counts twice.
 
+Past events are gathered in slices, which live events wait for, and counted many slices at a time: RATE is told one delta of a customer and window,
+however many events it is of.
+
 The definition that fills a gap is that of the moment: a changed definition of a product that is metered already is for a replay, not for a backfill.
 """
 
@@ -39,13 +42,25 @@ class Task(NamedTuple):
     """The newest question that it answers."""
 
 
+class Gathered(NamedTuple):
+    """Slices that are in the engine and not counted yet."""
+
+    partition: int
+    work: Work
+    end: int
+    """Offset behind them."""
+    events: int
+
+
 class Backfill:
     """What the partitions of this worker are metered for. Not thread safe."""
 
-    def __init__(self, bootstrap: str, codec: Codec, metering: Metering, archive: Archive | None = None) -> None:
+    def __init__(self, bootstrap: str, codec: Codec, metering: Metering, whole: int, archive: Archive | None = None) -> None:
+        """`whole`: about so many events are counted together, in one transaction. `archive`: where events are that Kafka has let go."""
         self._bootstrap = bootstrap
         self._codec = codec
         self._metering = metering
+        self._whole = whole
         self._past = Rereading(Past(bootstrap, codec, archive))
         self._known: dict[int, dict[str, Coverage]] = {}
         self._positions: dict[int, int] = {}
@@ -54,6 +69,7 @@ class Backfill:
         """Grows when documents or partitions change and may ask for what is not covered."""
         self._answered = 0
         self._filling: float | None = None
+        self._gathered: Gathered | None = None
 
     def load(self, committed: Mapping[int, int | None]) -> None:
         """Partitions come, with the group's offsets of them: what is covered is as their last owner has left it. Raises KafkaException."""
@@ -103,35 +119,70 @@ class Backfill:
         outcome = outcome._replace(coverage=self._records(changes))
         return Task(outcome, {partition: self._positions[partition] for partition, _ in changes} | dict(ends), changes, self._asked)
 
-    def ready(self, wait_s: float) -> bool:
-        """Whether `turn` has something to do; what it does next is read meanwhile. Raises KafkaException."""
-        if self._asked > self._answered:
-            return True
-        found = self._next()
-        return found is not None and self._past.ready(found[0], found[1].span, wait_s)
+    @property
+    def due(self) -> bool:
+        """There is something to commit; whether that is `turn` to tell."""
+        found = self._present()
+        return self._asked > self._answered or (found is not None and self._complete(found))
 
-    def turn(self, most: int) -> Task | None:
-        """The next portion; none: nothing is missing, or it is not read yet. Nothing may be under way. Raises KafkaException."""
+    def ready(self, wait_s: float) -> bool:
+        """Whether `gather` has something to take; what it takes next is read meanwhile. Raises KafkaException."""
+        found = self._next_slice()
+        return found is not None and self._past.ready(found[0], found[1], wait_s)
+
+    def gather(self, most: int) -> int:
+        """Take a slice of what is missing, of `most` events at most, when it is `ready`; how many it had."""
+        found = self._next_slice()
+        if found is None:
+            return 0
+        partition, span = found
+        portion = self._past.take(partition, span, most)
+        if portion.end == span.start:
+            return 0  # it is in the archive, which does not answer
+        if self._filling is None:
+            self._filling = time.monotonic()
+            log.info("backfill: %d offsets are to be read for products that are new", self.missing)
+        gathered, count = self._present(), len(portion.messages.values)
+        if gathered is None:
+            self._metering.forget()
+        if count:
+            self._metering.gather(portion.messages)
+        events = count if gathered is None else gathered.events + count
+        work = coverage.work(self._known[partition])
+        self._gathered = None if work is None else Gathered(partition, work, portion.end, events)
+        return count
+
+    def turn(self) -> Task | None:
+        """What is `due`; none: nothing is. Nothing may be under way. Raises KafkaException."""
         nothing = Outcome([], [], Entries([], []), 0, 0, 0, {})
         task = self.beside(nothing, {})
         if task.changes:
             return task
-        found = self._next()
-        if found is None or not self._past.ready(found[0], found[1].span, 0):
+        found = self._present()
+        if found is None or not self._complete(found):
+            return None
+        self._gathered = None
+        metered = self._metering.filled(found.work.wanted) if found.events else []
+        done = coverage.filled(self._known[found.partition], Work(Span(found.work.span.start, found.end), found.work.wanted))
+        changes = {(found.partition, name): each for name, each in done.items()}
+        outcome = nothing._replace(metered=metered, coverage=self._records(changes), backfilled=found.events)
+        return Task(outcome, {found.partition: self._positions[found.partition]}, changes)
+
+    def _next_slice(self) -> tuple[int, Span] | None:
+        found, gathered = self._next(), self._present()
+        if found is None:
             return None
         partition, work = found
-        if self._filling is None:
-            self._filling = time.monotonic()
-            log.info("backfill: %d offsets are to be read for products that are new", self.missing)
-        portion = self._past.take(partition, work.span, most)
-        if portion.end == work.span.start:
-            return None  # it is in the archive, which does not answer
-        count = len(portion.messages.values)
-        metered = self._metering.fill(portion.messages, work.wanted) if count else []
-        done = coverage.filled(self._known[partition], Work(Span(work.span.start, portion.end), work.wanted))
-        changes = {(partition, name): each for name, each in done.items()}
-        outcome = nothing._replace(metered=metered, coverage=self._records(changes), backfilled=count)
-        return Task(outcome, {partition: self._positions[partition]}, changes)
+        return partition, work.span if gathered is None else Span(gathered.end, work.span.end)
+
+    def _present(self) -> Gathered | None:
+        """What is gathered, while it is the beginning of what is missing first; when it is not any more it is let go, and read again."""
+        gathered = self._gathered
+        if gathered is not None:
+            found = self._next()
+            begun = found is not None and found[0] == gathered.partition and _begins(gathered, found[1])
+            self._gathered = gathered._replace(work=found[1]) if found is not None and begun else None
+        return self._gathered
 
     def committed(self, task: Task) -> None:
         """Its transaction is on the log."""
@@ -148,6 +199,9 @@ class Backfill:
 
     def close(self) -> None:
         self._past.close()
+
+    def _complete(self, gathered: Gathered) -> bool:
+        return gathered.events >= self._whole or gathered.end == gathered.work.span.end
 
     def _begun(self) -> Changes:
         meters = self._metering.meters()
@@ -170,3 +224,8 @@ class Backfill:
     def _records(self, changes: Changes) -> list[tuple[int, bytes, bytes]]:
         encode = self._codec.encode
         return [(partition, name.encode(), encode("backfill", coverage.to_wire(name, each))) for (partition, name), each in changes.items()]
+
+
+def _begins(gathered: Gathered, work: Work) -> bool:
+    """Whether it is of the same products from the same offset on, and not of more than they lack."""
+    return (gathered.work.wanted, gathered.work.span.start) == (work.wanted, work.span.start) and gathered.end <= work.span.end

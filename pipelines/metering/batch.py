@@ -56,6 +56,11 @@ class Messages(NamedTuple):
         ends: dict[int, int] = dict(zip(self.partitions.tolist(), self.offsets.tolist(), strict=True))
         return [(partition, firsts[partition], end + 1) for partition, end in sorted(ends.items())]
 
+    def between(self, first: int, last: int) -> "Messages":
+        """Those at positions [first, last)."""
+        at = slice(first, last)
+        return Messages(self.values[at], self.keys[at], self.partitions[at], self.offsets[at], self.recorded_ms[at])
+
     def part(self, positions: npt.NDArray[np.int64]) -> "Messages":
         """The messages at `positions`."""
         chosen = positions.tolist()
@@ -126,6 +131,7 @@ class Metering:
         self._known: dict[str, tuple[int, list[products.Meter]]] = {}
         """The same, with those of a generation that is open."""
         engine.run(f"CREATE TABLE IF NOT EXISTS {sql.EXCLUDED} (n UInt64) ENGINE = Set SETTINGS persistent = 0")
+        engine.run(f"CREATE TABLE IF NOT EXISTS {sql.GATHERED} AS {TABLE}")
         self.prepare(Documents())
 
     def prepare(self, documents: Documents) -> None:
@@ -245,27 +251,38 @@ class Metering:
         """What following batches are metered for: by catalogue its version and its products."""
         return {name: (version, frozenset(each.product for each in found)) for name, (version, found) in self._known.items()}
 
-    def fill(self, messages: Messages, wanted: AbstractSet[tuple[str, str]]) -> list[tuple[int, bytes]]:
-        """Records of metered-usage for the products `wanted` (catalogue, product) alone, from events that were all accepted once.
+    def gather(self, messages: Messages) -> None:
+        """Put events of the past, all of which were accepted once, beside what is gathered of it.
+
+        Planning a statement costs more than counting a slice of events, and what RATE is told of many is no more than of few: so they are counted together.
+        """
+        _, bad, _ = self._load(messages, sql.PLACES)
+        if bad:
+            raise EngineError(f"an event that was accepted can not be read again: {bad[0].reason}, {bad[0].detail}")
+        self._engine.run(f"INSERT INTO {sql.GATHERED} SELECT * FROM {TABLE} WHERE n != {SENTINEL}")
+
+    def filled(self, wanted: AbstractSet[tuple[str, str]]) -> list[tuple[int, bytes]]:
+        """Records of metered-usage for the products `wanted` (catalogue, product) alone, from what is gathered, which is let go.
 
         An event without the value that such a product needs counts for the others as it did, and not for this one. Nothing is metered event by
         event: thresholds see a backfill as a whole, as they see every change of a document.
         """
-        positions, bad, _ = self._load(messages, sql.identity(()))
-        if bad:
-            raise EngineError(f"an event that was accepted can not be read again: {bad[0].reason}, {bad[0].detail}")
         mark = secrets.token_bytes(MARK_BYTES)
         statement = self._filling_of(wanted).of(mark, excluding=False)
-        if not len(positions) or not statement:
-            return []
-        return self._packed(_rows(self._engine.query(statement, "Avro"), mark), backfill=True)
+        found = self._packed(_rows(self._engine.query(statement, "Avro"), mark), backfill=True) if statement else []
+        self.forget()
+        return found
+
+    def forget(self) -> None:
+        """Let go of what is gathered."""
+        self._engine.run(f"TRUNCATE TABLE {sql.GATHERED}")
 
     def _filling_of(self, wanted: AbstractSet[tuple[str, str]]) -> sql.Deltas:
         """What is asked of every portion for the same products, until a document changes."""
         if self._filling is None or self._filling[0] != wanted:
             meters = [self._corrected(each) for _, found in self._known.values() for each in found if (each.catalogue, each.product) in wanted]
             able = [each if each.invalid is None else each._replace(conditions=(*each.conditions, trees.call("not", each.invalid))) for each in meters]
-            self._filling = wanted, sql.deltas(able, self._limits.window_ms, self._limits.partitions, self._single._replace(singles=None))
+            self._filling = wanted, sql.deltas(able, self._limits.window_ms, self._limits.partitions, self._single._replace(singles=None), sql.GATHERED)
         return self._filling[1]
 
     def _corrected(self, each: products.Meter) -> products.Meter:

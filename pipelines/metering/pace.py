@@ -1,7 +1,7 @@
-"""How much of the past METER meters at a time, so that live events wait only briefly for it.
+"""How much of the past METER takes at a time, so that live events wait only briefly for it.
 
-A portion is as large as fits into a slice of time while live events come, by what the last ones took: on a machine that has little time portions
-are small; but not so small that what every portion costs, whatever it holds, is most of it. An explicit bound of the generation comes on top.
+A slice is as large as fits into its time while live events come, by what the last ones took: on a machine that has little time slices
+are small; but not so small that what every one costs, whatever it holds, is most of it. An explicit bound of the generation comes on top.
 Pure: whoever drives it tells the time (seconds, of any clock that does not go back).
 """
 
@@ -12,8 +12,8 @@ SLICE_S: Final = 0.08
 LIVE_S: Final = 2.0
 """So long after the last live event they still come."""
 FIRST: Final = 20_000
-LEAST: Final = 10_000
-MOST: Final = 40_000
+LEAST: Final = 5_000
+MOST: Final = 50_000
 """Events of a portion while live ones come."""
 BURST_S: Final = 0.25
 """Under a bound, so much of a second may be made up for at once."""

@@ -1,8 +1,11 @@
 """Usage events that were accepted before: read from usage-events again, and told from the others by accepted-ids."""
 
+from collections.abc import Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipelines.metering.archive import Archive
@@ -67,9 +70,7 @@ class Past:
         accepted = [stretch.offsets for stretch in self._stretches.until(end)]
         if end < span.end:
             self._at = (partition, end)
-        messages = columns(found)
-        counted = np.isin(messages.offsets, np.concatenate(accepted)) if accepted else np.zeros(len(found), np.bool_)
-        return Portion(messages if counted.all() else messages.part(np.flatnonzero(counted)), end)
+        return Portion(columns(_among(found, accepted)), end)
 
     def close(self) -> None:
         if self._events is not None:
@@ -79,3 +80,11 @@ class Past:
         self._events = self._stretches = None
         if self._archive is not None:
             self._archive.close()
+
+
+def _among(found: list[Any], accepted: Sequence[npt.NDArray[np.int64]]) -> list[Any]:
+    """The messages whose offsets are among these."""
+    if not found or not accepted:
+        return []
+    counted = np.isin(np.fromiter([each.offset() for each in found], np.int64, len(found)), np.concatenate(accepted))
+    return found if counted.all() else list(compress(found, counted.tolist()))

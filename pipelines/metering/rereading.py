@@ -3,8 +3,6 @@
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from pipelines.metering.coverage import Span
 from pipelines.metering.past import Past, Portion
 
@@ -19,9 +17,12 @@ class _Asked(NamedTuple):
 
 
 class _Held(NamedTuple):
+    """A portion, of which some events are taken."""
+
     partition: int
     start: int
     portion: Portion
+    taken: int = 0
 
 
 class Rereading:
@@ -58,13 +59,13 @@ class Rereading:
         held = self._held
         if held is None or not self._holds(partition, span):
             raise ValueError(f"nothing is read of partition {partition} from offset {span.start} on")
-        messages, end = held.portion
-        if len(messages.values) <= most:
+        (messages, end), first, last = held.portion, held.taken, held.taken + most
+        if last >= len(messages.values):
             self._held = None
-            return held.portion
-        cut = int(messages.offsets[most])
-        self._held = _Held(partition, cut, Portion(messages.part(np.arange(most, len(messages.values))), end))
-        return Portion(messages.part(np.arange(most)), cut)
+            return Portion(messages.between(first, len(messages.values)), end)
+        cut = int(messages.offsets[last])
+        self._held = _Held(partition, cut, held.portion, last)
+        return Portion(messages.between(first, last), cut)
 
     def close(self) -> None:
         self._thread.shutdown()

@@ -181,7 +181,7 @@ class _Keys(Sequence[bytes | None]):
         return len(self._found)
 
     def __getitem__(self, position: Any) -> Any:
-        return self._found[position].key()
+        return _Keys(self._found[position]) if isinstance(position, slice) else self._found[position].key()
 
 
 def columns(found: Sequence[Any]) -> Messages:

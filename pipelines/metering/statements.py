@@ -22,6 +22,8 @@ PART: Final = 100
 """So many members or points go into one delta at most."""
 EXCLUDED: Final = "meter.excluded"
 """Places of the batch that do not count."""
+GATHERED: Final = "meter.gathered"
+"""Events of the past that wait to be counted together."""
 ROOTS: Final = "meter.roots"
 """Customers whose usage another one owns, with the partition of that one plus one."""
 
@@ -49,6 +51,8 @@ class Single(NamedTuple):
     """All customers and aliases that are known: usage of others keeps every property by which some contract filters. Empty: there are no filters."""
 
 
+PLACES: Final = f"SELECT n, toFixedString('', 16), toUInt64(0), toInt64(0), toUInt8(0) FROM {TABLE}"
+"""Rows as `identity` has them, of events that were looked at long ago: their places alone."""
 _HASHES: Final = "SELECT n, sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapSort(properties)), timestamp, "
 _REPEATED: Final = f"{REPEATED} * (arrayUniq(mapKeys(properties)) != length(mapKeys(properties)))"
 
@@ -111,8 +115,8 @@ class Deltas(NamedTuple):
         return f"SELECT reinterpretAsFixedString({int.from_bytes(mark, 'little')}::UInt64) AS mark, {statement}" if statement else ""
 
 
-def deltas(meters: Sequence[Meter], window_ms: int, partitions: int, single: Single) -> Deltas:
-    """Statements whose rows are: target partition, place (both of fixed size), then the fields of a `UsageDelta`.
+def deltas(meters: Sequence[Meter], window_ms: int, partitions: int, single: Single, table: str = TABLE) -> Deltas:
+    """Statements over `table` whose rows are: target partition, place (both of fixed size), then the fields of a `UsageDelta`.
 
     What a statement costs is mostly its planning, so products are taken together where they differ in their filters and properties alone.
     """
@@ -143,13 +147,13 @@ def deltas(meters: Sequence[Meter], window_ms: int, partitions: int, single: Sin
     order = " ORDER BY sequence NULLS FIRST" if single.singles is not None else ""
 
     def statement(counted: str) -> str:
-        union = " UNION ALL ".join(_family([(at, meters[at]) for at in places], window_ms, single, counted) for places in together.values())
+        union = " UNION ALL ".join(_family([(at, meters[at]) for at in places], window_ms, single, table, counted) for places in together.values())
         return f"{', '.join(fields)} FROM ({union}){order} {_AVRO}"
 
     return Deltas(statement("true"), statement(f"n NOT IN {EXCLUDED}"))
 
 
-def _family(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single, counted: str) -> str:
+def _family(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single, table: str, counted: str) -> str:
     """Rows of the products of one aggregation and one list of group keys."""
     first = family[0][1]
     keys = groups_of(first, single)
@@ -163,10 +167,10 @@ def _family(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single,
         events = "if(part = 0, events, 0)"
         parts = f" ARRAY JOIN range(toUInt64(intDiv(length(aggregate) + {PART - 1}, {PART}))) AS part"
     fields = f"customer, window_start, recorded, place, product, first, {events} AS events, {value} AS value, {points} AS points, {members} AS members"
-    return f"SELECT {fields}, {_group(keys)} AS `group` FROM ({_grouped(family, window_ms, single, keys, counted)}) AS grouped{parts}"
+    return f"SELECT {fields}, {_group(keys)} AS `group` FROM ({_grouped(family, window_ms, single, keys, table, counted)}) AS grouped{parts}"
 
 
-def _grouped(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single, keys: Sequence[str], counted: str) -> str:
+def _grouped(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single, keys: Sequence[str], table: str, counted: str) -> str:
     first = family[0][1]
     recorded = f"recorded_ms - recorded_ms % {QUARTER_MS}"
     place = "NULL"
@@ -204,7 +208,7 @@ def _grouped(family: Sequence[tuple[int, Meter]], window_ms: int, single: Single
         columns.append(f"if({present}, toNullable({sql(property_of(key))}), NULL) AS group_{position}")
         by.append(f"group_{position}")
     kinds = " OR ".join(dict.fromkeys(sql(each.conditions[0]) for _, each in family)) if len(family) > 1 else holds[0]
-    return f"SELECT {', '.join(columns)} FROM {TABLE} WHERE ({kinds}) AND {counted} GROUP BY {', '.join(by)}"
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE ({kinds}) AND {counted} GROUP BY {', '.join(by)}"
 
 
 def _texts(values: Sequence[str]) -> str:

@@ -51,6 +51,8 @@ REPORT_S: Final = 1.0
 ROTATE_S: Final = 3600.0
 BACKFILL_S: Final = 0.001
 """What a backfill leaves to live events before it takes its turn."""
+BATCHES: Final = 2
+"""A transaction of the past has the events of so many batches: RATE is told one delta of a customer and window, however many events it is of."""
 READ_S: Final = 0.005
 """METER waits so long at most for the past to be read before it looks at live events again."""
 SWITCH_S: Final = 0.0005
@@ -126,7 +128,7 @@ class Worker:
     def _work(self) -> None:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
         self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec, ASK_S))
-        self._backfill = Backfill(self._bootstrap, self._codec, self._metering, Archive(self._settings, self._codec))
+        self._backfill = Backfill(self._bootstrap, self._codec, self._metering, BATCHES * self._settings.batch_events, Archive(self._settings, self._codec))
         self._pace = Pace(self._settings.batch_events)
         self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing)
@@ -195,15 +197,16 @@ class Worker:
         self._commit(self._backfill.beside(outcome, ends))
 
     def _fill(self) -> None:
-        """A portion of what is missing for products that are new, when it is read."""
-        if not self._patience(lambda: self._backfill.ready(READ_S)):
-            return
-        self._settle()
-        began = time.monotonic()
-        task = None if self._failed else self._patience(lambda: self._backfill.turn(self._pace.portion(began)))
-        if task is not None:
-            self._pace.took(time.monotonic(), task.outcome.backfilled, time.monotonic() - began)
-            self._commit(task)
+        """A slice of what is missing for products that are new, when it is read; or, when enough is gathered, what it comes to."""
+        if self._backfill.due:
+            self._settle()
+            task = None if self._failed else self._patience(self._backfill.turn)
+            if task is not None:
+                self._commit(task)
+        elif self._patience(lambda: self._backfill.ready(READ_S)):
+            began = time.monotonic()
+            count = self._backfill.gather(self._pace.portion(began))
+            self._pace.took(time.monotonic(), count, time.monotonic() - began)
 
     def _commit(self, task: Task) -> None:
         self._dedup.expect()

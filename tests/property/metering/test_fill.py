@@ -94,7 +94,10 @@ def test_a_product_that_appears_finds_every_event_that_was_accepted(one: Meter, 
         [values[i - start] for i in accepted], [b"k"] * count, np.zeros(count, np.uint16), np.array(accepted, np.int64), np.full(count, NOW, np.int64)
     )
 
-    metered = one.metering.fill(messages, NEW)
+    cut = data.draw(st.integers(0, count))
+    for slice_ in (np.arange(cut), np.arange(cut, count)):
+        one.metering.gather(messages.part(slice_))
+    metered = one.metering.filled(NEW)
 
     records = [CODEC.decode("metered_usage", value) for _, value in metered]
     assert all(each["kind"] == "backfill" for each in records)
