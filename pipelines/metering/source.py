@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipelines.fatal import DONE_FOR, ClientLog
 from pipelines.metering.batch import Messages
@@ -19,6 +19,7 @@ PORTION: Final = 2_000
 """So many messages are taken from the client at once: it holds up all threads meanwhile."""
 MORE_S: Final = 0.005
 """How often a fetch that is not wanted yet looks whether it is."""
+AGAIN_S: Final = 0.05
 LAG_S: Final = 1.0
 QUEUE_KB: Final = 131_072
 """What librdkafka may fetch ahead of METER: bounds memory when METER is behind."""
@@ -129,17 +130,31 @@ class Source:
     def assigned(self) -> list[int]:
         return [each.partition for each in self.consumer.assignment()]
 
-    def ready(self, partitions: Sequence[int]) -> None:
-        """Begin to read partitions that were new."""
+    def ready(self, partitions: Sequence[int], ahead: Mapping[int, int]) -> None:
+        """Begin to read partitions that were new: from where the group has committed, those of `ahead` from there."""
         self.new.difference_update(partitions)
         ours = set(self.assigned())
+        self.seek({number: offset for number, offset in ahead.items() if number in ours})
         self.consumer.resume([TopicPartition(USAGE_EVENTS.name, number) for number in partitions if number in ours])
 
-    def rewind(self) -> None:
-        """Read on from the committed offsets, whatever was read since. New partitions have not been read."""
-        read = [number for number in self.assigned() if number not in self.new]
-        for number, offset in self.committed(read).items():
-            self.consumer.seek(TopicPartition(USAGE_EVENTS.name, number, offset or 0))
+    def seek(self, positions: Mapping[int, int | None]) -> None:
+        """Read on from there, whatever was read since; none: from the beginning. Raises KafkaException."""
+        for number, offset in positions.items():
+            place = TopicPartition(USAGE_EVENTS.name, number, OFFSET_BEGINNING if offset is None else offset)
+            deadline = time.monotonic() + ASK_S
+            while True:
+                try:
+                    self.consumer.seek(place)
+                    break
+                except KafkaException as error:
+                    # The client is still asking where a partition begins that was assigned a moment ago.
+                    if error.args[0].code() != KafkaError._STATE or time.monotonic() > deadline:  # noqa: SLF001 - the client has no other name for it
+                        raise
+                    time.sleep(AGAIN_S)
+
+    def read(self) -> list[int]:
+        """Partitions that are read: assigned, and not new."""
+        return [number for number in self.assigned() if number not in self.new]
 
     def _measured(self) -> int:
         lag = 0

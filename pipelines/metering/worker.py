@@ -27,6 +27,7 @@ from confluent_kafka.admin import AdminClient
 from pipelines.damage import damaged, opened, throw_away
 from pipelines.document_log import DocumentLog
 from pipelines.health import Health
+from pipelines.metering import positions
 from pipelines.metering.ahead import Ahead
 from pipelines.metering.archive import Archive
 from pipelines.metering.backfill import Backfill, Task
@@ -159,7 +160,8 @@ class Worker:
             self._settle()
         if self._failed:
             self._failed, found = False, None
-            self._patience(self._source.rewind, GROUP_S)
+            told = self._patience(lambda: self._source.committed(self._source.read()), GROUP_S)
+            self._source.seek(self._patience(lambda: positions.later(self._bootstrap, self._codec, told), GROUP_S))
         elif trouble is not None:
             self._patience.wait(trouble)
         elif found is None and self._patience.waiting:
@@ -258,7 +260,8 @@ class Worker:
     def _welcome(self, partitions: list[int]) -> None:
         """Make partitions ready that were assigned: their ids must be known up to where reading begins."""
         self._settle()  # the store takes ids from one thread at a time
-        committed = self._patience(lambda: self._source.committed(partitions), GROUP_S)
+        told = self._patience(lambda: self._source.committed(partitions), GROUP_S)
+        committed = self._patience(lambda: positions.later(self._bootstrap, self._codec, told), GROUP_S)
         gaps = {}
         for partition, offset in committed.items():
             known = self._dedup.position(partition) or 0
@@ -268,7 +271,7 @@ class Worker:
             self._report("learning", partitions=sorted(gaps))
             self._patience(lambda: relearn(self._bootstrap, self._codec, self._metering, self._dedup, gaps, _now_ms() - self._settings.dedup_days * DAY_MS))
         self._patience(lambda: self._backfill.load(committed))
-        self._source.ready(partitions)
+        self._source.ready(partitions, {number: end for number, end in committed.items() if end is not None and end != told[number]})
 
     def _follow_documents(self) -> None:
         """After the batch was fetched: what was published before an event was sent holds for that event."""

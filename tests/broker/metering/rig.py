@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from contracts.catalogue import Catalogue
@@ -173,6 +173,22 @@ def committed(kafka: Broker) -> int:
         return sum(asked.of(METER_GROUP, _places(USAGE_EVENTS.name)).values())
     finally:
         asked.close()
+
+
+def lose_offsets(kafka: Broker) -> None:
+    """The group's offsets are gone in every second partition, and half as far in the others. Of a group without members."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    asked = Committed(kafka.bootstrap)
+    known = asked.of(METER_GROUP, _places(USAGE_EVENTS.name))
+    asked.close()
+
+    def empty() -> bool:
+        return not admin.describe_consumer_groups([METER_GROUP])[METER_GROUP].result(30).members
+
+    until(empty, "a group without members")  # a static member leaves when its session is over
+    admin.delete_consumer_groups([METER_GROUP])[METER_GROUP].result(30)
+    back = [TopicPartition(topic, number, known[topic, number] // 2) for topic, number in _places(USAGE_EVENTS.name) if number % 2]
+    admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(METER_GROUP, back)])[METER_GROUP].result(30)
 
 
 def caught_up(kafka: Broker, patience_s: float = 120) -> None:

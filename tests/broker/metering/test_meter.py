@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.testing import Kafka, until
-from tests.broker.metering.rig import Broker, Flow, Process, caught_up, check, committed, publish, running
+from tests.broker.metering.rig import Broker, Flow, Process, caught_up, check, committed, lose_offsets, publish, running
 
 SEED = random.SystemRandom().randrange(1 << 30)
 RESTART_S = 20.0
@@ -98,3 +98,29 @@ def test_a_process_that_was_taken_for_dead_ends_when_it_wakes(broker: Broker, tm
     finally:
         flow.halt()
     check(broker, flow)
+
+
+@pytest.mark.parametrize("local_state", (True, False), ids=["with its store", "without its store"])
+def test_what_was_metered_is_not_metered_again_when_kafka_has_lost_what_the_group_had_committed(broker: Broker, tmp_path: Path, local_state: bool) -> None:
+    """Given usage that was metered, when the group's offsets are earlier ones or none, then the log of accepted ids tells where to go on."""
+    meter = Process(broker, tmp_path / "data")
+    flow = Flow(broker, SEED + 1, 4_000).start()
+    try:
+        with running(meter):
+            meter.start()
+            until(lambda: committed(broker) > 2_000, "usage")
+            assert meter.stop() == 0
+            # when: of half of the partitions they are lost, of the others they go back
+            lose_offsets(broker)
+            if not local_state:
+                shutil.rmtree(tmp_path / "data" / "meter")
+            meter.start()
+            before = len(flow.good)
+            until(lambda: len(flow.good) > before + 1_000, "more usage")
+            flow.stop()
+            caught_up(broker)
+            assert meter.stop() == 0
+    finally:
+        flow.halt()
+    check(broker, flow)
+    assert "it is read on from there" in meter.log.read_text(encoding="utf-8")
