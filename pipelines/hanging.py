@@ -1,17 +1,19 @@
 """Transactions that nobody ends any more: they stand open in a partition, while their coordinator knows of none.
 
-Seen when Kafka's disk was full for a moment: the coordinator lost what it had of a transaction, and the offsets that this would have committed stayed
-undecided for ever. Who asks for committed offsets gets no answer then, and nobody reads on behind such a place in a topic.
+Seen when Kafka's disk was full for a moment: the offsets that a transaction would have committed stayed undecided for ever. Who asks for committed offsets
+gets no answer then, and nobody reads on behind such a place in a topic.
 
 A coordinator knows of a transaction before anything of it is written, and until everything of it is decided. So one that is open in a partition now
-and after the coordinator was asked, who knew of none, hangs, and is aborted: what Kafka's own `kafka-transactions.sh abort` does.
+and after the coordinator was asked, who knew of none, hangs. It is ended as the rest of it has: committed when it was committed in other partitions
+(`transaction_marks.py`), aborted when nothing of it was.
 """
 
 import asyncio
 import logging
 import threading
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from itertools import groupby
+from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -20,8 +22,9 @@ from aiokafka.errors import KafkaError, for_code
 from pipelines.kafka_requests import DescribeProducers, ListTransactions, WriteTxnMarkers
 from pipelines.reach import reach_async
 from pipelines.topology import TOPICS
+from pipelines.transaction_marks import Part, committed
 
-__all__ = ["Open", "end_hanging"]
+__all__ = ["end_hanging"]
 
 log = logging.getLogger("taximeter.transactions")
 
@@ -30,22 +33,9 @@ PATIENCE_S: Final = 10.0
 UNDER_WAY: Final = frozenset({"Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence"})
 
 
-class Open(NamedTuple):
-    """A transaction that is open in a partition."""
-
-    leader: int
-    topic: str
-    partition: int
-    producer_id: int
-    producer_epoch: int
-    coordinator_epoch: int
-    start: int
-    """Offset of its first record."""
-
-
-def end_hanging(bootstrap: str) -> list[Open]:
-    """Abort what hangs in the partitions of all topics: these. When nobody can tell or do it the log says so, and everything stays as it was."""
-    found: list[Open] = []
+def end_hanging(bootstrap: str) -> list[Part]:
+    """End what hangs in the partitions of all topics: these. When nobody can tell or do it the log says so, and everything stays as it was."""
+    found: list[Part] = []
 
     def work() -> None:
         try:
@@ -60,23 +50,32 @@ def end_hanging(bootstrap: str) -> list[Open]:
     return found
 
 
-async def _end(bootstrap: str) -> list[Open]:
+async def _end(bootstrap: str) -> list[Part]:
     client = AIOKafkaClient(**reach_async(bootstrap), client_id="taximeter-transactions")
     await client.bootstrap()
     try:
         topics = [*(topic.name for topic in TOPICS), OFFSETS]
         await client.set_topics(topics)
-        before = await _open(client, topics)
+        before = {each for each in await _parts(client, topics) if each.start >= 0}
         if not before:
             return []
         under_way = await _under_way(client)
-        hanging = [each for each in await _open(client, topics) if each in before and each.producer_id not in under_way]
-        for each in hanging:
-            await _abort(client, each)
-            log.warning("%s[%d]: a transaction was open that nobody would have ended; it is aborted, and its events are read again", each.topic, each.partition)
+        parts = await _parts(client, topics)
+        hanging = sorted((each for each in parts if each in before and each.producer_id not in under_way), key=_producer)
+        for producer, group in groupby(hanging, _producer):
+            mine = list(group)
+            outcome = await committed(client, mine, [each for each in parts if each.producer_id == producer and each.start < 0])
+            for each in mine:
+                await _write_mark(client, each, outcome)
+                did = "committed, as the rest of it was" if outcome else "aborted, and its events are read again"
+                log.warning("%s[%d]: a transaction was open that nobody would have ended; it is %s", each.topic, each.partition, did)
         return hanging
     finally:
         await client.close()
+
+
+def _producer(part: Part) -> int:
+    return part.producer_id
 
 
 async def _under_way(client: AIOKafkaClient) -> set[int]:
@@ -89,7 +88,8 @@ async def _under_way(client: AIOKafkaClient) -> set[int]:
     return found
 
 
-async def _open(client: AIOKafkaClient, topics: Iterable[str]) -> list[Open]:
+async def _parts(client: AIOKafkaClient, topics: Iterable[str]) -> list[Part]:
+    """What any producer has in any partition."""
     led: dict[int, dict[str, list[int]]] = {}
     for topic in topics:
         for partition in client.cluster.partitions_for_topic(topic) or ():
@@ -102,15 +102,15 @@ async def _open(client: AIOKafkaClient, topics: Iterable[str]) -> list[Open]:
             for partition, error, _, producers, _ in partitions:
                 # Of a partition whose leader is changing nothing is known now.
                 found += [
-                    Open(leader, topic, partition, producer, epoch, max(coordinator_epoch, 0), start)
+                    Part(leader, topic, partition, producer, epoch, max(coordinator_epoch, 0), start)
                     for producer, epoch, _, _, coordinator_epoch, start, _ in producers or ()
-                    if start >= 0 and not error
+                    if not error
                 ]
     return found
 
 
-async def _abort(client: AIOKafkaClient, each: Open) -> None:
-    request = WriteTxnMarkers(each.producer_id, each.producer_epoch, each.coordinator_epoch, each.topic, each.partition)
+async def _write_mark(client: AIOKafkaClient, each: Part, outcome: bool) -> None:
+    request = WriteTxnMarkers(each.producer_id, each.producer_epoch, each.coordinator_epoch, each.topic, each.partition, committed=outcome)
     answer: Any = await client.send(each.leader, request)
     for _, topics, _ in answer.markers:
         for _, partitions, _ in topics:

@@ -134,12 +134,12 @@ class _Mark(RequestStruct):
 
 
 class WriteTxnMarkers(Request[_Mark]):
-    """Abort what a producer has open in one partition, which the asked broker leads."""
+    """End what a producer has open in one partition, which the asked broker leads."""
 
     API_KEY = 27
 
-    def __init__(self, producer_id: int, producer_epoch: int, coordinator_epoch: int, topic: str, partition: int) -> None:
-        self._marker: tuple[Any, ...] = (producer_id, producer_epoch, False, [(topic, [partition], {})], coordinator_epoch, {})
+    def __init__(self, producer_id: int, producer_epoch: int, coordinator_epoch: int, topic: str, partition: int, *, committed: bool) -> None:
+        self._marker: tuple[Any, ...] = (producer_id, producer_epoch, committed, [(topic, [partition], {})], coordinator_epoch, {})
 
     def build(self, request_struct_class: type[_Mark]) -> _Mark:
         return request_struct_class([self._marker], {})
