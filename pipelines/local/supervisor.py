@@ -239,7 +239,7 @@ class Supervisor:
                 continue
             standing = self._watch.standing(stage.reads)
             alive_s = now - kept.started
-            if standing and standing.stuck(STUCK_S, PARTITION_STUCK_S, alive_s) and self._health(stage.name).get("state") == "running":
+            if standing and self._watch.stuck(stage.reads, STUCK_S, PARTITION_STUCK_S, alive_s) and self._health(stage.name).get("state") == "running":
                 self._say(f"{stage.name} runs and does not come through, though {standing.lag} records wait: starting it again")
                 kept.child.stop(STOP_S)
 
@@ -293,7 +293,7 @@ class Supervisor:
         moved = standing.moved_at if standing else health.get("last_progress_at") if name == "clock" else None
         state = "down" if not kept.child.running() else "starting" if not kept.ready else str(health.get("state", "running"))
         alive_s = time.monotonic() - kept.started
-        if state == "running" and standing and standing.stuck(STUCK_S / 2, PARTITION_STUCK_S / 2, alive_s):
+        if state == "running" and self._watch and self._watch.stuck(reads, STUCK_S / 2, PARTITION_STUCK_S / 2, alive_s):
             state = "stuck"
         own_lag = health.get("lag") if self._settings.workers > 1 else None
         return {

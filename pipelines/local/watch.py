@@ -10,18 +10,18 @@ import time
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.local.stages import Group
 from pipelines.offsets import Offsets, Place
 from pipelines.reach import reach
+from pipelines.silence import waiting
 from pipelines.topology import CLOCK
 
 LOOK_S: Final = 1.0
 PEEK_AFTER_S: Final = 2.0
-PEEK_S: Final = 3.0
 
 _SILENT: Final = logging.getLogger("taximeter.watch.client")
 _SILENT.addHandler(logging.NullHandler())
@@ -67,6 +67,10 @@ class Watch:
 
     def stop(self) -> None:
         self._stop.set()
+
+    def stuck(self, groups: Iterable[Group], whole_s: float, partition_s: float, alive_s: float) -> bool:
+        """Whether any of the groups is (`Standing.stuck`): one that stands still is not hidden by another that moves."""
+        return any(self._standings[name].stuck(whole_s, partition_s, alive_s) for name, _ in groups if name in self._standings)
 
     def standing(self, groups: Iterable[Group]) -> Standing | None:
         """Of the groups together; none before the first look."""
@@ -122,27 +126,10 @@ class Watch:
         known = self._empty.get(place)
         if known is not None and known[0] <= offset and end <= known[1]:
             return True
-        if self._peek(place, offset):
-            self._empty[place] = (offset, end)
-            return True
-        return False
-
-    def _peek(self, place: Place, offset: int) -> bool:
-        consumer = Consumer(
-            {
-                **reach(self._bootstrap),
-                "group.id": "taximeter-watch",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-            },
-            logger=_SILENT,
-        )
         try:
-            consumer.assign([TopicPartition(*place, offset)])
-            message = consumer.poll(PEEK_S)
-            error = message.error() if message is not None else None
-            return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - the client has no other name for it
-        finally:
-            consumer.close()
+            found = waiting(self._bootstrap, {place: offset})
+        except KafkaException:
+            return False
+        if found is None:
+            self._empty[place] = (offset, end)
+        return found is None

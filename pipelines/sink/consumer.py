@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from pipelines.fatal import DONE_FOR, ClientLog
 from pipelines.reach import reach
 from pipelines.settings import Settings
+from pipelines.silence import Silence
 from pipelines.sink.records import Record
 from pipelines.topology import USAGE_EVENTS
 
@@ -30,6 +31,8 @@ class BatchConsumer:
         self.trouble: str | None = None
         """What the broker's client complained about last, until the broker answers again; or none."""
         self._asked = 0.0
+        self._topics = list(topics)
+        self._silence = Silence(str(settings.kafka))
         self._client = ClientLog()
         self._consumer = Consumer(
             {
@@ -82,6 +85,7 @@ class BatchConsumer:
         self._client.check()
         if records:
             self.trouble = None
+            self._silence.broken()
         else:
             self._ask()
         return records
@@ -98,6 +102,13 @@ class BatchConsumer:
             self.trouble = str(error.args[0])
         else:
             self.trouble = None
+            self._listen()
+
+    def _listen(self) -> None:
+        try:
+            self._silence.check(self._consumer, self._topics)
+        except KafkaException as error:
+            self.trouble = str(error.args[0])
 
     def commit(self, records: Sequence[Record]) -> None:
         """The records are stored. A commit that fails is no loss: they are stored again, which changes nothing."""

@@ -5,10 +5,11 @@ import uuid
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaException, Producer
 
 from pipelines.metering.source import Source
 from pipelines.settings import Settings
+from pipelines.silence import Silence, SilentClientError
 from pipelines.sink.consumer import BatchConsumer
 from pipelines.testing import Kafka, until
 from pipelines.topology import METER_GROUP, USAGE_EVENTS
@@ -78,3 +79,44 @@ def test_a_sink_that_was_fenced_off_ends(kafka: Kafka, tmp_path: Path) -> None:
         until(batch, "the end of SINK's consumer")
     consumer.close()
     other.close()
+
+
+def test_a_sink_whose_client_gives_nothing_though_records_wait_ends(kafka: Kafka, tmp_path: Path) -> None:
+    # given: one that has read everything, the mark of a transaction behind it
+    group = f"sink-{uuid.uuid4().hex}"
+    settings = Settings(data=tmp_path, kafka=kafka.bootstrap)
+    consumer = BatchConsumer(settings, group, [USAGE_EVENTS.name], member="one", most_records=10, most_bytes=1000, linger_s=0.1)
+    consumer._silence = Silence(kafka.bootstrap, 0.1)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": group})
+    producer.init_transactions(30)
+
+    def send(name: str) -> None:
+        producer.begin_transaction()
+        producer.produce(USAGE_EVENTS.name, b"whatever", name, 0)
+        producer.commit_transaction(30)
+
+    def read(name: str) -> bool:
+        records = consumer.batch()
+        if records:
+            consumer.commit(records)
+        return any(record.key == name.encode() for record in records)
+
+    send("heard")
+    until(lambda: read("heard"), "the event")
+    # when nothing waits, then nothing is wrong, as often as it looks
+    before = consumer._silence._since
+    looks = set()
+
+    def looked() -> bool:
+        read("")
+        looks.add(consumer._silence._since)
+        return len(looks - {before}) >= 3
+
+    until(looked, "three looks")
+    # when its client gives nothing any more
+    consumer._consumer.pause(consumer._consumer.assignment())
+    send("unheard")
+    # then
+    with pytest.raises(SilentClientError, match=r"usage-events\[0\]"):
+        until(lambda: read("unheard"), "the end of SINK's consumer")
+    consumer.close()

@@ -1,0 +1,97 @@
+"""A consumer that is given nothing although records wait: its client has come to stand still, mostly after a broker's restart amid a rebalance.
+
+The client lives, heartbeats and answers what it is asked, and never gives another record. Whoever notices raises, ends, and is started again.
+
+SilentClientError     records wait that this consumer should have been given
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from contracts.errors import TaximeterError
+from pipelines.offsets import Offsets, Place
+from pipelines.reach import reach
+
+PEEK_S: Final = 3.0
+REQUEST_S: Final = 10.0
+LISTEN_S: Final = 20.0
+"""Between two looks, and from the last record to the first look: longer than a session, after which a group has shared its partitions anew."""
+
+_NOBODY: Final = logging.getLogger("taximeter.silence.client")
+_NOBODY.addHandler(logging.NullHandler())
+_NOBODY.propagate = False
+
+
+class SilentClientError(TaximeterError):
+    """The message says where records wait."""
+
+
+def waiting(bootstrap: str, offsets: Mapping[Place, int]) -> Place | None:
+    """A place with a committed record at its offset or behind it; none: marks of transactions at most stand there. Raises KafkaException when the broker does not answer."""
+    if not offsets:
+        return None
+    consumer = Consumer(
+        {
+            **reach(bootstrap),
+            "group.id": "taximeter-watch",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+        },
+        logger=_NOBODY,
+    )
+    try:
+        consumer.assign([TopicPartition(*place, offset) for place, offset in offsets.items()])
+        ended: set[tuple[str | None, int | None]] = set()
+        deadline = time.monotonic() + PEEK_S
+        while len(ended) < len(offsets):
+            message = consumer.poll(max(0.0, deadline - time.monotonic()))
+            if message is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - the client has no other name for it
+            error = message.error()
+            if error is None:
+                return message.topic() or "", message.partition() or 0
+            if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+                raise KafkaException(error)
+            ended.add((message.topic(), message.partition()))
+        return None
+    finally:
+        consumer.close()
+
+
+class Silence:
+    """Watches one consumer, which tells it when it hears something and asks it when it does not. Not thread safe."""
+
+    def __init__(self, bootstrap: str, listen_s: float = LISTEN_S) -> None:
+        self._bootstrap = bootstrap
+        self._listen_s = listen_s
+        self._since = time.monotonic()
+        self._before: Offsets = {}
+
+    def broken(self) -> None:
+        """A record came."""
+        self._since = time.monotonic()
+        self._before = {}
+
+    def check(self, consumer: Consumer, topics: Iterable[str]) -> None:
+        """Nothing has come of these topics. Raises SilentClientError when records wait at offsets that the group has not moved since the look before; KafkaException.
+
+        A consumer that has no partitions looks at all of them: somebody should be given them.
+        """
+        now = time.monotonic()
+        if now - self._since < self._listen_s:
+            return
+        self._since = now
+        known = consumer.list_topics(timeout=REQUEST_S).topics
+        asked = consumer.assignment() or [TopicPartition(name, number) for name in topics if name in known for number in known[name].partitions]
+        committed = {(each.topic, each.partition): max(each.offset, 0) for each in consumer.committed(asked, REQUEST_S)}
+        still = {place: offset for place, offset in committed.items() if self._before.get(place) == offset}
+        self._before = committed
+        if found := waiting(self._bootstrap, still):
+            place = f"{found[0]}[{found[1]}], offset {still[found]}"
+            raise SilentClientError(f"records wait at {place}, and the Kafka client gives none: ending, to be started again; nothing is lost")
