@@ -4,7 +4,7 @@ ForeignWriteError     somebody else has written to this partition's changelog
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final
 
@@ -20,9 +20,9 @@ from schemas.codec import Codec
 
 REQUEST_S: Final = 300
 """A broker that is gone comes back, or the group's session ends first and everything is read again."""
-
-
 PORTION_BYTES: Final = 700_000
+RECORD_BYTES: Final = 100
+"""What a record takes in a batch beside key and value: at most, with the headers of a claim."""
 
 
 class ForeignWriteError(TaximeterError):
@@ -70,7 +70,7 @@ class Output:
         balances = [(f"{each['customer']}/{each['contract']}/{each['id']}".encode(), encode("balance", each)) for each in write.balances]
         sent = []
         for topic, records in ((BALANCE_THRESHOLDS, crossings), (RATED_LINE_ITEMS, rated), (BALANCES, balances)):
-            sent += [await self._send(topic.name, partition, portion) for portion in _portions(records)]
+            sent += [await self._send(topic.name, partition, portion) for portion in portions(records)]
         for each in write.transfers:
             value = encode("metered_usage", {name: field for name, field in each.items() if name != "root"})
             target = partition_of(each["root"], self._partitions)
@@ -88,14 +88,16 @@ class Output:
         return await self._producer.send_batch(batch, topic, partition=partition)
 
 
-def _portions(records: Sequence[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    portion: list[tuple[bytes, bytes]] = []
+def portions(records: Iterable[tuple[bytes, bytes | None]], most: int = PORTION_BYTES) -> Iterator[list[tuple[bytes, bytes | None]]]:
+    """All of them in order, no portion with more than `most` bytes as a batch counts them, but for one record that has more by itself."""
+    portion: list[tuple[bytes, bytes | None]] = []
     size = 0
-    for record in records:
-        if portion and size + len(record[1]) > PORTION_BYTES:
+    for key, value in records:
+        takes = len(key) + len(value or b"") + RECORD_BYTES
+        if portion and size + takes > most:
             yield portion
             portion, size = [], 0
-        portion.append(record)
-        size += len(record[1])
+        portion.append((key, value))
+        size += takes
     if portion:
         yield portion

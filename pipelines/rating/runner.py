@@ -10,13 +10,12 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from contracts.errors import TaximeterError
 from pipelines.monitoring import metrics
 from pipelines.rating.inputs import Input
-from pipelines.rating.output import ForeignWriteError
+from pipelines.rating.output import ForeignWriteError, portions
 from pipelines.rating.step import Partition, Write
 from pipelines.rating.tables import Claim, PartitionRows
 from pipelines.rating.transport import FIRST
@@ -30,13 +29,12 @@ LINE: Final = 200
 LINE_BYTES: Final = 1_500_000
 """And so much that is not read yet."""
 PORTION_BYTES: Final = 1_000_000
-ROW_BYTES: Final = 100
-"""Of disputed rows that are written again in one batch; what a row takes there beside key and value."""
+"""Of disputed rows that are written again in one batch."""
 TIDY_S: Final = 0.2
 LINGER_S: Final = 0.05
 """A partition that is behind gathers records for so long at most between two turns."""
 REST_S: Final = 0.4
-"""And one that has applied everything for so long, unless something comes that somebody waits for."""
+"""And one of which little waits for so long, unless something comes that somebody waits for."""
 REST: Final = 6
 """A partition rests so many times as long as all partitions together work: so the worker has six sevenths of the time for what somebody waits for, as long as it can afford to."""
 
@@ -116,6 +114,10 @@ class Runner:
     def _full(self) -> bool:
         return self.partition.waiting >= LINE or self._unread_bytes >= LINE_BYTES
 
+    @property
+    def _behind_by_half(self) -> bool:
+        return self.partition.waiting >= LINE // 2 or self._unread_bytes >= LINE_BYTES // 2
+
     def _busy(self) -> bool:
         """Whether there is something to do; what can be applied together stands in the partition's line then."""
         while self._unread and self.partition.hungry:
@@ -167,7 +169,10 @@ class Runner:
     def _rest_s(self, worked_s: float, turn_s: float) -> float:
         if self._full:
             return 0.0
-        return min(LINGER_S, turn_s) if self._busy() else min(REST_S, REST * len(self._shell.partitions) * worked_s)
+        self._busy()
+        if self.partition.begun or self._behind_by_half:
+            return min(LINGER_S, turn_s)
+        return min(REST_S, REST * len(self._shell.partitions) * worked_s)
 
     async def _idle(self) -> None:
         """Until there is something to do; meanwhile the outbox is emptied."""
@@ -193,8 +198,8 @@ class Runner:
     async def _store(self, rows: dict[bytes, bytes | None]) -> None:
         # Before anything else our claim: the step begins with a write. What is disputed may be all of a state, more than one batch can carry; as these are
         # the rows that are held, any part of them is as good as all.
-        for portion in _portions(self._disputed):
-            await self._append(portion)
+        for portion in portions(self._disputed.items(), PORTION_BYTES):
+            await self._append(dict(portion))
         if self._disputed:
             self._shell.table.store.settle_disputes(self._number)
             self._disputed = {}
@@ -224,19 +229,6 @@ class Runner:
             self.partition.published(write.outbox)
         for topic, offset in write.settled.items():
             self._shell.settle(topic, self._number, offset)
-
-
-def _portions(rows: dict[bytes, bytes | None]) -> Iterator[dict[bytes, bytes | None]]:
-    portion: dict[bytes, bytes | None] = {}
-    size = 0
-    for key, value in rows.items():
-        portion[key] = value
-        size += len(key) + len(value or b"") + ROW_BYTES
-        if size >= PORTION_BYTES:
-            yield portion
-            portion, size = {}, 0
-    if portion:
-        yield portion
 
 
 def _awaited(record: Input) -> bool:

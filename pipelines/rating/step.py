@@ -110,6 +110,11 @@ class Partition:
         )
 
     @property
+    def begun(self) -> bool:
+        """What was begun is not done: more than one turn takes."""
+        return bool(self._accounts.touched or self._clocks.running or self._sweeps or self._beside.working or self._usage.under_way)
+
+    @property
     def waiting(self) -> int:
         """Records in line."""
         return len(self._line)
