@@ -31,7 +31,7 @@ from pipelines.rating.routes import Routes
 from pipelines.rating.rows import Position
 from pipelines.rating.sweeps import Sweeps
 from pipelines.rating.turns import Turns
-from pipelines.rating.usage import TOGETHER, Usage
+from pipelines.rating.usage import TOGETHER, Usage, compact
 from pipelines.replay.generations import KIND as REPLAY
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE
 
@@ -79,10 +79,11 @@ class Partition:
             self._clocks.put(record)
         elif record.offset < self.applied(record.topic):
             self._settle(record.topic, record.offset + 1)
+        elif record.topic == METERED_USAGE.name:
+            self._line.append(compact(record))
+            self._deltas += len(record.value["deltas"])
         else:
             self._line.append(record)
-            if record.topic == METERED_USAGE.name:
-                self._deltas += len(record.value["deltas"])
 
     def mark(self) -> int | None:
         """The last tick that waits; none: no tick does."""
@@ -190,7 +191,7 @@ class Partition:
 
     def _understood(self, record: Input) -> bool:
         """A transfer comes from a partition that may have known a catalogue earlier than this one."""
-        return not record.transfer or all(each["catalogue"] in self._catalogues for each in record.value["deltas"])
+        return not record.transfer or all(each.catalogue in self._catalogues for each in record.value["deltas"])
 
     def _metered(self, place: int) -> None:
         """Go on with the metered usage from there on."""

@@ -69,7 +69,7 @@ class Usage:
             if found and not _alike(found[0], record, len(deltas)):
                 break
             found.append(_head(record))
-            deltas += map(_delta, record.value["deltas"])
+            deltas += record.value["deltas"]
             ends.append(len(deltas))
         self._rest = self._grouped(found, deltas, ends)
         return found
@@ -135,6 +135,11 @@ class Usage:
                 self._beside.keep(beside)
         for customer, to in away.items():
             self._send(to, [_wire(each) for each in deltas if each.customer == customer])
+
+
+def compact(record: Input) -> Input:
+    """A record with its deltas as the pricing core takes them, a fifth of the room: many stand in line when the partition is behind."""
+    return record._replace(value={**record.value, "deltas": [_delta(each) for each in record.value["deltas"]]})
 
 
 def _alike(first: Input, record: Input, size: int) -> bool:
