@@ -81,7 +81,7 @@ class Silence:
     def check(self, consumer: Consumer, topics: Iterable[str]) -> None:
         """Nothing has come of these topics. Raises SilentClientError when records wait at offsets that the group has not moved since the look before; KafkaException.
 
-        A consumer that has no partitions looks at all of them: somebody should be given them.
+        A consumer that has no partitions looks at all of those topics: somebody should be given them.
         """
         now = time.monotonic()
         if now - self._since < self._listen_s:
@@ -89,6 +89,8 @@ class Silence:
         self._since = now
         known = consumer.list_topics(timeout=REQUEST_S).topics
         asked = consumer.assignment() or [TopicPartition(name, number) for name in topics if name in known for number in known[name].partitions]
+        if not asked:
+            return
         committed = {(each.topic, each.partition): max(each.offset, 0) for each in consumer.committed(asked, REQUEST_S)}
         still = {place: offset for place, offset in committed.items() if self._before.get(place) == offset}
         self._before = committed

@@ -33,6 +33,7 @@ from pipelines.metering.archive import Archive
 from pipelines.metering.backfill import Backfill, Task
 from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Messages, Metering
 from pipelines.metering.dedup import Dedup
+from pipelines.metering.downstream import Downstream
 from pipelines.metering.engine import engine
 from pipelines.metering.output import Output
 from pipelines.metering.pace import Pace
@@ -43,6 +44,7 @@ from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.reach import reach
 from pipelines.settings import Settings
+from pipelines.silence import Silence
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
 
@@ -133,7 +135,9 @@ class Worker:
         self._pace = Pace(self._settings.batch_events)
         self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing)
+        self._downstream = Downstream(self._bootstrap, lambda: self._output.written)
         self._source = Source(self._bootstrap, self._name)
+        self._silence = Silence(self._bootstrap)
         self._ahead = Ahead(self._source, self._settings.batch_events, self._settings.linger_ms / 1000)
         self._started = True
         log.info("metering %d catalogues", len(self._log.documents.catalogues))
@@ -150,6 +154,7 @@ class Worker:
             self._ahead.close()
             self._source.consumer.close()
             self._backfill.close()
+            self._downstream.close()
             self._log.close()
 
     def _turn(self) -> None:
@@ -164,8 +169,8 @@ class Worker:
             self._source.seek(self._patience(lambda: positions.later(self._bootstrap, self._codec, told), GROUP_S))
         elif trouble is not None:
             self._patience.wait(trouble)
-        elif found is None and self._patience.waiting:
-            self._patience(self._source.ask)  # nothing comes: because nothing is there, or because nobody answers?
+        elif found is None:
+            self._listen()
         if self._source.new:
             self._welcome(sorted(self._source.new))
         if self._rate:
@@ -174,6 +179,7 @@ class Worker:
             self._pace.bound(None)
         self._ahead.begin(min(max(BACKFILL_S, self._pace.rest_s(time.monotonic())), IDLE_S) if self._backfill.waits else IDLE_S)
         if found is not None:
+            self._silence.broken()
             self._patience.over()
             self._pace.live(time.monotonic())
             self._batch(found)
@@ -187,6 +193,13 @@ class Worker:
         if now - self._rotated > ROTATE_S:
             self._rotated = now
             self._dedup.rotate(_now_ms())
+
+    def _listen(self) -> None:
+        """Nothing comes: because nothing is there, because nobody answers, or because the client has come to stand still?"""
+        if self._patience.waiting:
+            self._patience(self._source.ask)
+        else:
+            self._patience(lambda: self._silence.check(self._source.consumer, ()))
 
     def _batch(self, messages: Messages) -> None:
         self._log.ask()
@@ -207,6 +220,7 @@ class Worker:
                 self._commit(task)
         elif self._patience(lambda: self._backfill.ready(READ_S)):
             began = time.monotonic()
+            self._pace.behind(began, self._downstream.lag_s())
             count = self._backfill.gather(self._pace.portion(began))
             self._pace.took(time.monotonic(), count, time.monotonic() - began)
 
