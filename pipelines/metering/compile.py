@@ -26,7 +26,7 @@ class Meter(NamedTuple):
     aggregation: str
     event_types: tuple[str, ...]
     conditions: tuple[Tree, ...]
-    """Filters of metric and product, event types included; all must hold."""
+    """Filters of metric and product, all must hold; the first is that of the event's type."""
     value: Tree | None
     """Decimal(76, 18) of the event, or text for `unique`; none for `count`."""
     property: str | None

@@ -17,6 +17,7 @@ from schemas.codec import EVENT_BYTES, Codec, current
 from schemas.packed import long
 from schemas.registry import RegistryError
 from tests.metering import CODEC, NOW, Meter, deltas, documents, meter, reasons, rejects
+from tests.site import relations
 from tests.unit.codec.registry_server import RegistryServer
 
 CATALOGUE = msgspec.convert(
@@ -144,6 +145,13 @@ def test_a_batch_of_nothing_but_bad_messages(one: Meter) -> None:
     assert outcome.accepted == 0
     assert deltas(outcome) == []
     assert sum(outcome.reasons.values()) == len(BAD)
+
+
+def test_analysts_are_told_every_reason() -> None:
+    (view,) = [each for each in relations() if each.name == "rejected_events"]
+    (told,) = [each.about for each in view.columns if each.name == "reason"]
+
+    assert {reason for _, reason in BAD.values()} | {"conflict", "too_far_ahead"} <= set(told.replace(" or ", ", ").split(", "))
 
 
 def test_an_empty_batch(one: Meter) -> None:
