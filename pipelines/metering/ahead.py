@@ -10,8 +10,12 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
 
 from pipelines.metering.source import Fetched, Source
+
+GATHER: Final = 2
+MOST_LINGER_S: Final = 0.12
 
 
 class Ahead:
@@ -20,7 +24,7 @@ class Ahead:
     def __init__(self, source: Source, most: int, linger_s: float) -> None:
         self._source = source
         self._most = most
-        self._linger_s = linger_s
+        self._least_s = self._linger_s = linger_s
         self._thread = ThreadPoolExecutor(1, "meter-fetch")
         self._wanted = threading.Event()
         self._inbox: queue.SimpleQueue[Future[Fetched] | threading.Event] = queue.SimpleQueue()
@@ -34,6 +38,10 @@ class Ahead:
             self._fetching = True
             self._wanted.clear()
             self._thread.submit(self._source.fetch, self._most, self._linger_s, idle_s, self._wanted).add_done_callback(self._inbox.put)
+
+    def gather(self, took_s: float) -> None:
+        """The last batch took so long: the next is gathered for some times as long, since much of what a batch costs it costs whatever it holds."""
+        self._linger_s = max(self._least_s, min(GATHER * took_s, MOST_LINGER_S))
 
     def take(self, settle: Callable[[], None]) -> Fetched:
         """The batch that `begin` began. `settle` ends what was taken before; it is called when a partition leaves. Raises what the fetch does."""

@@ -203,7 +203,9 @@ class Worker:
 
     def _batch(self, messages: Messages) -> None:
         self._log.ask()
+        began = time.monotonic()
         outcome = self._patience(lambda: self._metering.run(messages, self._dedup, self._follow_documents))
+        self._ahead.gather(time.monotonic() - began)
         ends: dict[int, int] = dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True))
         self._settle()
         if self._failed:
@@ -257,7 +259,9 @@ class Worker:
             metrics.EVENTS.labels(name).inc(count)
         for reason, count in outcome.reasons.items():
             metrics.REJECTS.labels(reason).inc(count)
-        metrics.BATCH_EVENTS.observe(outcome.read)
+        if outcome.read:
+            metrics.BATCH_EVENTS.observe(outcome.read)
+        metrics.PAST_EVENTS.inc(outcome.backfilled)
         metrics.EVENT_TO_METERED.since(arrived_ms, _now_ms())
 
     def _end_if_hung(self) -> None:
@@ -308,6 +312,7 @@ class Worker:
             self._progress = time.time()
         missing = self._backfill.missing if state == "running" else None
         if state == "running":
+            metrics.PAST_MISSING.set(missing or 0)
             metrics.DEDUP_IDS.set(self._dedup.count())
             metrics.DEDUP_BYTES.set(self._dedup.size())
         self._health.report(state, lag=lag, backfill=missing, last_progress_at=self._progress, **self.counts, **more)
