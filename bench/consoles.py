@@ -1,7 +1,8 @@
 """People at open consoles, as far as a server can tell: `python -m bench.consoles ADDRESS CONSOLES SECONDS THINK_S CUSTOMERS WATCHED CONTRACT`.
 
 Each has a page and its web socket open, and every now and then does the next thing: opens a customer, another page, or changes a number on the
-edit screen and waits for the preview. Nothing is drawn: what a browser would need to draw it has arrived. Prints one JSON object.
+edit screen and waits for the preview. Nothing is drawn: what a browser would need to draw it has arrived, with the page or by its socket. Prints
+one JSON object.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import sys
 import time
 import uuid
 from ast import literal_eval
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ import socketio
 
 from bench.workload import customer
 
+ELEMENTS: Final = re.compile(r"parseElements\(String\.raw`(.*?)`\)", re.DOTALL)
+ESCAPED: Final = (("&#36;", "$"), ("&#96;", "`"), ("&gt;", ">"), ("&lt;", "<"), ("&amp;", "&"))
 QUERY: Final = re.compile(r"query: (\{.*?\}),\n")
 TOTAL: Final = re.compile(r"data-total[^>]*>([^<]*)<")
 PATIENCE_S: Final = 60.0
@@ -44,63 +47,65 @@ class Page:
         self._socket = socketio.AsyncClient(reconnection=False)
         self._socket.on("update", self._update)
         self._elements: dict[str, Element] = {}
-        self._waiting: tuple[str, asyncio.Future[None]] | None = None
+        self._waiting: tuple[str, asyncio.Future[float]] | None = None
         self._query: dict[str, Any] = {}
         self.seen: Callable[[str], None] | None = None
         """Told every HTML that arrives."""
 
-    async def open(self, http: httpx.AsyncClient, needle: str) -> None:
-        """Load it, connect, and return when `needle` has arrived. Raises PageError, httpx's and socketio's errors."""
+    async def open(self, http: httpx.AsyncClient, needle: str) -> float:
+        """Load it and connect; when (`perf_counter`) `needle` had arrived. Raises PageError, httpx's and socketio's errors."""
         waited = self._wait(needle)
         answer = await http.get(self._address + self._path)
         answer.raise_for_status()
         found = QUERY.search(answer.text)
         if found is None:
             raise PageError(f"{self._path} is no page: {answer.text[:200]}")
+        await self._update(elements_in(answer.text))
         self._query = literal_eval(found[1]) | {"document_id": str(uuid.uuid4()), "tab_id": str(uuid.uuid4()), "old_tab_id": ""}
         asked = "&".join(f"{key}={quote(str(value).lower() if isinstance(value, bool) else str(value))}" for key, value in self._query.items())
         await self._socket.connect(f"{self._address}?{asked}", socketio_path="/_nicegui_ws/socket.io", transports=["websocket"], wait_timeout=30)
         if not self._query.get("implicit_handshake"):
             await self._socket.emit("handshake", self._query)
-        await self._until(needle, waited)
+        return await self._until(needle, waited)
 
-    async def fill(self, label: str, value: str, needle: str) -> None:
-        """Write into a field and wait for what the page answers."""
+    async def fill(self, label: str, value: str, needle: str) -> float:
+        """Write into a field and wait for what the page answers: when it did."""
         waited = self._wait(needle)
-        await self._emit(label, "update:", value)
-        await self._until(needle, waited)
+        await self._emit(lambda props: props.get("label") == label, "update:", value)
+        return await self._until(needle, waited)
 
-    async def click(self, label: str, needle: str) -> None:
+    async def pick(self, button: str, needle: str) -> float:
+        """Click a button and wait for what the page answers: when it did."""
         waited = self._wait(needle)
-        await self._emit(label, "click")
-        await self._until(needle, waited)
+        await self._emit(lambda props: f'data-pick="{button}"' in str(props.get("innerHTML")), "click", button)
+        return await self._until(needle, waited)
 
     async def close(self) -> None:
         await self._socket.disconnect()
 
-    async def _emit(self, label: str, event: str, *args: str) -> None:
+    async def _emit(self, wanted: Callable[[Mapping[str, Any]], bool], event: str, arg: str) -> None:
         for name, element in reversed(list(self._elements.items())):
-            if element.get("props", {}).get("label") == label:
+            if wanted(element.get("props", {})):
                 for listener in element.get("events", ()):
                     if listener["type"].startswith(event):
                         told = {
                             "id": int(name),
                             "client_id": self._query["client_id"],
                             "listener_id": listener["listener_id"],
-                            "args": [json.dumps(each) for each in args],
+                            "args": [json.dumps(arg)],
                         }
                         await self._socket.emit("event", told)
                         return
-        raise PageError(f"{self._path} has no {label!r} that takes {event!r}")
+        raise PageError(f"{self._path} has nothing that takes {event!r} with {arg!r}")
 
-    def _wait(self, needle: str) -> asyncio.Future[None]:
-        waited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def _wait(self, needle: str) -> asyncio.Future[float]:
+        waited: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting = (needle, waited)
         return waited
 
-    async def _until(self, needle: str, waited: asyncio.Future[None]) -> None:
+    async def _until(self, needle: str, waited: asyncio.Future[float]) -> float:
         try:
-            await asyncio.wait_for(waited, PATIENCE_S)
+            return await asyncio.wait_for(waited, PATIENCE_S)
         except TimeoutError:
             raise PageError(f"{self._path} did not show {needle!r} in {PATIENCE_S:.0f} s") from None
 
@@ -114,7 +119,17 @@ class Page:
                 _, waited = self._waiting
                 self._waiting = None
                 if not waited.done():
-                    waited.set_result(None)
+                    waited.set_result(time.perf_counter())
+
+
+def elements_in(page: str) -> dict[str, Any]:
+    """What a page's first answer has to draw."""
+    found = ELEMENTS.search(page)
+    text = found[1] if found else "{}"
+    for escaped, plain in ESCAPED:
+        text = text.replace(escaped, plain)
+    drawn: dict[str, Any] = json.loads(text)
+    return drawn
 
 
 def _texts(message: Mapping[str, Element | None]) -> Iterator[str]:
@@ -166,20 +181,20 @@ class Person:
         if not await self._go("edit", f"/contracts/{name}/edit", READY):
             return
         page = self._page
-        if page is not None and await self._timed("form", lambda: page.click("Discounted price", "Multiplier")):
+        if page is not None and await self._timed("form", lambda: page.pick("Discounted price", "Multiplier")):
             await asyncio.sleep(self._dice.uniform(0.5, 1.0))
             text = f"0.{self._dice.randrange(100, 999)}"
             await self._timed("preview", lambda: page.fill("Multiplier", text, PREVIEWED))
 
-    async def _timed(self, name: str, act: Callable[[], Any]) -> bool:
+    async def _timed(self, name: str, act: Callable[[], Awaitable[float]]) -> bool:
         began = time.perf_counter()
         try:
-            await act()
+            seen = await act()
         except (PageError, httpx.HTTPError, socketio.exceptions.SocketIOError, OSError) as error:
             self.failures.append(f"{name}: {error}")
             return False
         if name:
-            self.took_ms.append((name, (time.perf_counter() - began) * 1000))
+            self.took_ms.append((name, (seen - began) * 1000))
         return True
 
 

@@ -5,6 +5,7 @@ what the first has done. A repeated `Idempotency-Key` gets the first answer agai
 """
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,10 @@ from pipelines.objects import Object, ObjectLog, Objects, encode
 from pipelines.publishing import Beside, Draft, Edit, EditConflictError, Published, Publisher
 from pipelines.topology import OBJECTS
 
+LOG = logging.getLogger("taximeter.console")
 FRESH_S: Final = 0.2
+KEPT_FRESH_S: Final = 1.0
+"""So old may be what is looked at again and again: who calls, and what pages show."""
 KEPT_MS: Final = 24 * 3_600_000
 """How long an answer is kept for a repeated Idempotency-Key."""
 REPEAT: Final = "idempotency"
@@ -96,6 +100,10 @@ class Books:
         self._seen = (-1, -1)
         self._papers = Papers(self._publisher.documents, self._objects.objects)
         self.now(0.0)
+        self._wanted = threading.Event()
+        self._closed = False
+        self._keeper = threading.Thread(target=self._keep, name="books", daemon=True)
+        self._keeper.start()
 
     @property
     def changes(self) -> int:
@@ -103,20 +111,44 @@ class Books:
         return self._seen[0]
 
     def now(self, fresh_s: float = FRESH_S) -> Papers:
-        """The papers as they were at most `fresh_s` ago; what this process has written is always in. Raises UnavailableError."""
+        """The papers as they were at most `fresh_s` ago; what this process has written is always in. Raises UnavailableError.
+
+        Whoever is content with `KEPT_FRESH_S` or more asks again and again without waiting: they are read anew beside those who ask.
+        """
+        if (age_s := time.monotonic() - self._read_at) <= fresh_s:
+            if fresh_s >= KEPT_FRESH_S and age_s > fresh_s / 2:
+                self._wanted.set()
+            return self._papers
         with self._lock:
-            if time.monotonic() - self._read_at > fresh_s:
+            began = time.monotonic()
+            if began - self._read_at > fresh_s:
                 try:
                     self._publisher.present()
                     self._objects.catch_up()
                 except KafkaException as error:
                     raise _gone(error) from error
-                self._read_at = time.monotonic()
-            seen = (self._publisher.documents.changes, self._objects.objects.changes)
-            if seen != self._seen:  # a copy: the caller reads it while others write
-                contracts = self._papers.contracts if seen[0] == self._seen[0] else _by_customer(self._publisher.documents)
-                self._seen, self._papers = seen, Papers(self._publisher.documents.copy(), self._objects.objects.copy(), contracts)
+                self._copy()
+                self._read_at = began
             return self._papers
+
+    def fresh(self, fresh_s: float) -> bool:
+        """Whether `now` would answer at once."""
+        return time.monotonic() - self._read_at <= fresh_s
+
+    def _copy(self) -> None:
+        """What was read becomes the papers; they are a copy, since whoever has them reads while others write."""
+        seen = (self._publisher.documents.changes, self._objects.objects.changes)
+        if seen != self._seen:
+            contracts = self._papers.contracts if seen[0] == self._seen[0] else _by_customer(self._publisher.documents)
+            self._papers, self._seen = Papers(self._publisher.documents.copy(), self._objects.objects.copy(), contracts), seen
+
+    def _keep(self) -> None:
+        while self._wanted.wait() and not self._closed:
+            self._wanted.clear()
+            try:
+                self.now(FRESH_S)
+            except UnavailableError as error:  # whoever asks next hears it too
+                LOG.warning("%s", error)
 
     def commit(
         self, make: Callable[[Papers], Change], author: str, *, expected: Mapping[str, int] | None = None, repeatable: Repeatable | None = None
@@ -156,6 +188,8 @@ class Books:
                 raise ConflictError(Wrong("", str(error))) from error
             except KafkaException as error:
                 raise _gone(error) from error
+            finally:
+                self._copy()
             return answer, published
 
     def act(self, action: str, contract: str, starting_ms: int, author: str) -> Published:
@@ -170,6 +204,8 @@ class Books:
                 raise of_document(error) from error
             except KafkaException as error:
                 raise _gone(error) from error
+            finally:
+                self._copy()
 
     def times(self, contracts: Sequence[Contract]) -> Mapping[str, int]:
         """Now on the wall and on the clocks of these contracts."""
@@ -177,6 +213,9 @@ class Books:
             return self._deployment.times(contracts, self._publisher.documents)
 
     def close(self) -> None:
+        self._closed = True
+        self._wanted.set()
+        self._keeper.join()
         self._publisher.close()
         self._objects.close()
 

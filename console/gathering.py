@@ -1,6 +1,6 @@
 """Questions that many open pages have are asked once.
 
-`Gathering`: about customers. What comes while an answer is on its way waits for it, and is then one question for all of them: alone nobody
+`Gathering`: about different things of one kind. What comes while an answer is on its way waits for it, and is then one question for all of them: alone nobody
 waits, and the busier it is, the more share a question. `Shared`: the same question; an answer is good for a moment.
 """
 
@@ -11,25 +11,26 @@ from typing import Final, Generic, TypeVar
 
 from fastapi.concurrency import run_in_threadpool
 
+Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
 MOST: Final = 50
-"""Customers in a question: so many that none of those who wait has to wait long."""
+"""Things in a question: so many that none of those who wait has to wait long."""
 
 
-class Gathering(Generic[Found]):
+class Gathering(Generic[Key, Found]):
     """For one event loop."""
 
-    def __init__(self, read: Callable[[Sequence[str]], Mapping[str, Found]]) -> None:
-        """`read` answers for all the customers that it is given; it runs on a thread."""
+    def __init__(self, read: Callable[[Sequence[Key]], Mapping[Key, Found]]) -> None:
+        """`read` answers for all that it is given; it runs on a thread."""
         self._read = read
-        self._waiting: dict[str, asyncio.Future[Found]] = {}
+        self._waiting: dict[Key, asyncio.Future[Found]] = {}
         self._asking: asyncio.Task[None] | None = None
 
-    async def ask(self, customer: str) -> Found:
+    async def ask(self, key: Key) -> Found:
         """Raises what `read` raises."""
-        future = self._waiting.get(customer)
+        future = self._waiting.get(key)
         if future is None:
-            future = self._waiting[customer] = asyncio.get_running_loop().create_future()
+            future = self._waiting[key] = asyncio.get_running_loop().create_future()
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         return await asyncio.shield(future)

@@ -1,52 +1,20 @@
-"""Sending rejected events again: as they were, or mended; with the time at which they arrived first."""
+"""Rejected events sent again by the API and the pages: what is wrong is told as they tell it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from confluent_kafka import KafkaError, Message, Producer
+from collections.abc import Sequence
 
 from console.errors import UnavailableError, invalid
+from console.services import Services
 from contracts.translation.fields import Wrong
-from pipelines.reach import reach
-from pipelines.topology import PARTITIONER, USAGE_EVENTS
+from pipelines import resending
+from pipelines.resending import Mended
 from pipelines.warehouse.reads import RejectedEvent
-from schemas.codec import Codec, CodecError
-
-FLUSH_S: Final = 30.0
 
 
-def event_of(codec: Codec, rejected: RejectedEvent) -> dict[str, Any] | None:
-    """The event as far as it can be read."""
+def resend(held: Services, events: Sequence[RejectedEvent], mended: Mended) -> int:
+    """Send them and give their number. Raises ApiError."""
     try:
-        return codec.decode("usage_event", rejected.value or b"")
-    except CodecError:
-        return None
-
-
-def resend(kafka: str, codec: Codec, events: Sequence[RejectedEvent], mended: Mapping[tuple[int, int], Mapping[str, Any]]) -> int:
-    """Send them and give their number; `mended` has events by partition and offset of the reject they mend. Raises ApiError, and none was sent."""
-    records = []
-    for event in events:
-        key, value = event.key, event.value
-        mend = mended.get((event.partition, event.offset))
-        if mend is not None:
-            try:
-                value = codec.encode("usage_event", {"properties": {}, **mend})
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise invalid("event", f"of partition {event.partition}, offset {event.offset} does not fit the schema: {error}") from error
-            key = str(mend["transaction_id"]).encode()
-        records.append((key, value, event.recorded_ms))
-    producer = Producer({**reach(kafka), "partitioner": PARTITIONER, "enable.idempotence": True})
-    failed: list[KafkaError] = []
-
-    def delivered(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            failed.append(error)
-
-    for key, value, recorded_ms in records:
-        producer.produce(USAGE_EVENTS.name, value, key, timestamp=recorded_ms, on_delivery=delivered)
-        producer.poll(0)
-    left = producer.flush(FLUSH_S)
-    if left or failed:
-        raise UnavailableError(Wrong("", f"{left + len(failed)} of {len(records)} events were not taken by Kafka; send them again, none will count twice"))
-    return len(records)
+        return resending.resend(held.deployment.kafka, held.deployment.codec, events, mended)
+    except resending.MendError as error:
+        raise invalid("event", str(error)) from error
+    except resending.UntakenError as error:
+        raise UnavailableError(Wrong("", str(error))) from error

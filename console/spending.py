@@ -12,13 +12,12 @@ from typing import Final, NamedTuple
 
 from console.books import Books, Papers
 from console.reading import Warehouse
-from console.spreading import HOUR_MS, Hour, hours, weight
+from console.spreading import DAY_MS, Hour, hours, weight
 from contracts.contract import Contract
 from contracts.money import exact, exponent, half_up, minor, money
 from contracts.result import Line
 from pipelines.warehouse.reads import line_from
 
-DAY_MS: Final = 24 * HOUR_MS
 MOST: Final = 200
 MOST_WHOLE: Final = 10
 """Of these, customers of whom a whole period is read: quantities of their products do not add up over days."""

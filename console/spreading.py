@@ -14,6 +14,7 @@ from contracts.money import exact, exponent, largest_remainder
 from contracts.result import Invoice, Line
 
 HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
 
 USAGE: Final = """
 SELECT product, group, toUnixTimestamp64Milli(toDateTime64(toStartOfHour(toDateTime(window_at, 'UTC')), 3, 'UTC')) AS start, sum(events),

@@ -14,7 +14,7 @@ from fastapi.security import HTTPBearer
 
 from console.access.limits import Limits
 from console.access.sessions import COOKIE, EMBEDDED, Sessions
-from console.books import Books
+from console.books import KEPT_FRESH_S, Books
 from console.errors import ForbiddenError, UnauthorizedError
 from contracts.translation.fields import Wrong
 from pipelines import keys
@@ -22,7 +22,7 @@ from pipelines.keys import IMPLIED, Scope
 
 Connection = Request | WebSocket
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-KNOWN_FOR_S: Final = 1.0
+KNOWN_FOR_S: Final = KEPT_FRESH_S
 """A key that was revoked elsewhere opens doors for this long at most."""
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key: `taximeter key new --scope write`")
@@ -86,6 +86,10 @@ class Guard:
             Wrong("Authorization", "an API key is needed: send `Authorization: Bearer tm_…` (`taximeter key new`), or log in at /login"),
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+    def knows(self, connection: Connection) -> bool:
+        """Whether `caller` would answer at once: a session, and no need to ask Kafka."""
+        return "authorization" not in connection.headers and self._books.fresh(KNOWN_FOR_S)
 
     def key(self, text: str) -> keys.Key | None:
         """The key that the text is. One that is not known yet may be seconds old."""

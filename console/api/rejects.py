@@ -7,10 +7,11 @@ from fastapi import APIRouter, Query
 from console.access.guard import Reading, Writing
 from console.errors import invalid, missing
 from console.reading import instant
-from console.rejects import event_of, resend
+from console.rejects import resend
 from console.requests import Held, Json
 from console.wire import Answer, Exact
 from contracts.timeline import iso
+from pipelines.resending import event_of
 from pipelines.warehouse import reads
 
 router = APIRouter(prefix="/api/v1", tags=["events"], default_response_class=Answer, route_class=Exact)
@@ -66,5 +67,5 @@ def again(held: Held, _: Writing, body: Json) -> dict[str, Any]:
     for place, field in wanted:
         if place not in found:
             raise missing("rejected event at", f"{place[0]}@{place[1]}", field)
-    sent = resend(held.deployment.kafka, held.deployment.codec, [found[place] for place, _ in wanted], mended)
+    sent = resend(held, [found[place] for place, _ in wanted], mended)
     return {"sent": sent}

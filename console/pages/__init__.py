@@ -1,12 +1,14 @@
 """The console's pages: one file a page, on the FastAPI application of the API, from the same services."""
 
+from functools import partial
+
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from console.gathering import Shared
+from console.gathering import Gathering, Shared
 from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay
 from console.pages.parts.pulse import Pulse
 from console.services import Services
@@ -16,11 +18,11 @@ __all__ = ["attach"]
 _PAGES = (alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay)  # importing a page registers it
 DOCUMENTS_S = 1.0
 """How old the documents may be that a page shows which has moved."""
-OURS = ("/api/", "/v1/", "/v2/")
+OURS = ("/api/", "/v1/", "/v2/", "/login", "/logout", "/embed/")
 
 
 class _Pages(Mount):
-    """Everything that is not the API's: an unknown path there is still answered by the API, in its one shape."""
+    """Everything but the API and the ways in: an unknown path there is still answered by the API, in its one shape."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         return (Match.NONE, {}) if scope.get("path", "").startswith(OURS) else super().matches(scope)
@@ -30,6 +32,7 @@ def attach(app: FastAPI, services: Services) -> FastAPI:
     """The same application with the pages. Once in a process: NiceGUI keeps one."""
     pages.state.services = services
     pages.state.pulse = Pulse(services.warehouse, lambda: services.books.now(DOCUMENTS_S))
+    pages.state.charts = Gathering(partial(customer.charts, services.warehouse))
     pages.state.watch = overview.Watch(services)
     pages.state.events = Shared(events.LOOK_S * 0.8)
     pages.state.alerts = Shared(alerts.LOOK_S * 0.8)
@@ -47,5 +50,6 @@ def attach(app: FastAPI, services: Services) -> FastAPI:
     mounted = app.router.routes.pop()
     if not isinstance(mounted, Mount):
         raise TypeError(f"NiceGUI has mounted {mounted!r}")
-    app.router.routes.append(_Pages("", mounted.app))
+    # Before the routes of the API, which are hundreds: each page and socket would be compared with all of them.
+    app.router.routes.insert(0, _Pages("", mounted.app))
     return app

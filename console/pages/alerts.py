@@ -1,5 +1,6 @@
 """/alerts: crossings of thresholds, the latest first, as they come; webhooks with their dead letters."""
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from console.gathering import Shared
 from console.pages.parts import deliveries
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.live import live
-from console.pages.parts.states import FAILURES, empty, failed, later
+from console.pages.parts.states import FAILURES, empty, failed, soon
 from console.pages.parts.text import Html, badge, link, moment, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
@@ -67,6 +68,8 @@ async def page(request: Request) -> Response | None:
 
             live(LOOK_S, beat)
 
-        later(where, lambda: visit.ask(read, visit.held, customer), draw)
-        later(below, lambda: visit.ask(deliveries.read, visit.held, customer), deliveries.Letters(visit, customer, below).draw)
+        await asyncio.gather(
+            soon(where, lambda: visit.ask(read, visit.held, customer), draw),
+            soon(below, lambda: visit.ask(deliveries.read, visit.held, customer), deliveries.Letters(visit, customer, below).draw),
+        )
     return None

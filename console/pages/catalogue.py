@@ -10,7 +10,7 @@ from console.errors import missing
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.history import history
 from console.pages.parts.price import price_text
-from console.pages.parts.states import empty, later
+from console.pages.parts.states import empty, soon
 from console.pages.parts.text import Html, badge, join, link, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.reading import Version
@@ -105,7 +105,7 @@ async def list_page(request: Request) -> Response | None:
         def draw(found: list[tuple[str, int, Catalogue]]) -> None:
             raw(shown_list(found))
 
-        later(where, lambda: visit.ask(listed, visit.held), draw)
+        await soon(where, lambda: visit.ask(listed, visit.held), draw)
     return None
 
 
@@ -127,5 +127,5 @@ async def page(request: Request, name: str) -> Response | None:
             with card("The document"):
                 raw(tag("div", tag("pre", writing.text_of(shown.catalogue)), class_="scroll", tabindex="0"))
 
-        later(where, lambda: visit.ask(read, visit.held, name), draw, 8)
+        await soon(where, lambda: visit.ask(read, visit.held, name), draw, 8)
     return None

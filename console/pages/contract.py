@@ -8,10 +8,10 @@ from nicegui import ui
 
 from console import whatifs
 from console.errors import missing
-from console.pages.parts.frame import at, card, frame, raw
+from console.pages.parts.frame import at, boxed, card, frame, raw
 from console.pages.parts.history import history
 from console.pages.parts.price import price_text
-from console.pages.parts.states import empty, later
+from console.pages.parts.states import empty, soon
 from console.pages.parts.text import Html, badge, day, href, join, link, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.pages.parts.whatif import WhatIf
@@ -178,20 +178,14 @@ async def page(request: Request, name: str) -> Response | None:
 
         def draw(shown: Shown) -> None:
             raw(_head(shown, visit))
-            with ui.element("div").classes("grid2"):
-                with card("Agreed"):
-                    raw(_facts(shown.contract))
-                with card("In time"):
-                    raw(timeline(shown.contract))
-            with card("Prices"):
-                raw(prices(shown.catalogue, shown.contract))
+            raw(tag("div", boxed("Agreed", _facts(shown.contract)), boxed("In time", timeline(shown.contract)), class_="grid2"))
+            raw(boxed("Prices", prices(shown.catalogue, shown.contract)))
             with card("What if"):
                 names = {key: product.name for key, product in shown.catalogue.products.items()} if shown.catalogue else {}
                 WhatIf(visit, shown.contract, shown.versions, shown.kept, names).draw(shown.periods, asked.getlist("whatif"), asked.get("period", ""))
             with card("History"):
                 history("contract", shown.versions, before, after)
-            with card("The document"):
-                raw(tag("div", tag("pre", writing.text_of(shown.contract)), class_="scroll", tabindex="0"))
+            raw(boxed("The document", tag("div", tag("pre", writing.text_of(shown.contract)), class_="scroll", tabindex="0")))
 
-        later(where, lambda: visit.ask(read, visit.held, name), draw, 8)
+        await soon(where, lambda: visit.ask(read, visit.held, name), draw, 8)
     return None

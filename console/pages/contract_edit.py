@@ -16,8 +16,9 @@ from console.merging import merge
 from console.pages.parts import changes, terms
 from console.pages.parts.form import term_form
 from console.pages.parts.frame import at, card, frame, raw
+from console.pages.parts.live import picked
 from console.pages.parts.pulse import Pulse
-from console.pages.parts.states import FAILURES, failed, later
+from console.pages.parts.states import FAILURES, failed, soon
 from console.pages.parts.term_shapes import Kind
 from console.pages.parts.text import Html, badge, href, link, tag
 from console.pages.parts.visit import Visit, enter
@@ -83,10 +84,10 @@ class Editor:
         self._top = raw(_head(self._opened))
         with ui.element("div").classes("editor"):
             with card("Terms"):
-                self._chips = ui.element("div").classes("chips")
-                with ui.element("div").classes("chips").style("margin-top: .75rem"):
-                    for kind in terms.KINDS:
-                        ui.button(kind.name, icon="add", on_click=partial(self._begin, kind)).props("outline dense no-caps").classes("small")
+                self._chips = raw()
+                picked(self._chips, self._edit)
+                kinds = (tag("button", f"+ {each.name}", type="button", aria_label=each.name, data_pick=each.name) for each in terms.KINDS)
+                picked(raw(tag("div", *kinds, class_="chips kinds")), self._begin)
                 self._form = ui.element("div").style("margin-top: 1rem")
             with card("YAML"):
                 theme = "githubDark" if self._visit.request.cookies.get("taximeter_theme") == "dark" else "githubLight"
@@ -109,16 +110,22 @@ class Editor:
 
     # The form
 
-    def _begin(self, kind: Kind) -> None:
-        """A new term."""
+    def _begin(self, name: str) -> None:
+        """A new term of the kind with that name."""
         data = self._data()
-        if data is None:
+        kind = next((each for each in terms.KINDS if each.name == name), None)
+        if data is None or kind is None:
             return
         fresh = terms.fresh_id(kind, data)
         values = {field.name: field.start for field in kind.all_fields if field.start} | ({"id": fresh} if fresh else {})
         self._show_form(kind, None, values)
 
-    def _edit(self, list_name: str, key: str, term: dict[str, Any]) -> None:
+    def _edit(self, place: str) -> None:
+        """The term of a button: its list, and what tells it apart there."""
+        list_name, _, key = place.partition("/")
+        term = next((each for name, each in terms.listed(self._data() or {}, list_name) if name == key), None)
+        if term is None:
+            return
         found = terms.kind_of(list_name, term)
         if found is None:
             ui.notify(f"{terms.title(list_name, term)} has more than the form can show; edit it in the YAML", type="info")
@@ -184,12 +191,9 @@ class Editor:
             data = edits.data_in("contract", self._text)
         except ApiError:
             return
-        self._chips.clear()
-        with self._chips:
-            for list_name in dict.fromkeys(kind.list for kind in terms.KINDS):
-                for key, term in terms.listed(data, list_name):
-                    made = ui.button(terms.title(list_name, term), on_click=partial(self._edit, list_name, key, term))
-                    made.props("unelevated dense no-caps color=primary").classes("small")
+        lists = dict.fromkeys(kind.list for kind in terms.KINDS)
+        found = [(f"{name}/{key}", terms.title(name, term)) for name in lists for key, term in terms.listed(data, name)]
+        self._chips.set_content(tag("div", *(tag("button", said, type="button", data_pick=place) for place, said in found), class_="chips terms"))
 
     def _changed(self, quiet_s: float = QUIET_S) -> None:
         self._turn += 1
@@ -358,5 +362,5 @@ async def page(request: Request, name: str) -> Response | None:
         def draw(found: tuple[Opened, str | None]) -> None:
             Editor(visit, *found).draw()
 
-        later(where, load, draw, 10)
+        await soon(where, load, draw, 10)
     return None

@@ -1,34 +1,35 @@
 """/customers/ID: the draft invoice as it grows, what is left of commits and credits, spend by day, thresholds."""
 
-from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from fastapi import Request, Response
 from nicegui import app, context, ui
 
-from console import spreading
 from console.api import customers
-from console.errors import UnavailableError, missing
+from console.books import KEPT_FRESH_S, Papers
+from console.days import Days, Running, days_of
+from console.errors import NotFoundError, UnavailableError, missing
 from console.figures import Figures
-from console.pages.parts.chart import DAY_MS, chart
-from console.pages.parts.frame import at, card, frame, raw
+from console.gathering import Gathering
+from console.pages.parts.chart import chart
+from console.pages.parts.frame import at, boxed, frame, raw
 from console.pages.parts.gauge import balance_gauge, gauge, share
 from console.pages.parts.invoice import KINDS, STATUS, amounts, invoice_list, invoice_table
 from console.pages.parts.live import sight
 from console.pages.parts.pulse import Pulse, Watching
-from console.pages.parts.states import FAILURES, bones, empty, failed, fill
+from console.pages.parts.states import FAILURES, empty, failed, soon
 from console.pages.parts.text import Html, badge, day, href, join, link, moment, money, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
-from console.services import Services
+from console.reading import Warehouse
 from contracts.contract import Contract, Threshold
 from contracts.instants import instant_ms
 from contracts.money import exponent
 from contracts.result import Invoice
 
-SLOW_S = 5.0
-"""Chart and ledgers follow at this pace: they read more than the invoice does."""
+CHART = "Spend by product and day"
 HOUR_MS = 3_600_000
 
 
@@ -51,11 +52,38 @@ class Account(NamedTuple):
     agreed: Agreed
     figures: Figures
 
+    @property
+    def running(self) -> Running | None:
+        """The invoice that the page shows, with its contract."""
+        invoice = self.figures.draft
+        contract = next((each for each in self.agreed.contracts if invoice and each.id == invoice.contract), None)
+        return Running(contract, invoice) if invoice and contract else None
 
-def agreed_by(held: Services, customer: str) -> Agreed:
-    """Raises NotFoundError, UnavailableError."""
-    papers = held.books.now()
-    contracts = customers.contracts_of(held, customer)
+
+class Wanted:
+    """A chart that a page asks for."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+
+def charts(warehouse: Warehouse, asked: Sequence[Wanted]) -> dict[Wanted, Html]:
+    """Spend by product and day, of all that ask at the same time with one question. Raises UnavailableError."""
+    running = {each: found for each in asked if (found := each.account.running) is not None}
+    days = dict(zip(running, days_of(warehouse, list(running.values())), strict=True))
+    return {each: spend_chart(each.account, days.get(each, {})) for each in asked}
+
+
+def spend_chart(account: Account, days: Days) -> Html:
+    invoice = account.figures.draft
+    if invoice is None or not days:
+        return empty("Nothing spent in this period", "Each product gets a colour once it is used.")
+    return chart(days, invoice.starting_ms, invoice.ending_ms, account.agreed.names, invoice.currency)
+
+
+def agreed_by(papers: Papers, customer: str) -> Agreed:
+    """Raises NotFoundError."""
+    contracts = list(papers.contracts.get(customer, ()))
     if not contracts and papers.objects.get("customer", customer) is None:
         raise missing("customer", customer)
     names: dict[str, str] = {}
@@ -63,20 +91,6 @@ def agreed_by(held: Services, customer: str) -> Agreed:
         found = papers.documents.catalogues.get(each.catalogue)
         names |= {name: product.name for name, product in found.catalogue.products.items()} if found else {}
     return Agreed(contracts, names)
-
-
-def spend(held: Services, account: Account) -> dict[int, dict[str, Decimal]]:
-    """What the running period's usage comes to, by day and product."""
-    invoice = account.figures.draft
-    contract = next((each for each in account.agreed.contracts if invoice and each.id == invoice.contract), None)
-    if invoice is None or contract is None:
-        return {}
-    metered = spreading.hours(held.warehouse, [contract.customer, *contract.aliases], contract.catalogue, invoice.starting_ms, invoice.ending_ms)
-    found: dict[int, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for part in spreading.spread(invoice, metered, DAY_MS):
-        if part.line.product and part.line.kind != "commit":
-            found[part.start_ms][part.line.product] += part.amount
-    return found
 
 
 def forecast(invoice: Invoice, clock_ms: int) -> Decimal | None:
@@ -202,6 +216,7 @@ class Screen:
         self._visit = visit
         self._customer = customer
         self._pulse: Pulse = app.state.pulse
+        self._charts: Gathering[Wanted, Html] = app.state.charts
         self._seen = sight()
         self._amounts: dict[str, Decimal] | None = None
         self._account: Account | None = None
@@ -213,83 +228,74 @@ class Screen:
 
     async def load(self) -> Account:
         """Raises NotFoundError, UnavailableError."""
-        agreed = await self._visit.ask(agreed_by, self._visit.held, self._customer)
-        return Account(agreed, await self._pulse.figures(self._customer))
+        return Account(await self._agreed(), await self._pulse.figures(self._customer))
+
+    async def _agreed(self) -> Agreed:
+        held = self._visit.held
+        self._changes = held.books.changes
+        if held.books.fresh(KEPT_FRESH_S):
+            with suppress(NotFoundError):  # or made within this second
+                return agreed_by(held.books.now(KEPT_FRESH_S), self._customer)
+        return await self._visit.ask(lambda: agreed_by(held.books.now(), self._customer))
 
     def draw(self, account: Account) -> None:
         """The page's parts, for the first time."""
-        with ui.element("div").classes("card"):
-            self._figures = raw()
-        with ui.element("div").classes("card"):
-            self._draft = raw()
+        raw(_head(self._customer, account.agreed, self._visit))
+        self._figures, self._draft = raw(), raw()
         with ui.element("div").classes("grid2"):
-            with card("Commits and credits"):
-                self._balances = raw()
-            with card("Thresholds"):
-                self._thresholds = raw()
-        with card("Spend by product and day"):
-            self._chart = raw(Html('<div class="bone" style="height:12rem" aria-busy="true"></div>'))
-        with card("Invoices"):
-            self._invoices = raw()
+            self._balances, self._thresholds = raw(), raw()
+        self._chart = raw(boxed(CHART, Html('<div class="bone" style="height:12rem"></div>')))
+        self._invoices = raw()
         self._trouble = raw()
         self._show(account)
-        watching = Watching(self._customer, self._moved, self._failed, self._seen)
+        watching = Watching(self._customer, self._moved, self._failed, self._seen, self._slowly)
         watching.known = account.figures
         self._pulse.watch(watching)
         context.client.on_delete(lambda: self._pulse.leave(watching))
-        ui.timer(0.01, lambda: self._draw_slow_parts(account), once=True)
-        ui.timer(SLOW_S, self._slowly, immediate=False)
 
     def _show(self, account: Account) -> None:
         before, self._account = self._account, account
         now = account.figures
-        self._figures.set_content(figures(account))
-        self._draft.set_content(draft(account, self._amounts))
+        self._figures.set_content(boxed("", figures(account)))
+        self._draft.set_content(boxed("", draft(account, self._amounts)))
         self._amounts = amounts(now.draft) if now.draft else {}
         if before is None or before.figures.balances != now.balances:
-            self._balances.set_content(balances(account, self._ledgers))
+            self._show_balances(account)
         if before is None or before.agreed is not account.agreed or account.agreed.limited:
-            self._thresholds.set_content(thresholds(account))
+            self._thresholds.set_content(boxed("Thresholds", thresholds(account)))
         if before is None or before.figures.invoices != now.invoices:
-            self._invoices.set_content(invoice_list(now.invoices) if now.invoices else empty("No invoice yet", "The first one appears with the first usage."))
+            none = empty("No invoice yet", "The first one appears with the first usage.")
+            self._invoices.set_content(boxed("Invoices", invoice_list(now.invoices) if now.invoices else none))
+
+    def _show_balances(self, account: Account) -> None:
+        self._balances.set_content(boxed("Commits and credits", balances(account, self._ledgers)))
 
     async def _moved(self, found: Figures) -> None:
-        changes = self._visit.held.books.changes
-        if self._account is None or changes != self._changes:
-            agreed = await self._visit.ask(agreed_by, self._visit.held, self._customer)
-            self._changes = changes
-        else:
-            agreed = self._account.agreed
+        same = self._account is not None and self._visit.held.books.changes == self._changes
+        agreed = self._account.agreed if self._account is not None and same else await self._agreed()
         self._show(Account(agreed, found))
 
     def _failed(self, error: UnavailableError | None) -> None:
         self._trouble.set_content(Html("") if error is None else failed(error))
 
     async def _slowly(self) -> None:
+        """Chart and ledgers, which read more than the invoice does."""
         account = self._account
-        if account is None or account.figures is self._slow_drawn or not self._seen():
+        if account is None or account.figures is self._slow_drawn:
             return
-        async with self._pulse.slowly():
-            await self._draw_slow_parts(account)
-
-    async def _draw_slow_parts(self, account: Account) -> None:
         self._slow_drawn = account.figures
         try:
-            found = await self._visit.ask(spend, self._visit.held, account)
+            self._chart.set_content(boxed(CHART, await self._charts.ask(Wanted(account))))
             if account.figures.balances and account.figures.balances != self._owed:
                 told = await self._visit.ask(customers.ledgers, self._visit.held, self._visit.caller, self._customer)
                 self._ledgers, self._owed = told["ledgers"], account.figures.balances
-                self._balances.set_content(balances(account, self._ledgers))
+                self._show_balances(account)
         except FAILURES as error:
-            self._chart.set_content(failed(error))
-            return
-        invoice = account.figures.draft
-        none = empty("Nothing spent in this period", "Each product gets a colour once it is used.")
-        self._chart.set_content(chart(found, invoice.starting_ms, invoice.ending_ms, account.agreed.names, invoice.currency) if invoice and found else none)
+            self._chart.set_content(boxed(CHART, failed(error)))
 
 
-def _head(customer: str, visit: Visit) -> Html:
-    contracts = customers.contracts_of(visit.held, customer)
+def _head(customer: str, agreed: Agreed, visit: Visit) -> Html:
+    contracts = agreed.contracts
     links = [link(each.id, "contracts", each.id) for each in contracts]
     edit = tag("a", "Edit contract", href=href("contracts", contracts[0].id, "edit"), class_="right") if contracts and visit.caller.may("write") else ""
     return tag("div", tag("h1", customer), tag("span", *join_with(links, ", ")), edit, class_="head")
@@ -305,10 +311,7 @@ async def page(request: Request, customer: str) -> Response | None:
     if not isinstance(visit, Visit):
         return visit
     with frame(visit, "Customers", customer):
-        raw(await visit.ask(_head, customer, visit))
         where = ui.element("div").style("display: grid; gap: 1rem")
         screen = Screen(visit, customer)
-        with where:
-            raw(bones(8))
-        ui.timer(0.01, lambda: fill(where, screen.load, screen.draw, 8), once=True)
+        await soon(where, screen.load, screen.draw, 8)
     return None

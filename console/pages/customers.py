@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from nicegui import ui
 
 from console.pages.parts.frame import at, card, frame, raw
-from console.pages.parts.states import empty, later
+from console.pages.parts.states import empty, soon
 from console.pages.parts.text import Html, join, link, money, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
@@ -73,6 +73,6 @@ async def page(request: Request) -> Response | None:
                 found = raw(shown(rows, ""))
                 search.on_value_change(lambda event: found.set_content(shown(rows, event.value or "")))
 
-            later(where, lambda: visit.ask(read, visit.held), draw)
+            await soon(where, lambda: visit.ask(read, visit.held), draw)
         box.update()
     return None

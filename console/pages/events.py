@@ -1,5 +1,6 @@
 """/events: what arrives, live; search by transaction id; what was rejected, to be mended and sent again."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +12,14 @@ from console.errors import InvalidError
 from console.gathering import Shared
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.live import live
-from console.pages.parts.states import FAILURES, empty, failed, later
+from console.pages.parts.states import FAILURES, empty, failed, soon
 from console.pages.parts.text import Html, badge, event_link, moment, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.reading import StoredEvent
-from console.rejects import event_of, resend
+from console.rejects import resend
 from console.services import Services
 from contracts.translation.fields import Wrong
+from pipelines.resending import event_of
 from pipelines.warehouse.reads import RejectedEvent
 
 MOST = 50
@@ -51,7 +53,7 @@ def send_again(held: Services, event: RejectedEvent, text: str | None) -> None:
         if not isinstance(given, dict):
             raise InvalidError(Wrong("event", "must be an object"))
         mended[event.partition, event.offset] = given
-    resend(held.deployment.kafka, held.deployment.codec, [event], mended)
+    resend(held, [event], mended)
 
 
 def events(found: Sequence[StoredEvent], ids: Sequence[str]) -> Html:
@@ -158,6 +160,8 @@ async def page(request: Request) -> Response | None:
 
             live(LOOK_S, beat)
 
-        later(where, lambda: visit.ask(tail, visit.held, ids), draw)
-        later(below, lambda: visit.ask(rejected, visit.held), Rejects(visit, below).draw)
+        await asyncio.gather(
+            soon(where, lambda: visit.ask(tail, visit.held, ids), draw),
+            soon(below, lambda: visit.ask(rejected, visit.held), Rejects(visit, below).draw),
+        )
     return None

@@ -8,7 +8,7 @@ from nicegui import ui
 from console.api.invoices import invoice_of, names_of
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.invoice import KINDS, STATUS, invoice_table
-from console.pages.parts.states import later
+from console.pages.parts.states import soon
 from console.pages.parts.text import Html, badge, day, join, link, money, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
@@ -61,7 +61,7 @@ async def page(request: Request, name: str) -> Response | None:
             with card():
                 raw(invoice_table(shown.invoice, shown.names))
 
-        later(where, lambda: visit.ask(read, visit.held, name), draw, 8)
+        await soon(where, lambda: visit.ask(read, visit.held, name), draw, 8)
     return None
 
 

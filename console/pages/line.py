@@ -9,7 +9,7 @@ from nicegui import ui
 
 from console.errors import NotFoundError, missing
 from console.pages.parts.frame import at, card, frame, raw
-from console.pages.parts.states import empty, later
+from console.pages.parts.states import empty, soon
 from console.pages.parts.text import Html, badge, event_link, join, link, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
@@ -135,7 +135,7 @@ async def page(request: Request, name: str) -> Response | None:
                 with card("Events"):
                     raw(_events(found))
 
-        later(where, lambda: visit.ask(read, visit.held, name), draw, 8)
+        await soon(where, lambda: visit.ask(read, visit.held, name), draw, 8)
     return None
 
 

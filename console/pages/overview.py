@@ -11,10 +11,10 @@ from fastapi import Request, Response
 from nicegui import app, ui
 
 from console.gathering import Shared
-from console.pages.parts.frame import at, card, frame, raw
+from console.pages.parts.frame import at, boxed, frame, raw
 from console.pages.parts.gauge import gauge, share
 from console.pages.parts.live import live
-from console.pages.parts.states import FAILURES, empty, failed, later
+from console.pages.parts.states import FAILURES, empty, failed, soon
 from console.pages.parts.text import Html, badge, link, money, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
@@ -164,13 +164,9 @@ async def page(request: Request) -> Response | None:
         watch: Watch = app.state.watch
 
         def draw(seen: Seen) -> None:
-            with card():
-                top = raw(figures(seen))
+            top = raw(boxed("", figures(seen)))
             with ui.element("div").classes("grid2"):
-                with card("Near a threshold"):
-                    closest = raw(near(seen.near))
-                with card("Stages"):
-                    health = raw(stages(seen.stages))
+                closest, health = raw(boxed("Near a threshold", near(seen.near))), raw(boxed("Stages", stages(seen.stages)))
             trouble = raw()
 
             async def beat() -> None:
@@ -180,11 +176,11 @@ async def page(request: Request) -> Response | None:
                     trouble.set_content(failed(error))
                     return
                 trouble.set_content(Html(""))
-                top.set_content(figures(now))
-                closest.set_content(near(now.near))
-                health.set_content(stages(now.stages))
+                top.set_content(boxed("", figures(now)))
+                closest.set_content(boxed("Near a threshold", near(now.near)))
+                health.set_content(boxed("Stages", stages(now.stages)))
 
             live(LOOK_S, beat)
 
-        later(where, watch.look, draw, 8)
+        await soon(where, watch.look, draw, 8)
     return None

@@ -12,7 +12,7 @@ from console.pages.parts.frame import at, card, frame, raw, remember
 from console.pages.parts.gauge import gauge
 from console.pages.parts.live import live
 from console.pages.parts.scope import Chosen, ScopeForm, chosen_in
-from console.pages.parts.states import FAILURES, bones, empty, failed, later
+from console.pages.parts.states import FAILURES, bones, empty, failed, soon
 from console.pages.parts.text import Html, badge, day, join, link, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.replays import StepName, Working
@@ -306,7 +306,7 @@ async def page(request: Request) -> Response | None:
         def draw(shown: Shown) -> None:
             screen.draw(shown)
 
-        later(where, lambda: visit.ask(read, visit.held), draw, 8)
+        await soon(where, lambda: visit.ask(read, visit.held), draw, 8)
         live(LOOK_S, screen.look)
         ui.timer(COMPARED_S, screen.look_at_comparison)
         ui.context.client.on_disconnect(screen.leave)

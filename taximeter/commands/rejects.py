@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ def command(customer: str, reason: str, follow: bool, replay: bool, mended: Path
     """
     if mended is not None and not replay:
         raise click.UsageError("--mended belongs to --replay")
+    from pipelines.local.addresses import kafka_of
+    from pipelines.resending import resend
     from pipelines.warehouse import reads
     from schemas.codec import Codec
 
@@ -51,7 +53,9 @@ def command(customer: str, reason: str, follow: bool, replay: bool, mended: Path
             return
         found = reads.rejected_events(client, customer=customer, reason=reason, limit=reads.ALL if replay or as_json else MOST_SHOWN)
     if replay:
-        sent = _replayed([event for event in found if event.topic == "usage-events"], _mended(mended) if mended else None, codec)
+        events = _mended(mended) if mended else {}
+        chosen = [each for each in found if each.topic == "usage-events" and (mended is None or (each.partition, each.offset) in events)]
+        sent = resend(kafka_of(settings), codec, chosen, events)
         click.echo(f"sent {sent} events to usage-events again")
     elif as_json:
         for event in found:
@@ -95,54 +99,14 @@ def _mended(file: Path) -> dict[tuple[int, int], dict[str, Any]]:
     return events
 
 
-def _replayed(events: Iterable["RejectedEvent"], mended: dict[tuple[int, int], dict[str, Any]] | None, codec: "Codec") -> int:
-    """Send them and give their number; of all when nothing is mended, else of the mended ones."""
-    from confluent_kafka import KafkaError, Message, Producer
-
-    from pipelines.local.addresses import kafka_of
-    from pipelines.reach import reach
-    from pipelines.topology import PARTITIONER, USAGE_EVENTS
-
-    producer = Producer({**reach(kafka_of(settings_of())), "partitioner": PARTITIONER, "enable.idempotence": True})
-    failed: list[KafkaError] = []
-
-    def delivered(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            failed.append(error)
-
-    sent = 0
-    for event in events:
-        key, value = event.key, event.value
-        if mended is not None:
-            mend = mended.get((event.partition, event.offset))
-            if mend is None:
-                continue
-            try:
-                value = codec.encode("usage_event", {"properties": {}, **mend})
-            except (ValueError, TypeError, KeyError) as error:
-                raise click.ClickException(f"partition {event.partition}, offset {event.offset}: the mended event does not fit the schema ({error!r}); nothing behind it was sent") from error
-            key = str(mend["transaction_id"]).encode()
-        producer.produce(USAGE_EVENTS.name, value, key, timestamp=event.recorded_ms, on_delivery=delivered)
-        producer.poll(0)
-        sent += 1
-    rest = producer.flush(60)
-    if rest or failed:
-        raise click.ClickException(f"{rest + len(failed)} of {sent} events were not taken by Kafka ({failed[0] if failed else 'no answer'}): run it again, repeats do not count twice")
-    return sent
-
-
 def _cells(event: "RejectedEvent") -> list[str]:
     place = f"{event.topic}[{event.partition}]@{event.offset}"
     return [instant(event.recorded_ms), event.reason, event.transaction_id or "", event.customer or "", place, event.detail]
 
 
 def _json(event: "RejectedEvent", codec: "Codec") -> str:
-    from schemas.codec import CodecError
+    from pipelines.resending import event_of
 
-    try:
-        read = codec.decode("usage_event", event.value or b"")
-    except CodecError:
-        read = None
     shape = {
         "topic": event.topic,
         "partition": event.partition,
@@ -152,7 +116,7 @@ def _json(event: "RejectedEvent", codec: "Codec") -> str:
         "detail": event.detail,
         "transaction_id": event.transaction_id,
         "customer": event.customer,
-        "event": read,
+        "event": event_of(codec, event),
         "value_hex": None if event.value is None else event.value.hex(),
     }
     return json.dumps(shape, ensure_ascii=False)

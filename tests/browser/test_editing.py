@@ -1,22 +1,12 @@
 """What the edit screen and the contract page offer beside the story: bounds, schedules, and what-if versions. Nothing is saved: the story finds the contract as it was."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from taximeter.demo.papers import Papers
 
 PATIENCE_MS = 60_000
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
-    yield context.new_page()
-    context.close()
 
 
 def test_a_minimum_and_a_commit_on_a_schedule_are_filled_in_and_previewed(page: Page, address: str, story: Papers, pictures: Path) -> None:

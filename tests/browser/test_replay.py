@@ -1,12 +1,11 @@
 """A replay by clicks alone: planned, followed, compared, billed and taken back, on the running stack of the story."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from contracts.catalogue import Catalogue, Expression
 from pipelines import clock
@@ -16,14 +15,6 @@ from pipelines.testing import Stack
 from taximeter.demo.papers import Papers
 
 PATIENCE_MS = 120_000
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
-    yield context.new_page()
-    context.close()
 
 
 def publish(stack: Stack, catalogue: Catalogue) -> None:

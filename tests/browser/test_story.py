@@ -1,6 +1,5 @@
 """The October story by clicks alone, against the whole running stack."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,6 @@ SEEN = """text => {
     if (document.querySelector('[data-total]')?.textContent === text) { window.seen = Date.now(); observer.disconnect() }
   }).observe(document.body, {subtree: true, childList: true, characterData: true})
 }"""
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(PATIENCE_MS)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

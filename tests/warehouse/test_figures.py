@@ -113,19 +113,25 @@ def test_only_those_who_have_moved_are_read_again_and_told(client: Client, wareh
     async def look() -> None:
         pulse = Pulse(warehouse_of_pages)
         told: list[tuple[str, Decimal]] = []
+        begun: list[str] = []
 
         def page(customer: str, *, seen: bool = True) -> Watching:
             async def hear(found: Figures) -> None:
                 assert found.draft is not None
                 told.append((customer, found.draft.total))
 
-            return Watching(customer, hear, lambda _: None, lambda: seen)
+            async def slowly() -> None:
+                begun.append(customer)
+
+            return Watching(customer, hear, lambda _: None, lambda: seen, slowly)
 
         pages = [page(one), page(other), page(hidden, seen=False)]
         for each in pages:
             pulse.watch(each)
         await _until(lambda: len(told) == 2)
         assert sorted(told) == [(one, Decimal("20.00")), (other, Decimal("20.00"))]
+        # and the slow parts of all that were opened have begun, once each
+        assert sorted(begun) == sorted((one, other, hidden))
 
         # when one of them moves, then it is read again and its page is told, and no other
         warehouse_of_pages.asked.clear()

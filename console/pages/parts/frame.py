@@ -17,6 +17,11 @@ PLACES: Final = (("Overview", ""), ("Customers", "customers"), ("Events", "event
 PATIENCE_S: Final = 30.0
 THEME: Final = "taximeter_theme"
 THEMES: Final[dict[str, bool | None]] = {"light": False, "dark": True}
+TURN: Final = (
+    "const dark = !document.body.classList.contains('body--dark'); setDark(dark);"
+    f" document.cookie = `{THEME}=${{dark ? 'dark' : 'light'}}; path=/; max-age=31536000; samesite=strict`"
+)
+"""Runs in the browser: `setDark` is NiceGUI's."""
 
 
 def at(path: str) -> ui.page:
@@ -38,28 +43,33 @@ def frame(visit: Visit, place: str, title: str) -> Iterator[None]:
     """The page `title` under the heading `place` of the navigation; the block has its content."""
     ui.page_title(f"{title} · Taximeter")
     ui.add_css(STYLE)
-    ui.add_body_html(TURNED)
-    ui.colors(primary="#1d5fd1")
-    dark = ui.dark_mode(THEMES.get(visit.request.cookies.get(THEME, "")))
-
-    async def turn() -> None:
-        now = await ui.run_javascript("document.body.classList.contains('body--dark')")
-        dark.value = not now
-        ui.run_javascript(f"document.cookie = '{THEME}={'light' if now else 'dark'}; path=/; max-age=31536000; samesite=strict'")
-
-    with ui.header().classes("bar items-center row no-wrap").style("gap: .5rem"):
-        raw(tag("a", "Skip to the content", href="#content", class_="skip"))
-        raw(tag("nav", _places(visit, place), class_="main", aria_label="Main")).style("flex: 1; min-width: 0")
-        ui.button(icon="contrast", on_click=turn).props('flat dense aria-label="Light or dark"')
-        if visit.caller.by == "session":
-            raw(Html('<form method="post" action="/logout"><button class="badge" title="Log out">Log out</button></form>'))
-    raw(Html('<span id="content" tabindex="-1"></span>')).style("position: absolute")
+    # Plain HTML before the application: it is there at once, and costs the server no element.
+    ui.add_body_html(_bar(visit, place) + TURNED)
+    ui.dark_mode(THEMES.get(visit.request.cookies.get(THEME, "")))
     yield
 
 
-def raw(content: Html = Html(""), classes: str = "") -> ui.html:  # noqa: B008 - text is immutable
+def _bar(visit: Visit, place: str) -> Html:
+    out = Html('<form method="post" action="/logout"><button class="badge" title="Log out">Log out</button></form>') if visit.caller.by == "session" else ""
+    bar = tag(
+        "header",
+        tag("a", "Skip to the content", href="#content", class_="skip"),
+        tag("nav", _places(visit, place), class_="main", aria_label="Main"),
+        tag("button", "◐", type="button", class_="turn", aria_label="Light or dark", title="Light or dark", onclick=TURN),
+        out,
+        class_="bar",
+    )
+    return join([bar, Html('<span id="content" tabindex="-1"></span>')])
+
+
+def raw(content: Html = Html("")) -> ui.html:  # noqa: B008 - text is immutable
     """HTML of ours: its values were escaped when it was made."""
-    return ui.html(content, sanitize=False).classes(classes)
+    return ui.html(content, sanitize=False)
+
+
+def boxed(title: str, *content: Any) -> Html:
+    """A box with a heading, as text: the server has one element for all of it."""
+    return tag("section", tag("h2", title) if title else "", *content, class_="card")
 
 
 @contextmanager

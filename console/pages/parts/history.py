@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from nicegui import ui
-
 from console import documents
 from console.errors import ApiError
 from console.pages.parts import changes
 from console.pages.parts.frame import raw, remember
+from console.pages.parts.live import chosen
 from console.pages.parts.states import empty, failed
-from console.pages.parts.text import Html, badge, moment, row, table
+from console.pages.parts.text import Html, badge, choice, moment, row, table, tag
 from console.reading import Version
 
 
@@ -30,19 +29,16 @@ def history(kind: documents.Kind, versions: Sequence[Version], before: int | Non
     ]
     raw(table((("Version", ""), ("Author", ""), ("Recorded", ""), ("Effective", "")), rows, "Versions"))
     names = {0: "nothing"} | {each.version: f"version {each.version}" for each in versions}
-    with ui.element("div").classes("row q-gutter-sm items-center").style("margin: .75rem 0"):
-        one = ui.select(names, label="From", value=before if before in names else max(0, last - 1)).props("outlined dense").style("min-width: 9rem")
-        other = ui.select(names, label="To", value=after if after in names else last).props("outlined dense").style("min-width: 9rem")
-    shown = raw()
+    picked = {"from": before if before in names else max(0, last - 1), "to": after if after in names else last}
+    picker = raw(tag("div", *(choice(label, name, names, picked[name]) for label, name in (("From", "from"), ("To", "to"))), class_="chips choices"))
+    shown = raw(_compared(kind, versions, picked["from"], picked["to"]))
 
-    def compare(*, told: bool = True) -> None:
-        shown.set_content(_compared(kind, versions, one.value, other.value))
-        if told:
-            remember(**{"from": str(int(one.value)), "to": str(int(other.value))})
+    def compare(name: str, value: str, _: bool) -> None:
+        picked[name] = int(value)
+        shown.set_content(_compared(kind, versions, picked["from"], picked["to"]))
+        remember(**{each: str(number) for each, number in picked.items()})
 
-    one.on_value_change(lambda _: compare())
-    other.on_value_change(lambda _: compare())
-    compare(told=False)
+    chosen(picker, compare)
 
 
 def _compared(kind: documents.Kind, versions: Sequence[Version], before: int, after: int) -> Html:

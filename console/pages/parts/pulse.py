@@ -2,14 +2,15 @@
 
 While somebody looks, the warehouse is asked every `BEAT_S` which of the customers that are looked at have new rows, and for the figures of those,
 all of them together. A page that nobody sees (another tab is in front, the connection is gone) is not looked for. Looks come less often when more
-pages are open or the machine is busy, so that reading and drawing never take more than their share; what somebody does on a page goes before.
+pages are open or the machine is busy, so that reading and drawing never take more than their share; what somebody does on a page goes before: pages
+are drawn one at a time, with a pause behind each in which whoever waits gets his turn.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from fastapi.concurrency import run_in_threadpool
@@ -33,8 +34,12 @@ FRESH_S: Final = 5.0
 """How long after a beat its figures are as good as new."""
 SLOWEST_S: Final = 3.0
 """The longest pause: a machine that stood still for a while does not make pages stand still for longer."""
+BREATH: Final = 2
+"""A page that was drawn is followed by a pause of so many times what that took."""
+SLOW_S: Final = 5.0
+"""What reads more than the figures follows at this pace."""
 AT_ONCE: Final = 20
-"""Pages that are drawn before others get their turn."""
+"""Pages whose slow parts are asked for together."""
 _WHERE: Final = " WHERE customer IN {customers:Array(String)} AND written_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')"
 _TABLES: Final = ("invoice_revisions", "line_revisions", "balance_revisions", "crossing_records")
 CHANGED: Final = f"""
@@ -46,13 +51,20 @@ class Watching:
     """An open page of a customer."""
 
     def __init__(
-        self, customer: str, told: Callable[[Figures], Awaitable[None]], failed: Callable[[UnavailableError | None], None], seen: Callable[[], bool]
+        self,
+        customer: str,
+        told: Callable[[Figures], Awaitable[None]],
+        failed: Callable[[UnavailableError | None], None],
+        seen: Callable[[], bool],
+        slowly: Callable[[], Awaitable[None]],
     ) -> None:
-        """`told` hears figures that are others than it heard last, `failed` what is wrong with the warehouse (none: nothing any more)."""
+        """`told` hears figures that are others than it heard last, `failed` what is wrong with the warehouse (none: nothing any more); `slowly` brings
+        what reads more than the figures up to date: once at the beginning, and then every now and then."""
         self.customer = customer
         self.told = told
         self.failed = failed
         self.seen = seen
+        self.slowly = slowly
         self.known: Figures | None = None
         self.troubled = False
 
@@ -64,7 +76,7 @@ class Pulse:
         """`refresh` is called on a thread before pages are told: what else they show is brought up to date."""
         self._warehouse = warehouse
         self._refresh = refresh
-        self._gathering = Gathering(lambda customers: figures_of(warehouse, customers))
+        self._gathering: Gathering[str, Figures] = Gathering(lambda customers: figures_of(warehouse, customers))
         self._watching: dict[Watching, None] = {}
         self._marks: dict[str, tuple[int, int]] = {}
         self._figures: dict[str, Figures] = {}
@@ -76,7 +88,10 @@ class Pulse:
         self._since_ms: int | None = None
         self._still: Still | None = None
         self._beating: asyncio.Task[None] | None = None
-        self._slow = asyncio.Lock()
+        self._trailing: asyncio.Task[None] | None = None
+        self._begun: list[Watching] = []
+        """Pages that have no slow parts yet."""
+        self._opened = asyncio.Event()
 
     async def figures(self, customer: str) -> Figures:
         """The customer's figures: those of the last beat if it was looked at lately. Raises UnavailableError."""
@@ -93,6 +108,10 @@ class Pulse:
         if self._beating is None or self._beating.done():
             self._since_ms = None
             self._beating = asyncio.create_task(self._run())
+        if self._trailing is None or self._trailing.done():
+            self._trailing = asyncio.create_task(self._trail())
+        self._begun.append(watching)
+        self._opened.set()
 
     def leave(self, watching: Watching) -> None:
         self._watching.pop(watching, None)
@@ -102,27 +121,37 @@ class Pulse:
         self._nudged.add(customer)
         self._nudge.set()
 
-    @asynccontextmanager
-    async def slowly(self) -> AsyncIterator[None]:
-        """For what reads more than the figures, and may wait: one page after the other, with pauses between them."""
-        async with self._slow:
-            began = time.monotonic()
-            yield
-            await asyncio.sleep((time.monotonic() - began) * SHARE)
-
     async def _run(self) -> None:
         while self._watching:
-            began = time.monotonic()
             nudged, self._nudged = self._nudged, set()
             self._nudge.clear()
+            took_s = 0.0
             try:
-                await self._beat(nudged)
+                took_s = await self._beat(nudged)
             except Exception:
                 LOG.exception("open pages were not looked for")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), min(max(BEAT_S, (time.monotonic() - began) * SHARE), SLOWEST_S))
+                await asyncio.wait_for(self._nudge.wait(), min(max(BEAT_S, took_s * SHARE), SLOWEST_S))
 
-    async def _beat(self, nudged: set[str]) -> None:
+    async def _trail(self) -> None:
+        """Slow parts: those of pages that were just opened at once, all others every now and then."""
+        due = time.monotonic() + SLOW_S
+        while self._watching:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._opened.wait(), max(0.0, due - time.monotonic()))
+            self._opened.clear()
+            begun, self._begun = self._begun, []
+            await _slowly(begun)
+            if time.monotonic() < due:
+                continue
+            for first in range(0, len(self._watching), AT_ONCE):
+                began = time.monotonic()
+                await _slowly([each for each in list(self._watching)[first : first + AT_ONCE] if each.seen()])
+                await asyncio.sleep((time.monotonic() - began) * SHARE)
+            due = time.monotonic() + SLOW_S
+
+    async def _beat(self, nudged: set[str]) -> float:
+        """How many seconds of work it was."""
         now = time.monotonic()
         for each in self._watching:
             if each.seen():
@@ -132,7 +161,7 @@ class Pulse:
         self._wanted = {name: at for name, at in latest[: looked_at + KEPT] if now - at < KEPT_S}
         looked = [name for name in self._wanted if name in nudged] if nudged else sorted(self._wanted)
         if not looked:
-            return
+            return 0.0
         try:
             await run_in_threadpool(self._look, looked, nudged)
         except UnavailableError as error:
@@ -140,16 +169,19 @@ class Pulse:
             for each in list(self._watching):
                 each.troubled = True
                 each.failed(error)
-            return
+            return time.monotonic() - now
         if not nudged:
             self._looked = now
         self._figures = {name: found for name, found in self._figures.items() if name in self._wanted}
-        await self._tell()
+        return time.monotonic() - now + await self._tell()
 
-    async def _tell(self) -> None:
-        for number, each in enumerate(list(self._watching)):
+    async def _tell(self) -> float:
+        """How many seconds of work it was."""
+        took_s = 0.0
+        for each in list(self._watching):
             if not each.seen() or each not in self._watching:
                 continue
+            began = time.monotonic()
             if each.troubled:
                 each.troubled = False
                 each.failed(None)
@@ -161,8 +193,10 @@ class Pulse:
                 except Exception:
                     LOG.exception("the page of %s is left alone from now on", each.customer)
                     self.leave(each)
-                if number % AT_ONCE == 0:
-                    await asyncio.sleep(0)
+                drawn_s = time.monotonic() - began
+                took_s += drawn_s
+                await asyncio.sleep(drawn_s * BREATH)
+        return took_s
 
     def _look(self, customers: Sequence[str], nudged: set[str]) -> None:
         marks = self._marks if nudged else self._changed(customers)
@@ -185,6 +219,12 @@ class Pulse:
         if rows:
             self._since_ms = _reach(rows[0][3])
         return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def _slowly(pages: Sequence[Watching]) -> None:
+    for page, error in zip(pages, await asyncio.gather(*(each.slowly() for each in pages), return_exceptions=True), strict=True):
+        if error is not None:
+            LOG.error("what reads more on the page of %s was not brought up to date", page.customer, exc_info=error)
 
 
 def _reach(now_ms: int) -> int:

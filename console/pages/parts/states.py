@@ -1,8 +1,9 @@
 """A part of a page while it waits, when there is nothing, and when something is wrong. No part waits blank: bones are drawn first."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
@@ -16,6 +17,8 @@ from contracts.translation.fields import RefusedError, Wrong
 
 LOG = logging.getLogger("taximeter.console")
 Found = TypeVar("Found")
+SOON_S: Final = 0.15
+"""Nobody looks at a blank page for longer."""
 FAILURES = (ApiError, TaximeterError, ClickHouseError, KafkaException, OSError)
 
 
@@ -44,13 +47,24 @@ def failed(error: Exception) -> Html:
     return tag("div", tag("b", "That did not work"), tag("ul", said, class_="wrong"), class_="state bad", role="alert")
 
 
-async def fill(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None], lines: int = 4) -> None:
-    """Bones, then what `load` brings, drawn into `where`; a failure is told, with a button to try again."""
-    where.clear()
+async def soon(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None], lines: int = 4) -> None:
+    """What `load` brings, drawn into `where`; a failure is told, with a button to try again.
+
+    For a page that is being made: what is there within `SOON_S` is in the first answer, and needs no second way to the browser. Else the answer has
+    bones, and the rest follows.
+    """
+    loading = asyncio.ensure_future(load())
+    if (await asyncio.wait([loading], timeout=SOON_S))[0]:
+        await _draw(where, loading, load, draw)
+        return
     with where:
         raw(bones(lines))
+        ui.timer(0, lambda: _draw(where, loading, load, draw), once=True)
+
+
+async def _draw(where: ui.element, loading: Awaitable[Found], load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None]) -> None:
     try:
-        found = await load()
+        found = await loading
     except Exception as error:
         if not isinstance(error, FAILURES):
             LOG.exception("a part of a page could not be loaded")
@@ -58,15 +72,15 @@ async def fill(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Ca
         where.clear()
         with where:
             raw(failed(error))
-            ui.button("Try again", on_click=lambda: fill(where, load, draw, lines)).props("outline no-caps")
+            ui.button("Try again", on_click=lambda: _again(where, load, draw)).props("outline no-caps")
         return
     where.clear()
     with where:
         draw(found)
 
 
-def later(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None], lines: int = 4) -> None:
-    """As `fill`, once the page is there."""
+async def _again(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None]) -> None:
+    where.clear()
     with where:
-        raw(bones(lines))
-    ui.timer(0.01, lambda: fill(where, load, draw, lines), once=True)
+        raw(bones())
+    await _draw(where, load(), load, draw)

@@ -1,6 +1,6 @@
 """HTML text, made safe, and how values are written: amounts with their minor units, quantities without trailing zeros, days without midnight."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from html import escape
@@ -82,6 +82,12 @@ def row(*cells: Any, kinds: Sequence[str] = (), **attributes: Any) -> Html:
     """A row; `kinds` are the classes of the cells."""
     classes = [*kinds, *[""] * (len(cells) - len(kinds))]
     return tag("tr", *(tag("td", cell, class_=kind or None) for cell, kind in zip(cells, classes, strict=False)), **attributes)
+
+
+def choice(label: str, name: str, options: Mapping[int, str], value: int) -> Html:
+    """One of several, as HTML: it costs the server no element."""
+    shown = (tag("option", said, value=key, selected=key == value) for key, said in options.items())
+    return tag("label", label, " ", tag("select", *shown, name=name))
 
 
 def badge(text: str, kind: str = "") -> Html:

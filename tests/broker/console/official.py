@@ -6,6 +6,7 @@ from typing import Any
 
 from metronome import Metronome
 
+from contracts.translation.metronome.coins import USD
 from pipelines.testing import until
 
 OCTOBER = "2026-10-01T00:00:00Z"
@@ -59,3 +60,43 @@ class Priced:
     def contract(self, client: Metronome, **more: object) -> str:
         made = client.v1.contracts.create(customer_id=self.customer, rate_card_id=self.card, starting_at=OCTOBER, **more)  # type: ignore[arg-type]
         return made.data.id
+
+    def terms(self) -> dict[str, Any]:
+        """Terms of nearly every kind, as `contract` takes them."""
+        return {
+            "commits": [
+                {
+                    "product_id": self.fee, "type": "PREPAID", "name": "Year", "priority": 10, "rate_type": "COMMIT_RATE", "rollover_fraction": 0.5,
+                    "temporary_id": "year", "custom_fields": {"po": "7"}, "applicable_product_ids": [self.product],
+                    "access_schedule": {"credit_type_id": USD, "schedule_items": [{"amount": 1_000_000, "starting_at": OCTOBER, "ending_before": NEXT_YEAR}]},
+                    "invoice_schedule": {"schedule_items": [{"timestamp": OCTOBER, "unit_price": 400_000, "quantity": 2}]},
+                },
+                {
+                    "product_id": self.fee, "type": "POSTPAID",
+                    "access_schedule": {"schedule_items": [{"amount": 500_000, "starting_at": OCTOBER, "ending_before": NEXT_YEAR}]},
+                    "invoice_schedule": {"schedule_items": [{"timestamp": NEXT_YEAR, "amount": 500_000}]},
+                },
+            ],
+            "credits": [
+                {"product_id": self.fee, "name": "Promo", "access_schedule": {"schedule_items": [{"amount": 12_345, "starting_at": OCTOBER, "ending_before": NOVEMBER}]}},
+            ],
+            "overrides": [
+                {
+                    "starting_at": OCTOBER, "ending_before": NOVEMBER, "type": "MULTIPLIER", "multiplier": 0.8,
+                    "override_specifiers": [{"product_id": self.product, "pricing_group_values": {"region": "eu"}}, {"product_tags": ["ai"]}],
+                },
+                {"starting_at": OCTOBER, "product_id": self.product, "type": "OVERWRITE", "overwrite_rate": {"rate_type": "FLAT", "price": 12.25}},
+                {
+                    "starting_at": OCTOBER, "type": "MULTIPLIER", "multiplier": 0.5, "is_commit_specific": True,
+                    "override_specifiers": [{"commit_ids": ["year"]}],
+                },
+                {"starting_at": OCTOBER, "product_id": self.product, "type": "TIERED", "tiers": [{"size": 10, "multiplier": 0.9}, {"multiplier": 0.7}]},
+            ],
+            "scheduled_charges": [
+                {"product_id": self.fee, "name": "Setup", "schedule": {"schedule_items": [{"timestamp": OCTOBER, "amount": 5_000}, {"timestamp": NOVEMBER, "amount": 6_000}]}},
+            ],
+            "recurring_credits": [
+                {"product_id": self.fee, "priority": 5, "starting_at": OCTOBER, "access_amount": {"unit_price": 1_000, "quantity": 2}, "commit_duration": {"value": 2}},
+            ],
+            "usage_filter": {"group_key": "region", "group_values": ["eu", "us"]},
+        }  # fmt: skip

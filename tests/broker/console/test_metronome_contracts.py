@@ -20,41 +20,8 @@ def test_a_contract_comes_back_with_all_its_terms(client: Metronome, priced: Pri
         net_payment_terms_days=30,
         uniqueness_key=priced.tag,
         usage_statement_schedule={"frequency": "QUARTERLY", "day": "CONTRACT_START"},
-        commits=[
-            {
-                "product_id": priced.fee, "type": "PREPAID", "name": "Year", "priority": 10, "rate_type": "COMMIT_RATE", "rollover_fraction": 0.5,
-                "temporary_id": "year", "custom_fields": {"po": "7"}, "applicable_product_ids": [priced.product],
-                "access_schedule": {"credit_type_id": USD, "schedule_items": [{"amount": 1_000_000, "starting_at": OCTOBER, "ending_before": NEXT_YEAR}]},
-                "invoice_schedule": {"schedule_items": [{"timestamp": OCTOBER, "unit_price": 800_000, "quantity": 1}]},
-            },
-            {
-                "product_id": priced.fee, "type": "POSTPAID",
-                "access_schedule": {"schedule_items": [{"amount": 500_000, "starting_at": OCTOBER, "ending_before": NEXT_YEAR}]},
-                "invoice_schedule": {"schedule_items": [{"timestamp": NEXT_YEAR, "amount": 500_000}]},
-            },
-        ],
-        credits=[
-            {"product_id": priced.fee, "name": "Promo", "access_schedule": {"schedule_items": [{"amount": 12_345, "starting_at": OCTOBER, "ending_before": NOVEMBER}]}},
-        ],
-        overrides=[
-            {
-                "starting_at": OCTOBER, "ending_before": NOVEMBER, "type": "MULTIPLIER", "multiplier": 0.8,
-                "override_specifiers": [{"product_id": priced.product, "pricing_group_values": {"region": "eu"}}, {"product_tags": ["ai"]}],
-            },
-            {"starting_at": OCTOBER, "product_id": priced.product, "type": "OVERWRITE", "overwrite_rate": {"rate_type": "FLAT", "price": 12.25}},
-            {
-                "starting_at": OCTOBER, "type": "MULTIPLIER", "multiplier": 0.5, "is_commit_specific": True,
-                "override_specifiers": [{"commit_ids": ["year"]}],
-            },
-        ],
-        scheduled_charges=[
-            {"product_id": priced.fee, "name": "Setup", "schedule": {"schedule_items": [{"timestamp": OCTOBER, "amount": 5_000}, {"timestamp": NOVEMBER, "amount": 6_000}]}},
-        ],
-        recurring_credits=[
-            {"product_id": priced.fee, "priority": 5, "starting_at": OCTOBER, "access_amount": {"unit_price": 1_000, "quantity": 2}, "commit_duration": {"value": 2}},
-        ],
-        usage_filter={"group_key": "region", "group_values": ["eu", "us"]},
-    )  # fmt: skip
+        **priced.terms(),
+    )
 
     found = client.v2.contracts.retrieve(customer_id=priced.customer, contract_id=name).data
 
@@ -69,7 +36,7 @@ def test_a_contract_comes_back_with_all_its_terms(client: Metronome, priced: Pri
     assert [each.amount for each in prepaid.invoice_schedule.schedule_items or []] == [800_000]
     assert postpaid.type == "POSTPAID"
     assert [each.name for each in found.credits or []] == ["Promo"]
-    group, overwrite, specific = found.overrides
+    group, overwrite, specific, tiered = found.overrides
     assert (group.type, group.multiplier, group.ending_before) == ("MULTIPLIER", 0.8, datetime(2026, 11, 1, tzinfo=UTC))
     assert [(each.product_id, each.product_tags, each.pricing_group_values) for each in group.override_specifiers or []] == [
         (priced.product, None, {"region": "eu"}),
@@ -77,6 +44,7 @@ def test_a_contract_comes_back_with_all_its_terms(client: Metronome, priced: Pri
     ]
     assert overwrite.overwrite_rate is not None
     assert (overwrite.type, overwrite.overwrite_rate.price) == ("OVERWRITE", 12.25)
+    assert (tiered.type, [(each.size, each.multiplier) for each in tiered.override_tiers or []]) == ("TIERED", [(10, 0.9), (None, 0.7)])
     assert (specific.is_commit_specific, [each.commit_ids for each in specific.override_specifiers or []]) == (True, [[prepaid.id]])
     (setup,) = found.scheduled_charges
     assert [each.amount for each in setup.schedule.schedule_items or []] == [5_000, 6_000]
