@@ -63,6 +63,8 @@ class Backfill:
         self._whole = whole
         self._past = Rereading(Past(bootstrap, codec, archive))
         self._known: dict[int, dict[str, Coverage]] = {}
+        self._lacking: list[tuple[int, Work]] | None = None
+        """`_works`, until what is known changes."""
         self._positions: dict[int, int] = {}
         """Offset behind what is metered and committed."""
         self._asked = 1
@@ -89,12 +91,14 @@ class Backfill:
                 known[partition] = {name: coverage.follow(None, 0, products, 0) for name, (_, products) in self._metering.meters().items()}
         self._known |= known
         self._positions |= positions
+        self._lacking = None
         self._asked += 1
 
     def keep(self, partitions: Collection[int]) -> None:
         """Only these are still ours."""
         for gone in self._known.keys() - set(partitions):
             del self._known[gone], self._positions[gone]
+            self._lacking = None
 
     def follow(self) -> None:
         """The documents have changed."""
@@ -128,7 +132,10 @@ class Backfill:
     def ready(self, wait_s: float) -> bool:
         """Whether `gather` has something to take; what it takes next is read meanwhile. Raises KafkaException."""
         found = self._next_slice()
-        return found is not None and self._past.ready(found[0], found[1], wait_s)
+        if found is None:
+            return False
+        then = next(((partition, work.span) for partition, work in self._works() if partition != found[0]), None)
+        return self._past.ready(*found, wait_s, then)
 
     def gather(self, most: int) -> int:
         """Take a slice of what is missing, of `most` events at most, when it is `ready`; how many it had."""
@@ -193,6 +200,7 @@ class Backfill:
         for (partition, name), each in task.changes.items():
             if partition in self._known:
                 self._known[partition][name] = each
+                self._lacking = None
         if self._filling is not None and self._next() is None:
             log.info("backfill: nothing is missing any more, after %.1f s", time.monotonic() - self._filling)
             self._filling = None
@@ -215,11 +223,14 @@ class Backfill:
         return changes
 
     def _next(self) -> tuple[int, Work] | None:
-        for partition, known in sorted(self._known.items()):
-            work = coverage.work(known)
-            if work is not None:
-                return partition, work
-        return None
+        return next(iter(self._works()), None)
+
+    def _works(self) -> list[tuple[int, Work]]:
+        """What is missing first in each partition that lacks something."""
+        if self._lacking is None:
+            found = ((partition, coverage.work(known)) for partition, known in sorted(self._known.items()))
+            self._lacking = [(partition, work) for partition, work in found if work is not None]
+        return self._lacking
 
     def _records(self, changes: Changes) -> list[tuple[int, bytes, bytes]]:
         encode = self._codec.encode

@@ -46,6 +46,10 @@ class Output:
         self._producer = self._start()
         self.arrived_ms: int | None = None
         """Arrival of the oldest event of the next outcome; it goes along (`ARRIVED`), so that whoever comes later can tell how long it took."""
+        self.written: dict[int, int] = {}
+        """Offsets behind the last record of metered-usage that was committed, by partition."""
+        self._delivered: dict[int, int] = {}
+        """The same of the transaction that is under way."""
 
     def _start(self) -> Producer:
         producer = Producer(self._config)
@@ -61,6 +65,7 @@ class Output:
         """
         producer = self._producer
         offsets = [TopicPartition(USAGE_EVENTS.name, partition, end) for partition, end in ends.items()]
+        self._delivered = {}
         try:
             producer.begin_transaction()
             self._produce(METERED_USAGE.name, _keyed(outcome.metered))
@@ -72,6 +77,7 @@ class Output:
         except KafkaException as error:
             self._give_up(error)
             return False
+        self.written |= self._delivered
         return True
 
     def _give_up(self, error: KafkaException) -> None:
@@ -91,15 +97,21 @@ class Output:
 
     def _produce(self, topic: str, records: Iterable[tuple[int, bytes, bytes]]) -> None:
         producer = self._producer
-        headers = [] if self.arrived_ms is None or topic != METERED_USAGE.name else [(ARRIVED, b"%d" % self.arrived_ms)]
+        metered = topic == METERED_USAGE.name
+        headers = [(ARRIVED, b"%d" % self.arrived_ms)] if metered and self.arrived_ms is not None else []
+        told = {"on_delivery": self._told} if metered else {}
         for partition, key, value in records:
             while True:
                 try:
-                    producer.produce(topic, value, key, partition, headers=headers)
+                    producer.produce(topic, value, key, partition, headers=headers, **told)
                 except BufferError:
                     producer.poll(0.1)
                 else:
                     break
+
+    def _told(self, error: KafkaError | None, message: Any) -> None:
+        if error is None:
+            self._delivered[message.partition()] = message.offset() + 1
 
 
 def _keyed(records: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes, bytes]]:

@@ -1,20 +1,29 @@
 """How much of the past METER takes at a time, so that live events wait only briefly for it.
 
 A slice is as large as fits into its time while live events come, by what the last ones took: on a machine that has little time slices
-are small; but not so small that what every one costs, whatever it holds, is most of it. An explicit bound of the generation comes on top.
+are small; but not so small that what every one costs, whatever it holds, is most of it. And it rests between slices, the longer the further RATE is behind
+what METER writes: what it writes of the past stands before live usage. An explicit bound of the generation comes on top.
 Pure: whoever drives it tells the time (seconds, of any clock that does not go back).
 """
 
 from typing import Final
 
 SLICE_S: Final = 0.08
-"""Of a portion while live events come: what these are late by."""
+"""Of a slice while live events come: what these are late by."""
 LIVE_S: Final = 2.0
 """So long after the last live event they still come."""
 FIRST: Final = 20_000
 LEAST: Final = 5_000
 MOST: Final = 50_000
-"""Events of a portion while live ones come."""
+"""Events of a slice while live ones come."""
+BEHIND_S: Final = 1.0
+"""RATE takes half a second and more for usage that nobody waits for, whether the past comes or not; when it takes longer than this the past waits for it."""
+LOOK_S: Final = 0.5
+"""The share of the time that the past has changes so often."""
+LESS: Final = 0.6
+MORE: Final = 0.1
+LEAST_SHARE: Final = 0.03
+"""The past goes on in any case, also while RATE is down."""
 BURST_S: Final = 0.25
 """Under a bound, so much of a second may be made up for at once."""
 
@@ -23,13 +32,18 @@ class Pace:
     """Not thread safe."""
 
     def __init__(self, most: int) -> None:
-        """`most`: events of a portion when no live ones come."""
+        """`most`: events of a slice when no live ones come."""
         self._most = most
         self._an_event_s = SLICE_S / FIRST
         self._live_s = float("-inf")
         self._bound: float | None = None
         self._owed_s = 0.0
         """Under a bound: until then what was taken is paid for."""
+        self._share = 1.0
+        """Of the time that is not live usage's."""
+        self._looked_s = float("-inf")
+        self._rested_s = float("-inf")
+        """It rests until then."""
 
     def bound(self, per_second: float | None) -> None:
         """So many events a second at most; none: no bound."""
@@ -39,19 +53,27 @@ class Pace:
         """Live events have come."""
         self._live_s = now_s
 
+    def behind(self, now_s: float, lag_s: float) -> None:
+        """RATE takes so long for what METER writes."""
+        if now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
+            self._share = max(LEAST_SHARE, self._share * LESS) if lag_s > BEHIND_S else min(1.0, self._share + MORE)
+
     def rest_s(self, now_s: float) -> float:
         """How long the past waits from now on; 0: its turn is now."""
-        return max(0.0, self._owed_s - now_s) if self._bound is not None else 0.0
+        rested_s = self._rested_s if self._comes(now_s) else float("-inf")
+        return max(0.0, rested_s - now_s, self._owed_s - now_s if self._bound is not None else 0.0)
 
     def portion(self, now_s: float) -> int:
-        """Events of the next portion."""
+        """Events of the next slice."""
         size = min(max(LEAST, int(SLICE_S / self._an_event_s)), MOST, self._most) if self._comes(now_s) else self._most
         return size if self._bound is None else max(1, min(size, int(self._bound * BURST_S)))
 
     def took(self, now_s: float, events: int, seconds: float) -> None:
-        """A portion is metered."""
+        """A slice is taken."""
         if events:
             self._an_event_s += (seconds / events - self._an_event_s) / 4
+        self._rested_s = now_s + seconds * (1 / self._share - 1)
         if self._bound is not None:
             self._owed_s = max(self._owed_s, now_s - BURST_S) + events / self._bound
 

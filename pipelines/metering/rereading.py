@@ -34,8 +34,8 @@ class Rereading:
         self._asked: _Asked | None = None
         self._held: _Held | None = None
 
-    def ready(self, partition: int, span: Span, wait_s: float) -> bool:
-        """Whether `take` can give a beginning of the span; reading it goes on in any case. Raises KafkaException when it has failed."""
+    def ready(self, partition: int, span: Span, wait_s: float, then: tuple[int, Span] | None = None) -> bool:
+        """Whether `take` can give a beginning of the span; reading it goes on in any case, and `then` behind it. Raises KafkaException when it has failed."""
         if self._holds(partition, span):
             return True
         self._held = None
@@ -47,11 +47,13 @@ class Rereading:
             return False
         self._asked = None
         if (asked.partition, asked.span.start) != (partition, span.start) or asked.span.end > span.end:
-            return self.ready(partition, span, 0)  # of a partition that has left, or of a span that is another one now
+            return self.ready(partition, span, 0, then)  # of a partition that has left, or of a span that is another one now
         self._held = _Held(partition, span.start, asked.answer.result())
         end = self._held.portion.end
         if span.start < end < span.end:
             self._ask(partition, Span(end, span.end))
+        elif end == span.end and then is not None:
+            self._ask(*then)
         return True
 
     def take(self, partition: int, span: Span, most: int) -> Portion:

@@ -45,6 +45,12 @@ TRANSACTIONS_FAILED: Final = Counter(
 BATCH_EVENTS: Final = Histogram(
     "taximeter_meter_batch_events", "Events of a batch", buckets=(1, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 50_000), registry=METER
 )
+PAST_EVENTS: Final = Counter("taximeter_meter_past_events", "Events of the past that were metered for new products or a generation", registry=METER)
+PAST_MISSING: Final = Gauge(
+    "taximeter_meter_past_missing_records",
+    "Records of usage-events in this worker's partitions that are still to be read for new products or a generation",
+    registry=METER,
+)
 DEDUP_IDS: Final = Gauge("taximeter_meter_dedup_ids", "Transaction ids that are known, about (RocksDB's estimate)", registry=METER)
 DEDUP_BYTES: Final = Gauge("taximeter_meter_state_bytes", "Size of the dedup store, on disk and in memory, about", registry=METER)
 
