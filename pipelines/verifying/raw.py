@@ -15,16 +15,6 @@ from pipelines.metering.compile import Meter, meters
 from pipelines.metering.trees import has, property_of, sql, text
 from pipelines.verifying.windows import QUARTER_MS, Counted, Place
 
-EVENTS: Final = """
-SELECT transaction_id, customer, event_type, toUnixTimestamp64Milli(at) AS timestamp, properties, toUnixTimestamp64Milli(arrived) AS recorded
-FROM (
-  SELECT transaction_id, customer, event_type, e.timestamp AS at, properties, e.recorded_at AS arrived, source_partition, source_offset
-  FROM usage_event_records AS e FINAL
-  WHERE customer IN {customers:Array(String)}
-   AND (source_partition, source_offset) NOT IN (SELECT partition, offset FROM rejected_event_records WHERE topic = 'usage-events')
-  ORDER BY source_partition, source_offset LIMIT 1 BY transaction_id
-)
-WHERE """ + COUNTS
 _VALUES: Final = frozenset({"sum", "max", "min"})
 
 
@@ -63,8 +53,22 @@ def _statement(meter: Meter, filters: Mapping[str, Iterable[str]]) -> str:
         f"SELECT customer, {grouped} AS groups, timestamp - timestamp % {{window_ms:Int64}} AS window,"
         f" multiIf(has({{exact:Array(String)}}, customer), recorded - recorded % {QUARTER_MS},"
         f" recorded < window + {{window_ms:Int64}}, window, recorded - recorded % {QUARTER_MS}) AS at,"
-        f" min(timestamp), count(), {_aggregate(meter)} FROM ({EVENTS}) WHERE {conditions} GROUP BY customer, groups, window, at"
+        f" min(timestamp), count(), {_aggregate(meter)} FROM ({_events(meter)}) WHERE {conditions} GROUP BY customer, groups, window, at"
     )
+
+
+def _events(meter: Meter) -> str:
+    """Raw events of the product's types that count. What is left of one id, when rejects are left out, is the same event once more: of one type, so the others need not be sorted."""
+    return f"""
+SELECT transaction_id, customer, event_type, toUnixTimestamp64Milli(at) AS timestamp, properties, toUnixTimestamp64Milli(arrived) AS recorded
+FROM (
+  SELECT transaction_id, customer, event_type, e.timestamp AS at, properties, e.recorded_at AS arrived, source_partition, source_offset
+  FROM usage_event_records AS e FINAL
+  WHERE customer IN {{customers:Array(String)}} AND {sql(meter.conditions[0])}
+   AND (source_partition, source_offset) NOT IN (SELECT partition, offset FROM rejected_event_records WHERE topic = 'usage-events')
+  ORDER BY source_partition, source_offset LIMIT 1 BY transaction_id
+)
+WHERE {COUNTS}"""
 
 
 def _aggregate(meter: Meter) -> str:

@@ -169,7 +169,7 @@ class Verifier:
         customers = sorted({place.customer for place in places})
         first, last = min(place.window_ms for place in places), max(place.window_ms for place in places) + length_ms
         in_log: dict[tuple[int, int], UsageEvent] = {}
-        for partition, offset, event in log.events(self._stack.kafka, self._stack.codec, ends):
+        for partition, offset, event in log.events(self._stack.kafka, self._stack.codec, ends, customers=customers):
             if (event.customer, event.timestamp_ms - event.timestamp_ms % length_ms) in wanted:
                 in_log[partition, offset] = event
         asked = {"customers": customers, "from_ms": first, "until_ms": last, "places": sorted(in_log)}

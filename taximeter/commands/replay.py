@@ -53,13 +53,15 @@ def _scoped(function: Callable[..., None]) -> Callable[..., None]:
 @_scoped
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(as_json: bool, **asked: Any) -> None:
-    """What a replay would touch: customers, events, windows, disk, and final invoices that stay."""
-    from pipelines.replay import planning
+    """What a replay would touch: customers, events, windows, disk, and final invoices that stay; and how long it takes, by a sample that is metered here."""
+    from pipelines.replay import planning, timing
 
     with controlled() as replays, replays.stack.warehouse() as client:
         present = replays.present()
         scope = planning.scope_of(client, present, replays.partitions, _asked(asked), replays.window_ms)
         found = planning.planned(client, present, replays.partitions, scope, replays.ends())
+        pace = timing.timed(replays.stack.settings, replays.stack.codec, present, replays.partitions, scope)
+    found["seconds_at_least"] = None if pace is None else round(pace.seconds_for(found["events"]["to_read"]), 1)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -71,6 +73,8 @@ def plan(as_json: bool, **asked: Any) -> None:
     )
     click.echo(f"events      {found['events']['in_scope']:,} in scope, {found['events']['to_read']:,} to read")
     click.echo(f"windows     {found['windows']:,} hours of usage; about {found['disk_bytes'] / 1e6:,.1f} MB of state while the generation is open")
+    if pace is not None:
+        click.echo(f"time        {found['seconds_at_least']:,.0f} s at the least, as a sample of {pace.events:,} events took here; live usage goes first")
     finals = found["final_invoices_that_stay"]
     click.echo(f"final       {len(finals):,} invoices stay as they are" + (f": {', '.join(each['invoice'] for each in finals[:3])} …" if finals else ""))
 

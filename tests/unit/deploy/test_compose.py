@@ -41,7 +41,7 @@ def test_each_stage_is_a_service_and_runs_a_command_that_there_is(compose: dict[
     commands = {name: each["command"] for name, each in ours(compose).items()}
 
     assert {command[1] for command in commands.values() if command[0] == "stage"} == set(MODULES)
-    assert {command[0] for command in commands.values()} == {"stage", "migrate"} <= set(COMMANDS)
+    assert {command[0] for command in commands.values()} == {"stage", "migrate", "verify"} <= set(COMMANDS)
 
 
 def test_every_environment_variable_is_a_setting(compose: dict[str, Any]) -> None:
