@@ -16,13 +16,13 @@ FIRST: Final = 20_000
 LEAST: Final = 5_000
 MOST: Final = 50_000
 """Events of a slice while live ones come."""
-BEHIND_S: Final = 1.0
-"""RATE takes half a second and more for usage that nobody waits for, whether the past comes or not; when it takes longer than this the past waits for it."""
+BEHIND_S: Final = 1.5
+"""RATE takes more than half a second for usage that nobody waits for, whether the past comes or not; when it takes longer than this the past waits for it."""
 LOOK_S: Final = 0.5
 """The share of the time that the past has changes so often."""
 LESS: Final = 0.6
 MORE: Final = 0.1
-LEAST_SHARE: Final = 0.03
+LEAST_SHARE: Final = 0.1
 """The past goes on in any case, also while RATE is down."""
 BURST_S: Final = 0.25
 """Under a bound, so much of a second may be made up for at once."""
