@@ -94,10 +94,11 @@ class Runner:
         return 0 if last is None else max(0, last + 1 - (self._shell.consumer.settled(topic, self._number) or 0))
 
     async def take(self, message: Any) -> None:
-        """Stand in line; waits while the line is full. Usage that will be applied together with more is read when its turn comes: the messages are a tenth of its size."""
-        if message.topic == METERED_USAGE.name and (self._unread or not self.partition.hungry):
+        """Stand in line; waits while the line is full. Where much usage waits, more is read when its turn comes: the messages are a tenth of its size."""
+        if message.topic == METERED_USAGE.name and (self._unread or not self.partition.light):
             self._unread.append(message)
             self._unread_bytes += len(message.value or b"")
+            self._urgent.set()  # what nobody has read may be awaited; and a turn that has so much to do need not be put off
         elif (record := self._shell.decoded(message)) is not None:
             self.partition.put(record)
             if _awaited(record):

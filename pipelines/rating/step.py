@@ -41,6 +41,8 @@ log = logging.getLogger("taximeter.rate")
 
 WRITE_BYTES: Final = 1_000_000
 """A write ends when about so much has changed: what one Kafka request carries well."""
+LITTLE: Final = 2_000
+"""Deltas."""
 WRITE_ACCOUNTS: Final = 64
 """And when so many accounts are touched: their results are worked out before anything is published, so more would be felt as delay."""
 
@@ -124,6 +126,11 @@ class Partition:
     def hungry(self) -> bool:
         """More usage in line could be applied together with what stands there."""
         return not self._usage.under_way and self._deltas < TOGETHER
+
+    @property
+    def light(self) -> bool:
+        """Little usage stands in line."""
+        return not self._usage.under_way and self._deltas < LITTLE
 
     def work(self) -> None:
         """Apply a bounded part of what waits."""
