@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from pipelines.metering.reading import REQUEST_S, WAIT_S, Stretches, at_end, rea
 from pipelines.metering.source import columns
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
+
+AT_ONCE: Final = 10_000
+"""The client makes the messages of a call without letting other threads go on: of more, live events would feel it."""
 
 
 class Portion(NamedTuple):
@@ -58,7 +61,7 @@ class Past:
         found: list[Any] = []
         end: int | None = None
         while end is None:
-            for message in take(self._events, most - len(found), WAIT_S):
+            for message in take(self._events, min(most - len(found), AT_ONCE), WAIT_S):
                 if end is not None:
                     continue
                 if at_end(message) or message.offset() >= span.end:
