@@ -20,54 +20,52 @@ import msgspec
 
 from contracts.twins import SEPARATOR, Scope
 
-__all__ = ["KIND", "Generation", "Generations", "Step", "reserved"]
+__all__ = ["KIND", "Generation", "Generations", "Step", "Terms", "reserved"]
 
 KIND: Final = "replay"
 State = Literal["open", "live", "back", "closed", "aborted"]
 """open: metered beside; live: billed; back: was billed; closed: billed for good; aborted: never billed, or not any more."""
 
 
-class Step(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of a control record."""
+class Terms(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """On what a generation rests, as `begin` tells it."""
+
+    corrections: list[int] = []
+    """Corrections in force that it rests on."""
+    correction: bool = False
+    """It leaves out or adds events itself."""
+    undoes: int | None = None
+    left_out_count: int = 0
+    """How many ids `more` has told."""
+    added_count: int = 0
+    catalogues: dict[str, int] = {}
+    """Versions of the catalogues in its scope, under which all of it is metered."""
+    note: str = ""
+    rate: int = 0
+    """Events of the past a second at most, over all METER workers; 0: as many as live usage leaves time for."""
+
+
+class Step(Terms, omit_defaults=True):
+    """The body of a control record; the terms are those of a `begin`."""
 
     step: Literal["more", "begin", "still", "cutover", "back", "close", "abort"]
     number: int
     scope: Scope | None = None
-    corrections: list[int] = []
-    """begin: corrections in force that the generation rests on."""
-    correction: bool = False
-    """begin: it leaves out or adds events itself."""
-    undoes: int | None = None
+    """begin: what is metered again."""
     left_out: list[str] = []
     """more: transaction ids."""
-    left_out_count: int = 0
-    """begin: how many ids `more` has told."""
-    added_count: int = 0
-    catalogues: dict[str, int] = {}
-    """begin: versions of the catalogues in its scope, under which all of it is metered."""
-    note: str = ""
-    rate: int = 0
-    """begin: events of the past a second at most, over all METER workers; 0: as many as live usage leaves time for."""
     metered: dict[int, int] = {}
     """cutover, back, close: by partition the offset behind the last record of metered-usage that must be applied before."""
     clocks: dict[str, int] = {}
     """cutover, back: where each test clock stands."""
 
 
-class Generation(msgspec.Struct):
+class Generation(Terms):
     """One of them, as far as the log tells."""
 
     number: int
     scope: Scope = Scope({})
-    corrections: list[int] = []
-    correction: bool = False
-    undoes: int | None = None
     left_out: list[str] = []
-    left_out_count: int = 0
-    added_count: int = 0
-    catalogues: dict[str, int] = {}
-    note: str = ""
-    rate: int = 0
     author: str = ""
     began_ms: int = 0
     steps: list[tuple[str, int]] = []
@@ -108,10 +106,10 @@ class Generations:
             return True
         found.steps = sorted([*found.steps, (step.step, change["recorded_at"])], key=lambda each: each[1])
         if step.step == "begin":
+            for name in Terms.__struct_fields__:
+                setattr(found, name, getattr(step, name))
             found.scope = step.scope or Scope({})
-            found.corrections, found.correction, found.undoes = step.corrections, step.correction, step.undoes
-            found.left_out_count, found.added_count, found.catalogues = step.left_out_count, step.added_count, step.catalogues
-            found.note, found.rate, found.author, found.began_ms = step.note, step.rate, change["author"], change["recorded_at"]
+            found.author, found.began_ms = change["author"], change["recorded_at"]
             found.state = "open"
         elif step.step == "cutover":
             found.state = "live"
