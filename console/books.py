@@ -209,8 +209,7 @@ class Books:
 
     def times(self, contracts: Sequence[Contract]) -> Mapping[str, int]:
         """Now on the wall and on the clocks of these contracts."""
-        with self._lock:
-            return self._deployment.times(contracts, self._publisher.documents)
+        return self._deployment.times(contracts, self._papers.documents)
 
     def close(self) -> None:
         self._closed = True

@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple
 
 from console import documents
 from console.access.guard import Caller
+from console.books import KEPT_FRESH_S, Papers
 from console.documents import Kind
 from console.errors import InvalidError, invalid
 from console.services import Services
@@ -44,16 +45,17 @@ def preview(held: Services, draft: Draft) -> dict[str, Any]:
     """What would change on each invoice and balance; nothing is published. Raises ApiError, DocumentError, clickhouse-connect's errors."""
     from pipelines.preview import differences  # noqa: PLC0415 - the rating core is loaded when it is first needed
 
-    catalogues, contracts = _read(held, draft)
+    papers = held.books.now(KEPT_FRESH_S)  # who saves is told what came meanwhile
+    catalogues, contracts = _read(held, draft, papers)
     times = held.books.times(contracts)
     moment = documents.effective_ms(draft.effective, times, contracts, held.deployment.settings.window_minutes)
     with held.warehouse.client() as client:
-        return differences(held.deployment, Edit(catalogues, contracts, "", times, moment), held.books.now().documents, client)
+        return differences(held.deployment, Edit(catalogues, contracts, "", times, moment), papers.documents, client)
 
 
 def save(held: Services, caller: Caller, draft: Draft, version: int) -> int:
     """One atomic edit on that version; gives the new one. Raises ConflictError when somebody was quicker: nothing is published then."""
-    catalogues, contracts = _read(held, draft)
+    catalogues, contracts = _read(held, draft, held.books.now(0.0))
     times = held.books.times(contracts) if draft.effective else {}  # clocks are read from Kafka, and publishing reads them again
     moment = documents.effective_ms(draft.effective, times, contracts, held.deployment.settings.window_minutes)
     expected = {draft.name if draft.kind == "contract" else f"catalogue:{draft.name}": version}
@@ -66,8 +68,7 @@ def totals(held: Services, customer: str) -> dict[str, str]:
     return {name: format(total, "f") for name, total in held.warehouse.query(TOTALS, customer=customer)}
 
 
-def _read(held: Services, draft: Draft) -> tuple[list[Catalogue], list[Contract]]:
-    papers = held.books.now(0.0)
+def _read(held: Services, draft: Draft, papers: Papers) -> tuple[list[Catalogue], list[Contract]]:
     final = held.warehouse.final_until_ms([draft.name] if draft.kind == "contract" else list(papers.documents.contracts))
     catalogues, contracts = documents.read(draft.text, papers, final, held.deployment.settings.window_minutes)
     named = [("catalogue", each.id) for each in catalogues] + [("contract", each.id) for each in contracts]

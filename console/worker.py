@@ -48,6 +48,7 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
         Observed(attach(create(services), services)),
         log_config=None,
         access_log=False,
+        log_level="warning",  # it tells of every socket
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=65_536,
         server_header=False,

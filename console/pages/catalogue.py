@@ -11,7 +11,7 @@ from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.history import history
 from console.pages.parts.price import price_text
 from console.pages.parts.states import empty, soon
-from console.pages.parts.text import Html, badge, join, link, row, table, tag
+from console.pages.parts.text import Html, badge, join, link, many, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.reading import Version
 from console.services import Services
@@ -86,7 +86,7 @@ def shown_list(found: Sequence[tuple[str, int, Catalogue]]) -> Html:
     if not found:
         return empty("No catalogue yet", Html("Apply one with <code>taximeter apply catalogue.yaml</code>."))
     rows = [
-        row(link(name, "catalogues", name), badge(f"version {version}"), each.currency, f"{len(each.products):,}", kinds=("", "", "", "num"))
+        row(link(name, "catalogues", name), badge(f"version {version}"), each.currency, many(len(each.products)), kinds=("", "", "", "num"))
         for name, version, each in found
     ]
     return table((("Catalogue", ""), ("", ""), ("Currency", ""), ("Products", "num")), rows, "Catalogues")
@@ -115,7 +115,7 @@ async def page(request: Request, name: str) -> Response | None:
     if not isinstance(visit, Visit):
         return visit
     with frame(visit, "Catalogue", name):
-        where = ui.element("div").style("display: grid; gap: 1rem")
+        where = ui.element("div").classes("stack")
 
         def draw(shown: Shown) -> None:
             raw(tag("div", tag("h1", name), badge(f"version {shown.version}"), tag("span", shown.catalogue.currency), class_="head"))

@@ -1,6 +1,7 @@
 """/contracts/ID: what was agreed, in the order of time; prices; every version with its author and what differs."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastapi import Request, Response
@@ -12,15 +13,18 @@ from console.pages.parts.frame import at, boxed, card, frame, raw
 from console.pages.parts.history import history
 from console.pages.parts.price import price_text
 from console.pages.parts.states import empty, soon
-from console.pages.parts.text import Html, badge, day, href, join, link, number, row, table, tag
+from console.pages.parts.text import Html, badge, href, join, link, number, row, table, tag
+from console.pages.parts.timeline import effect, timeline
 from console.pages.parts.visit import Visit, enter
 from console.pages.parts.whatif import WhatIf
 from console.reading import Version
 from console.services import Services
 from contracts import writing
 from contracts.catalogue import Catalogue
-from contracts.contract import Access, Contract, Override
-from contracts.instants import instant_ms
+from contracts.contract import Contract, Override
+from pipelines.clock import WALL
+
+CLOCK = "SELECT toUnixTimestamp64Milli(max(as_of)) FROM invoice_revisions WHERE customer = {customer:String}"
 
 
 class Shown(NamedTuple):
@@ -30,6 +34,8 @@ class Shown(NamedTuple):
     versions: Sequence[Version]
     kept: Sequence[whatifs.Kept]
     periods: Sequence[tuple[int, int]]
+    now_ms: int
+    """On the contract's clock; 0: nothing was rated on it yet."""
 
 
 def read(held: Services, name: str) -> Shown:
@@ -46,78 +52,8 @@ def read(held: Services, name: str) -> Shown:
         held.warehouse.history("contract", name),
         whatifs.kept(papers, name),
         whatifs.periods(held, recorded.contract),
+        time.time_ns() // 1_000_000 if recorded.contract.clock == WALL else held.warehouse.query(CLOCK, customer=recorded.contract.customer)[0][0],
     )
-
-
-def moments(contract: Contract) -> list[tuple[int | None, str]]:
-    """What begins, ends or falls due, in the order of time; None: it has held from the start."""
-    zone = contract.billing.timezone
-    found = [(None if text is None else instant_ms(text, zone), said) for text, said in _dated(contract)]
-    return sorted(found, key=lambda each: (each[0] is not None, each[0] or 0))
-
-
-def _dated(contract: Contract) -> Iterator[tuple[str | None, str]]:
-    yield contract.starting_at, "The contract begins"
-    for override in contract.overrides:
-        yield override.starting_at, f"Override {override.id}: {effect(override)}"
-        if override.ending_before:
-            yield override.ending_before, f"Override {override.id} ends"
-    yield from _granted(contract)
-    yield from _due(contract)
-    for discount in contract.discounts:
-        yield (
-            discount.starting_at,
-            f"Invoice discount {discount.id}: {number(discount.percent) + ' %' if discount.percent is not None else number(discount.amount)}",
-        )
-    if contract.ending_before:
-        yield contract.ending_before, "The contract ends"
-
-
-def _granted(contract: Contract) -> Iterator[tuple[str | None, str]]:
-    for commit in contract.commits:
-        name = f"{commit.type.capitalize()} commit {commit.id}"
-        yield from _segments(name, commit.access)
-        for item in commit.invoice:
-            yield item.at, f"{name}: {'true-up against' if commit.type == 'postpaid' else 'invoice of'} {number(item.amount)}"
-    for credit in contract.credits:
-        yield from _segments(f"Credit {credit.id}", credit.access)
-    for recurring in (*contract.recurring_credits, *contract.recurring_commits):
-        yield recurring.starting_at or contract.starting_at, f"Grant {recurring.id}: {number(recurring.amount)} every {recurring.every}"
-
-
-def _due(contract: Contract) -> Iterator[tuple[str | None, str]]:
-    for charge in contract.charges:
-        yield charge.at or charge.from_, f"Charge {charge.id}: {number(charge.amount)}" + (f" every {charge.every}" if charge.every else "")
-    for seat in contract.subscriptions:
-        yield seat.starting_at or contract.starting_at, f"Subscription {seat.id}: {number(seat.quantity)} × {number(seat.price)} every {seat.every}"
-        for change in seat.changes:
-            yield change.at, f"Subscription {seat.id} changes" + (f" to {number(change.quantity)}" if change.quantity is not None else "")
-
-
-def _segments(name: str, access: Sequence[Access]) -> Iterator[tuple[str | None, str]]:
-    for segment in access:
-        yield segment.starting_at, f"{name}: {number(segment.amount)} begins"
-        if segment.ending_before:
-            yield segment.ending_before, f"{name}: {number(segment.amount)} ends"
-
-
-def effect(override: Override) -> str:
-    """What an override does, in words."""
-    targets = ", ".join([*override.products, *(f"tag {each}" for each in override.tags)]) or "every product"
-    if override.commits:
-        targets += f", while drawing {', '.join(override.commits)}"
-    if override.entitled is not None:
-        return f"{targets} {'may' if override.entitled else 'may not'} be used"
-    if override.price is not None:
-        return f"{targets} at {price_text(override.price)}"
-    if override.tiers:
-        return f"{targets}: " + ", ".join(f"× {number(each.multiplier)}" + (f" for {number(each.size)}" if each.size else "") for each in override.tiers)
-    return f"{targets} × {number(override.multiplier)}"
-
-
-def timeline(contract: Contract) -> Html:
-    rows = [tag("li", tag("b", "always" if at is None else day(at)), " ", said) for at, said in moments(contract)]
-    return tag("ol", *rows, class_="time")
 
 
 def prices(catalogue: Catalogue | None, contract: Contract) -> Html:
@@ -129,7 +65,7 @@ def prices(catalogue: Catalogue | None, contract: Contract) -> Html:
         product = catalogue.products[rate.product]
         where = ", ".join(f"{key}: {value}" for key, value in rate.where.items())
         mine = [each for each in contract.overrides if _reaches(each, rate.product, product.tags)]
-        unit = f" (unit: {product.quantity.divide_by:,f})" if product.quantity and product.quantity.divide_by != 1 else ""
+        unit = f" (unit: {number(product.quantity.divide_by)})" if product.quantity and product.quantity.divide_by != 1 else ""
         since = f"from {rate.starting_at}" if rate.starting_at else ""
         notes = " · ".join(filter(None, (where, since)))
         changed = join(tag("div", f"{each.id}: {effect(each)}" + (f" from {each.starting_at}" if each.starting_at else "")) for each in mine)
@@ -174,11 +110,11 @@ async def page(request: Request, name: str) -> Response | None:
     asked = request.query_params
     before, after = (int(text) if text.isdecimal() else None for text in (asked.get("from", ""), asked.get("to", "")))
     with frame(visit, "Customers", name):
-        where = ui.element("div").style("display: grid; gap: 1rem")
+        where = ui.element("div").classes("stack")
 
         def draw(shown: Shown) -> None:
             raw(_head(shown, visit))
-            raw(tag("div", boxed("Agreed", _facts(shown.contract)), boxed("In time", timeline(shown.contract)), class_="grid2"))
+            raw(tag("div", boxed("Agreed", _facts(shown.contract)), boxed("In time", timeline(shown.contract, shown.catalogue, shown.now_ms)), class_="grid2"))
             raw(boxed("Prices", prices(shown.catalogue, shown.contract)))
             with card("What if"):
                 names = {key: product.name for key, product in shown.catalogue.products.items()} if shown.catalogue else {}

@@ -20,7 +20,7 @@ from console.pages.parts.live import picked
 from console.pages.parts.pulse import Pulse
 from console.pages.parts.states import FAILURES, failed, soon
 from console.pages.parts.term_shapes import Kind
-from console.pages.parts.text import Html, badge, href, link, tag
+from console.pages.parts.text import Html, badge, href, link, many, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
 from contracts import writing
@@ -223,7 +223,7 @@ class Editor:
         self._preview.set_content(changes.preview(found, self._opened.names))
         same = edits.data_in("contract", self._text) == self._opened.data
         self._state.set_content(
-            tag("span", "Nothing changed" if same else f"Ready; made on version {self._opened.version}. Previewed in {took_ms:,.0f} ms", class_="soft")
+            tag("span", "Nothing changed" if same else f"Ready; made on version {self._opened.version}. Previewed in {many(took_ms)} ms", class_="soft")
         )
         if not same:
             self._button.props(remove="disable")
@@ -265,7 +265,7 @@ class Editor:
             if all(name in found and Decimal(found[name]) == Decimal(total) for name, total in wanted.items()):
                 took_ms = (time.perf_counter() - started) * 1000
                 self._pulse.nudge(customer)
-                said = f"Saved as version {version}. " + (f"The invoices had changed {took_ms:,.0f} ms after Save. " if wanted else "No invoice changes now. ")
+                said = f"Saved as version {version}. " + (f"The invoices had changed {many(took_ms)} ms after Save. " if wanted else "No invoice changes now. ")
                 self._outcome.set_content(tag("p", said, link(f"See {customer}", "customers", customer), class_="done", data_saved=True))
                 break
             await asyncio.sleep(LOOK_S)
@@ -344,7 +344,7 @@ async def page(request: Request, name: str) -> Response | None:
     if not isinstance(visit, Visit):
         return visit
     with frame(visit, "Customers", f"Edit {name}"):
-        where = ui.element("div").style("display: grid; gap: 1rem")
+        where = ui.element("div").classes("stack")
 
         wanted = request.query_params.get("whatif")
 

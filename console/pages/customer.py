@@ -21,7 +21,7 @@ from console.pages.parts.invoice import KINDS, STATUS, amounts, invoice_list, in
 from console.pages.parts.live import sight
 from console.pages.parts.pulse import Pulse, Watching
 from console.pages.parts.states import FAILURES, empty, failed, soon
-from console.pages.parts.text import Html, badge, day, href, join, link, moment, money, number, row, table, tag
+from console.pages.parts.text import Html, badge, day, href, join, link, many, moment, money, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.reading import Warehouse
 from contracts.contract import Contract, Threshold
@@ -113,7 +113,7 @@ def figures(account: Account) -> Html:
         ),
         (f"At this pace, {invoice.currency}", money(ahead, invoice.currency) if ahead is not None else "–"),
         ("Period", f"{day(invoice.starting_ms)[5:]} – {day(invoice.ending_ms)[5:]}"),
-        ("Crossings", f"{_crossings(account.figures):,}"),
+        ("Crossings", many(_crossings(account.figures))),
     ]
     return tag("div", *(tag("div", tag("span", name), tag("b", value), class_="figure") for name, value in shown), class_="figures")
 
@@ -311,7 +311,7 @@ async def page(request: Request, customer: str) -> Response | None:
     if not isinstance(visit, Visit):
         return visit
     with frame(visit, "Customers", customer):
-        where = ui.element("div").style("display: grid; gap: 1rem")
+        where = ui.element("div").classes("stack")
         screen = Screen(visit, customer)
         await soon(where, screen.load, screen.draw, 8)
     return None

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.states import empty, soon
-from console.pages.parts.text import Html, join, link, money, row, table, tag
+from console.pages.parts.text import Html, join, link, many, money, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
 
@@ -54,7 +54,7 @@ def shown(rows: list[Row], asked: str) -> Html:
         )
         for each in found[:MOST]
     ]
-    more = tag("p", f"The first {MOST} of {len(found):,}; search to see others.", class_="soft") if len(found) > MOST else ""
+    more = tag("p", f"The first {MOST} of {many(len(found))}; search to see others.", class_="soft") if len(found) > MOST else ""
     return join([table((("Customer", ""), ("Contracts", ""), ("Drafts", "num")), body, "Customers"), more])
 
 

@@ -53,7 +53,7 @@ async def page(request: Request, name: str) -> Response | None:
     if not isinstance(visit, Visit):
         return visit
     with frame(visit, "Customers", "Invoice"):
-        where = ui.element("div").style("display: grid; gap: 1rem")
+        where = ui.element("div").classes("stack")
 
         def draw(shown: Shown) -> None:
             with card():

@@ -10,7 +10,7 @@ from nicegui import ui
 from console.errors import NotFoundError, missing
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.states import empty, soon
-from console.pages.parts.text import Html, badge, event_link, join, link, number, row, table, tag
+from console.pages.parts.text import Html, badge, event_link, join, link, many, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
 from contracts.translation.fields import Wrong
@@ -47,7 +47,7 @@ def _events(found: Mapping[str, Any]) -> Html:
         for each in found["events"]
     ]
     return join([
-        tag("p", f"The first {len(rows)} of {found['event_count']:,}", class_="soft"),
+        tag("p", f"The first {len(rows)} of {many(found['event_count'])}", class_="soft"),
         table((("Transaction", ""), ("Customer", "wide"), ("When", ""), ("Properties", "")), rows, "Events behind the line"),
     ])  # fmt: skip
 
@@ -112,7 +112,7 @@ async def page(request: Request, name: str) -> Response | None:
         return visit
     with frame(visit, "Customers", "Line"):
         raw(tag("h1", "How this line came about"))
-        where = ui.element("div").style("display: grid; gap: 1rem")
+        where = ui.element("div").classes("stack")
 
         def draw(found: dict[str, Any]) -> None:
             with card("In words"):

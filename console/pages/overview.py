@@ -15,7 +15,7 @@ from console.pages.parts.frame import at, boxed, frame, raw
 from console.pages.parts.gauge import gauge, share
 from console.pages.parts.live import live
 from console.pages.parts.states import FAILURES, empty, failed, soon
-from console.pages.parts.text import Html, badge, link, money, number, row, table, tag
+from console.pages.parts.text import Html, badge, link, many, money, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
 from console.spending import Spend, Today
@@ -109,11 +109,11 @@ def _near(held: Services) -> list[Near]:
 
 def figures(seen: Seen) -> Html:
     spend = " · ".join(f"{money(amount, currency)} {currency}" for currency, amount in sorted(seen.today.amounts.items())) or "–"
-    counted = f", {seen.today.waiting:,} customers to be counted" if seen.today.waiting > BEHIND else ""
+    counted = f", {many(seen.today.waiting)} customers to be counted" if seen.today.waiting > BEHIND else ""
     alarms = sum(each.alarm for each in seen.near)
     shown = [
-        ("Events a second", "…" if seen.events_s is None else f"{seen.events_s:,.0f}"),
-        ("Events in the warehouse", f"{seen.events:,}"),
+        ("Events a second", "…" if seen.events_s is None else many(seen.events_s)),
+        ("Events in the warehouse", many(seen.events)),
         (f"Spend today, {datetime.now(UTC):%Y-%m-%d}{counted}", spend),
         ("In alarm", f"{alarms:,}"),
     ]
@@ -144,8 +144,8 @@ def stages(found: Sequence[dict[str, Any]]) -> Html:
     rows = [
         row(
             each["name"], badge(str(each.get("state")), STATES.get(str(each.get("state")), "bad")),
-            "–" if each.get("lag") is None else f"{each['lag']:,}",
-            "–" if each.get("last_commit_age_s") is None else f"{each['last_commit_age_s']:,.0f} s",
+            "–" if each.get("lag") is None else many(each["lag"]),
+            "–" if each.get("last_commit_age_s") is None else f"{many(each['last_commit_age_s'])} s",
             kinds=("", "", "num", "num"),
         )
         for each in found
@@ -160,7 +160,7 @@ async def page(request: Request) -> Response | None:
         return visit
     with frame(visit, "Overview", "Overview"):
         raw(tag("h1", "Overview"))
-        where = ui.element("div").style("display: grid; gap: 1rem")
+        where = ui.element("div").classes("stack")
         watch: Watch = app.state.watch
 
         def draw(seen: Seen) -> None:

@@ -13,7 +13,7 @@ from console.pages.parts.gauge import gauge
 from console.pages.parts.live import live
 from console.pages.parts.scope import Chosen, ScopeForm, chosen_in
 from console.pages.parts.states import FAILURES, bones, empty, failed, soon
-from console.pages.parts.text import Html, badge, day, join, link, row, table, tag
+from console.pages.parts.text import Html, badge, day, join, link, many, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.replays import StepName, Working
 from console.services import Services
@@ -93,8 +93,8 @@ def progress(generation: Mapping[str, Any], most: int, rate: float | None) -> Ht
     if missing is None:
         return Html("")
     done = 100 if generation["complete"] else 0 if not most else int((most - missing) * 100 / most)
-    left = "complete" if generation["complete"] else "METER begins" if not missing else f"{missing:,} events left to read"
-    pace = f", {rate:,.0f} a second, about {missing / rate:,.0f} s left" if rate and missing else ""
+    left = "complete" if generation["complete"] else "METER begins" if not missing else f"{many(missing)} events left to read"
+    pace = f", {many(rate)} a second, about {many(missing / rate)} s left" if rate and missing else ""
     return tag("div", gauge(done, f"{done} percent metered"), tag("span", left + pace, class_="soft", data_progress=done), role="status")
 
 
@@ -118,9 +118,9 @@ def listed(generations: Sequence[Mapping[str, Any]]) -> Html:
 def difference(found: Sequence[Mapping[str, Any]], count: int, done: int, of: int, names: Mapping[str, str], *, ended: bool) -> Html:
     """What is known so far: `count` customers would change of the `done` that were compared."""
     if ended and not count:
-        return empty("Nothing would change", f"The invoices of {of:,} customers come to the same with both ways of metering.")
-    far = "" if ended else f" · {done:,} of {of or '…'} compared so far"
-    parts = [tag("p", f"{count:,} of {of:,} customers would change{far}", class_="soft", role="status", data_compared=ended)]
+        return empty("Nothing would change", f"The invoices of {many(of)} customers come to the same with both ways of metering.")
+    far = "" if ended else f" · {many(done)} of {many(of) if of else '…'} compared so far"
+    parts = [tag("p", f"{many(count)} of {many(of)} customers would change{far}", class_="soft", role="status", data_compared=ended)]
     for each in found:
         shown = changes.preview({**each, "as_of": {"wall": each["as_of"]}}, names, "")
         parts.append(
@@ -300,7 +300,7 @@ async def page(request: Request) -> Response | None:
                 class_="soft",
             )
         )
-        where = ui.element("div").style("display: grid; gap: 1rem")
+        where = ui.element("div").classes("stack")
         screen = Screen(visit, where, chosen_in(request.query_params), compare=request.query_params.get("compare") == "1")
 
         def draw(shown: Shown) -> None:

@@ -1,5 +1,6 @@
 """The October story by clicks alone, against the whole running stack."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,15 @@ def test_a_keyboard_is_enough(context: BrowserContext, address: str, story: Pape
     page.get_by_role("button", name="Threshold", exact=False).first.wait_for()
     assert page.url.endswith("/edit")
     assert faults == []
+
+
+def test_numbers_are_written_as_the_browser_has_them(browser: Browser, address: str, story: Papers) -> None:
+    page = browser.new_page(locale="de-DE")
+    try:
+        page.goto(f"{address}/customers/{story.contract.customer}")
+        expect(page.locator("[data-total]")).to_have_text(re.compile(r"^\d{2}\.\d{3},\d{2}$"), timeout=PATIENCE_MS)
+    finally:
+        page.close()
 
 
 def test_what_is_not_there_is_told(context: BrowserContext, address: str, faults: list[str]) -> None:

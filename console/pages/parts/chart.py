@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from console.pages.parts.text import Html, day, join, money, row, table, tag
+from console.pages.parts.text import Html, day, join, many, money, row, table, tag
 
 DAY_MS: Final = 86_400_000
 WIDTH: Final = 760
@@ -51,7 +51,7 @@ def _bar(
 
 def _line(amount: Decimal, top: Decimal) -> Html:
     y = HEIGHT - BOTTOM - amount * (HEIGHT - BOTTOM - 10) / top
-    return join([tag("line", x1=LEFT, x2=WIDTH, y1=_px(y), y2=_px(y)), tag("text", f"{amount:,.0f}", x=LEFT - 6, y=_px(y + 4), text_anchor="end")])
+    return join([tag("line", x1=LEFT, x2=WIDTH, y1=_px(y), y2=_px(y)), tag("text", many(amount), x=LEFT - 6, y=_px(y + 4), text_anchor="end")])
 
 
 def _figures(spend: Spend, products: Sequence[str], names: Mapping[str, str], currency: str) -> Html:

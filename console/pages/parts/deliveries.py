@@ -11,7 +11,7 @@ from console import deliveries
 from console.errors import ConflictError
 from console.pages.parts.frame import raw
 from console.pages.parts.states import FAILURES, empty, failed
-from console.pages.parts.text import Html, badge, moment, row, table, tag
+from console.pages.parts.text import Html, badge, many, moment, row, table, tag
 from console.pages.parts.visit import Visit
 from console.services import Services
 from contracts.translation.fields import Wrong
@@ -42,7 +42,7 @@ def webhook_list(told: Told) -> Html:
         row(
             tag("span", each.url, tag("small", each.description) if each.description else ""),
             each.customer or "all",
-            *(f"{counts[each.id, state]:,}" for state in ("delivered", "pending", "dead")),
+            *(many(counts[each.id, state]) for state in ("delivered", "pending", "dead")),
             kinds=("", "", "num", "num", "num"),
         )
         for each in told.webhooks

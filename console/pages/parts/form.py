@@ -33,9 +33,18 @@ def term_form(kind: Kind, values: Mapping[str, Any], products: Mapping[str, str]
     draw()
     if kind.more:
         filled = any(given.get(field.name) for field in kind.more)
-        with ui.expansion("More", value=filled).props("dense").classes("more"), ui.element("div").classes("fields"):
-            for field in kind.more:
-                _one(field, given.get(field.name), products, partial(hear, field.name))
+        with ui.expansion("More", value=filled).props("dense").classes("more") as folded:
+            rest = ui.element("div").classes("fields")
+
+        def unfold() -> None:
+            """Its fields are made when somebody wants them: they are most of a form."""
+            if folded.value and not rest.default_slot.children:
+                with rest:
+                    for field in kind.more:
+                        _one(field, given.get(field.name), products, partial(hear, field.name))
+
+        folded.on_value_change(unfold)
+        unfold()
 
 
 def _one(field: Field, value: Any, products: Mapping[str, str], told: Told) -> None:

@@ -6,15 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from nicegui import ui
+from nicegui import context, ui
 
 from console.pages.parts.live import TURNED
+from console.pages.parts.locales import ENGLISH, separators
 from console.pages.parts.text import Html, join, link, tag
 from console.pages.parts.visit import Visit
 
 STYLE: Final = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 PLACES: Final = (("Overview", ""), ("Customers", "customers"), ("Events", "events"), ("Alerts", "alerts"), ("Catalogue", "catalogues"), ("Replay", "replay"))
 PATIENCE_S: Final = 30.0
+SEPARATORS: Final = "separators"
+"""Where a page keeps its own."""
 THEME: Final = "taximeter_theme"
 THEMES: Final[dict[str, bool | None]] = {"light": False, "dark": True}
 TURN: Final = (
@@ -41,6 +44,7 @@ def remember(**chosen: str | list[str]) -> None:
 @contextmanager
 def frame(visit: Visit, place: str, title: str) -> Iterator[None]:
     """The page `title` under the heading `place` of the navigation; the block has its content."""
+    context.client.storage[SEPARATORS] = separators(visit.request.headers.get("accept-language", ""))
     ui.page_title(f"{title} · Taximeter")
     ui.add_css(STYLE)
     # Plain HTML before the application: it is there at once, and costs the server no element.
@@ -63,8 +67,8 @@ def _bar(visit: Visit, place: str) -> Html:
 
 
 def raw(content: Html = Html("")) -> ui.html:  # noqa: B008 - text is immutable
-    """HTML of ours: its values were escaped when it was made."""
-    return ui.html(content, sanitize=False)
+    """HTML of ours: its values were escaped when it was made. Numbers in it are written as the browser's language has them."""
+    return ui.html(content, sanitize=context.client.storage.get(SEPARATORS, ENGLISH).put)
 
 
 def boxed(title: str, *content: Any) -> Html:

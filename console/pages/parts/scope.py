@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from console.errors import InvalidError
 from console.pages.parts.frame import raw
 from console.pages.parts.states import FAILURES, bones, failed
-from console.pages.parts.text import Html, day, join, link, row, table, tag
+from console.pages.parts.text import Html, day, join, link, many, row, table, tag
 from console.pages.parts.visit import Visit
 from console.reading import instant
 from contracts.instants import instant_ms
@@ -67,9 +67,9 @@ def planned(found: Mapping[str, Any], names: Mapping[str, str]) -> Html:
     span = f"{day(instant_ms(events['first']))} – {day(instant_ms(events['last']))}" if events["first"] else "none"
     facts = [
         ("Products", ", ".join(names.get(name, name) for products in found["products"].values() for name in products)),
-        ("Customers", f"{customers['families']:,} with contracts, {customers['with_usage']:,} ids with usage ({ids})"),
-        ("Events", f"{events['in_scope']:,} in scope, {events['to_read']:,} to read; {span}"),
-        ("Windows", f"{found['windows']:,} hours of usage, about {found['disk_bytes'] / 1e6:,.1f} MB of state while the generation is open"),
+        ("Customers", f"{many(customers['families'])} with contracts, {many(customers['with_usage'])} ids with usage ({ids})"),
+        ("Events", f"{many(events['in_scope'])} in scope, {many(events['to_read'])} to read; {span}"),
+        ("Windows", f"{many(found['windows'])} hours of usage, about {many(found['disk_bytes'] / 1e6, 1)} MB of state while the generation is open"),
     ]
     finals = found["final_invoices_that_stay"]
     rows = [
@@ -83,7 +83,7 @@ def planned(found: Mapping[str, Any], names: Mapping[str, str]) -> Html:
     if finals:
         more = f" The first {SHOWN} are shown." if len(finals) > SHOWN else ""
         parts.append(
-            tag("p", f"{len(finals):,} final invoices stay as they are: void one to have it made again.{more}", class_="note", style="margin: .75rem 0")
+            tag("p", f"{many(len(finals))} final invoices stay as they are: void one to have it made again.{more}", class_="note", style="margin: .75rem 0")
         )
         parts.append(table((("Customer", ""), ("Final invoice", "")), rows, "Final invoices that stay"))
     return join(parts)

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import quote
 
+from console.pages.parts.locales import marked
 from contracts.money import exponent, plain
 from contracts.timeline import iso
 
@@ -49,13 +50,18 @@ def event_link(transaction_id: str) -> Html:
 
 
 def money(amount: Decimal | None, currency: str = "USD") -> str:
-    """With thousands separated and the currency's minor units: `51,000.00`, `−10.00`."""
-    return "" if amount is None else f"{amount:,.{exponent(currency)}f}".replace("-", MINUS)
+    """With thousands separated and the currency's minor units: `51,000.00`, `−10.00`. The separators are marks (`locales`) that each page replaces."""
+    return "" if amount is None else marked(f"{amount:,.{exponent(currency)}f}".replace("-", MINUS))
 
 
 def number(value: Decimal | None) -> str:
     """A quantity or unit price, exact, without trailing zeros: `1,400,000`, `0.002`."""
-    return "" if value is None else f"{Decimal(plain(value)):,f}".replace("-", MINUS)
+    return "" if value is None else marked(f"{Decimal(plain(value)):,f}".replace("-", MINUS))
+
+
+def many(value: float | Decimal, places: int = 0) -> str:
+    """How many, or how long: `1,400`."""
+    return marked(f"{value:,.{places}f}")
 
 
 def day(ms: int) -> str:

@@ -7,6 +7,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from console.errors import InvalidError
+from console.pages.parts.locales import ENGLISH
 from console.pages.parts.scope import Chosen, chosen_in
 from console.pages.parts.whatif import comparison
 from console.pages.replay import difference, listed, progress
@@ -67,7 +68,7 @@ def test_a_comparison_tells_each_versions_difference_and_the_totals() -> None:
         Row("k", "tokens", "USD", Decimal("10.00"), {"@1": Decimal("10.00"), "half": Decimal("5.00")}),
         Row("other", "minimum", "USD", Decimal("1.00"), {"@1": Decimal("1.00"), "half": Decimal("3.50")}),
     ]
-    shown = comparison(rows, [("@1", "version 1"), ("half", "half")], {"tokens": "Tokens"}, "k")
+    shown = ENGLISH.put(comparison(rows, [("@1", "version 1"), ("half", "half")], {"tokens": "Tokens"}, "k"))
     assert "−5.00" in shown
     assert "+2.50" in shown
     assert "Total, USD" in shown
