@@ -16,7 +16,6 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from pipelines.metering import coverage
-from pipelines.metering.archive import Archive
 from pipelines.metering.batch import Metering, Outcome
 from pipelines.metering.coverage import Coverage, Span, Work
 from pipelines.metering.dedup import Entries
@@ -55,13 +54,13 @@ class Gathered(NamedTuple):
 class Backfill:
     """What the partitions of this worker are metered for. Not thread safe."""
 
-    def __init__(self, bootstrap: str, codec: Codec, metering: Metering, whole: int, archive: Archive | None = None) -> None:
-        """`whole`: about so many events are counted together, in one transaction. `archive`: where events are that Kafka has let go."""
+    def __init__(self, bootstrap: str, codec: Codec, metering: Metering, past: Past, whole: int) -> None:
+        """`whole`: about so many events are counted together, in one transaction."""
         self._bootstrap = bootstrap
         self._codec = codec
         self._metering = metering
         self._whole = whole
-        self._past = Rereading(Past(bootstrap, codec, archive))
+        self._past = Rereading(past)
         self._known: dict[int, dict[str, Coverage]] = {}
         self._lacking: list[tuple[int, Work]] | None = None
         """`_works`, until what is known changes."""

@@ -37,6 +37,7 @@ from pipelines.metering.downstream import Downstream
 from pipelines.metering.engine import engine
 from pipelines.metering.output import Output
 from pipelines.metering.pace import Pace
+from pipelines.metering.past import Past
 from pipelines.metering.patience import Patience, StoppedError
 from pipelines.metering.relearn import relearn
 from pipelines.metering.source import ASK_S, IDLE_S, Source
@@ -131,7 +132,8 @@ class Worker:
     def _work(self) -> None:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
         self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec, ASK_S))
-        self._backfill = Backfill(self._bootstrap, self._codec, self._metering, BATCHES * self._settings.batch_events, Archive(self._settings, self._codec))
+        past = Past(self._bootstrap, self._codec, Archive(self._settings, self._codec))
+        self._backfill = Backfill(self._bootstrap, self._codec, self._metering, past, BATCHES * self._settings.batch_events)
         self._pace = Pace(self._settings.batch_events)
         self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing)

@@ -1,0 +1,131 @@
+"""A backfill in slices: whatever is taken at a time, fails, is edited meanwhile or changes hands, each product has each event of the past once."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import pytest
+from confluent_kafka import Producer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contracts.catalogue import Catalogue
+from pipelines.metering.backfill import Backfill, Task
+from pipelines.metering.batch import Limits, Messages, Metering
+from pipelines.metering.coverage import Span
+from pipelines.metering.engine import engine
+from pipelines.metering.past import Past, Portion
+from pipelines.topology import ACCEPTED_IDS, BACKFILLS
+from tests.metering import CODEC, NOW, documents
+
+WHOLE = 12
+PATIENCE_S = 60.0
+METRICS = {
+    "calls": {"event_types": ["call"], "aggregation": "count"},
+    "tokens": {"event_types": ["call"], "aggregation": "sum", "value": "n"},
+    "users": {"event_types": ["call"], "aggregation": "unique", "value": "user"},
+}
+NAMES = tuple(METRICS)
+
+
+def catalogue(count: int) -> Catalogue:
+    """The first `count` products; the others are not there yet."""
+    document = {"metrics": METRICS, "products": {name: {"name": name, "metric": name} for name in NAMES[:count]}}
+    return msgspec.convert(document, Catalogue, strict=False)
+
+
+class Log:
+    """Partitions of usage-events of which every offset counts; the customer is the partition's."""
+
+    def read(self, partition: int, span: Span, most: int) -> Portion:
+        end = min(span.end, span.start + 1 + most % 7)
+        offsets = range(span.start, end)
+        values = [
+            CODEC.encode(
+                "usage_event",
+                {
+                    "transaction_id": f"{partition}-{at}",
+                    "customer": f"p{partition}",
+                    "event_type": "call",
+                    "timestamp": NOW,
+                    "properties": {"n": "2", "user": str(at)},
+                },
+            )
+            for at in offsets
+        ]
+        count = len(values)
+        return Portion(Messages(values, [None] * count, np.full(count, partition, np.uint16), np.array(offsets, np.int64), np.full(count, NOW, np.int64)), end)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[str]:
+    """The client's own broker, on which nothing was ever written."""
+    holder = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    for topic in (ACCEPTED_IDS, BACKFILLS):
+        holder.list_topics(topic.name, timeout=20)
+    (broker,) = holder.list_topics(timeout=20).brokers.values()
+    yield f"{broker.host}:{broker.port}"
+    del holder
+
+
+class Filled:
+    """What was committed: events and value by customer and product."""
+
+    def __init__(self) -> None:
+        self.events: dict[tuple[str, str], int] = {}
+
+    def take(self, task: Task) -> None:
+        for _, value in task.outcome.metered:
+            for delta in CODEC.decode("metered_usage", value)["deltas"]:
+                key = delta["customer"], delta["product"]
+                self.events[key] = self.events.get(key, 0) + delta["events"]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.integers(0, 3), st.integers(1, 40), min_size=1),
+    st.lists(st.sampled_from(["gather", "gather", "gather", "turn", "fail", "edit", "more"]), max_size=25),
+    st.lists(st.integers(1, 9), min_size=1, max_size=5),
+)
+def test_each_product_has_each_event_of_the_past_once(mock: str, ends: dict[int, int], steps: list[str], sizes: list[int]) -> None:
+    metering = Metering(engine(), CODEC, Limits(partitions=4))
+    version, products = 1, 1
+    metering.prepare(documents(catalogue(products), version=version))
+    backfill = Backfill(mock, CODEC, metering, cast("Past", Log()), WHOLE)
+    backfill.load(dict(ends))  # what there was has been metered for the first product
+    filled = Filled()
+    at = 0
+
+    def take(step: str) -> None:
+        nonlocal version, products, at
+        at += 1
+        if step in ("edit", "more"):
+            version, products = version + 1, min(len(NAMES), products + (step == "more"))
+            metering.prepare(documents(catalogue(products), version=version))
+            backfill.follow()
+        elif step == "gather" and not backfill.due:
+            if backfill.ready(PATIENCE_S):
+                backfill.gather(sizes[at % len(sizes)])
+        elif backfill.due:
+            task = backfill.turn()
+            if task is not None and step != "fail":
+                filled.take(task)
+                backfill.committed(task)
+
+    # given usage of the past, when products appear, slices are taken, transactions fail and documents change in any order
+    for step in ["more", *steps]:
+        take(step)
+    rounds = 0
+    while backfill.waits:
+        rounds += 1
+        assert rounds < 2_000
+        take("turn" if backfill.due else "gather")
+    backfill.close()
+
+    # then each of them has all of it once, and the first, which had it already, nothing more
+    expected: dict[Any, int] = {(f"p{partition}", name): end for partition, end in ends.items() for name in NAMES[1:products]}
+    assert filled.events == expected
