@@ -77,7 +77,9 @@ class Shell:
             broker_commit_interval=3600.0,
             broker_commit_livelock_soft_timeout=1e9,
             stream_wait_empty=False,
-            stream_buffer_maxsize=256,
+            # A record of metered usage may have a megabyte, so few of them stand between the client and the line.
+            stream_buffer_maxsize=32,
+            broker_max_poll_records=64,
             stream_recovery_delay=0.0,
             agent_supervisor=CrashingSupervisor,
             worker_redirect_stdouts=False,
