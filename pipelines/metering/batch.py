@@ -205,10 +205,11 @@ class Metering:
             positions, bad, rows = self._load(messages, plan.identity)
         if follow is not None:
             follow()
-        if few is not None and not self._few.count():
+        # What was learned may also be a correction, whose events would be refused under the documents from before.
+        if (few is None and self._plan is not plan) or (few is not None and not self._few.count()):
             few, plan = None, self._plan
             positions, bad, rows = self._load(messages, plan.identity)
-        if few is None and len(positions) and (self._extended() or self._plan is not plan):
+        if few is None and len(positions) and self._extended():
             rows = np.frombuffer(self._engine.query(self._plan.identity, "RowBinary"), _ROW)[:-1]
         recorded = messages.recorded_ms[positions]
         old, ahead = untimely(rows["timestamp"], recorded, self._limits.late_ms, self._limits.ahead_ms)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.twins import Scope, number_of, original
 from pipelines.document_log import Documents
+from pipelines.metering.batch import Limits, Messages, Metering
+from pipelines.metering.engine import engine
 from pipelines.replay.generations import Step, reserved
 from tests import oracle
 from tests.metering import CODEC, NOW, Meter, deltas, documents, meter
@@ -101,6 +104,22 @@ def test_twins_count_what_is_in_scope_and_not_left_out(one: Meter, batch: list[d
     meant = msgspec.structs.replace(CATALOGUE, products={name: CATALOGUE.products[name] for name in scope.products["default"]})
     beside = [{**each, "product": original(each["product"])} for each in found if number_of(each["product"]) == 1]
     assert oracle.merged(beside, CATALOGUE) == oracle.totals(theirs, meant)
+
+
+@pytest.mark.parametrize("few", (0, 1_000), ids=["statements", "event by event"])
+def test_what_a_correction_brings_counts_though_meter_learns_of_it_with_the_same_batch(one: Meter, few: int) -> None:
+    """Given an event of a correction that METER has not heard of, when it hears of it while it works on the batch, then the event counts for the twins."""
+    metering = Metering(engine(), CODEC, Limits(partitions=3, few=few))
+    metering.prepare(told())
+    value = one.event(reserved(1, f"{next(_ids)}-a"), {"n": "1"})
+    messages = Messages([value], [None], np.zeros(1, np.uint16), np.array([one.offset], np.int64), np.array([NOW], np.int64))
+
+    outcome = metering.run(
+        messages, one.dedup, lambda: metering.prepare(told(Step("begin", 1, Scope({"default": {"calls": "count"}}), correction=True, added_count=1)))
+    )
+
+    assert outcome.reasons == {}
+    assert {each["product"] for each in deltas(outcome)} == {"calls\x1f1"}
 
 
 def test_what_a_correction_brings_is_its_own_twins_and_no_product_s(one: Meter) -> None:
