@@ -17,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from contracts.errors import TaximeterError
 from contracts.result import Invoice
 from pipelines.corrected import Corrected, corrected
 from pipelines.document_log import Documents
@@ -25,13 +26,18 @@ from pipelines.replay.generations import KIND as REPLAY
 from pipelines.replay.recorded import generations_of
 from pipelines.settings import Settings
 from pipelines.verifying import raw
-from pipelines.verifying.families import Family, filters_of, shown
+from pipelines.verifying.families import Family, clocks_of, filters_of
 from pipelines.verifying.windows import deltas
 from pipelines.warehouse.client import connect
-from pipelines.warehouse.rebuild import FamilyInputs, RecordedDocument, merged_inputs
+from pipelines.warehouse.many import merged_inputs_of
+from pipelines.warehouse.rebuild import FamilyInputs, RecordedDocument
 
 TOGETHER: Final = 25
 """Families that a process takes at once."""
+
+
+class UnknownCustomerError(TaximeterError):
+    """A contract of the branch is of nobody who has one."""
 
 
 class Branch(NamedTuple):
@@ -58,6 +64,8 @@ class Question(NamedTuple):
 
     settings: Settings
     branch: Branch
+    catalogues: Mapping[str, Catalogue]
+    """All that there are, those of the branch in place of the present ones."""
     remetered: tuple[Catalogue, ...]
     """Those of the branch that meter otherwise than the present ones."""
     filters: Mapping[str, frozenset[str]]
@@ -76,7 +84,11 @@ def compared(
     jobs: int,
     tell: Callable[[int, int], None] = lambda *_: None,
 ) -> Iterator[Revenue]:
-    """Revenue of usage invoices whose period starts in `period`, by customer and product. Raises clickhouse-connect's errors."""
+    """Revenue of usage invoices whose period starts in `period`, by customer and product. Raises UnknownCustomerError, clickhouse-connect's errors."""
+    known = {name for each in present.contracts.values() for name in (each.contract.customer, *each.contract.aliases)}
+    for contract in branch.contracts.values():
+        if contract.id not in present.contracts and contract.customer not in known:
+            raise UnknownCustomerError(f"contract {contract.id} is of customer {contract.customer}, who has no contract: there is nothing to compare it with")
     with closing(connect(settings)) as client:
         in_force = corrected(generations_of(client))
     after = branch.contracts.values()
@@ -85,7 +97,8 @@ def compared(
         for key in contract.usage_filter.where if contract.usage_filter else ():
             filters.setdefault(key, set()).update((contract.customer, *contract.aliases))
     changed = tuple(each for name, each in branch.catalogues.items() if name not in present.catalogues or meters(each) != meters(present.catalogues[name].catalogue))
-    question = Question(settings, branch, changed, {key: frozenset(owners) for key, owners in filters.items()}, in_force, *period)
+    every = {name: known.catalogue for name, known in present.catalogues.items()} | dict(branch.catalogues)
+    question = Question(settings, branch, every, changed, {key: frozenset(owners) for key, owners in filters.items()}, in_force, *period)
     portions = [tuple(families[start : start + TOGETHER]) for start in range(0, len(families), TOGETHER)]
     done = 0
     if jobs == 1 or len(portions) == 1:
@@ -103,33 +116,54 @@ def compared(
 
 def _portion(question: Question, families: Sequence[Family]) -> list[Revenue]:
     with closing(connect(question.settings)) as client:
-        return [row for family in families for row in _family(client, question, family)]
+        clocks = clocks_of(client, families)
+        inputs = merged_inputs_of(client, [family.root for family in families], question.settings.window_minutes)
+        branched = _branched(client, question, families, inputs)
+        return [row for family in families for row in _family(question, inputs[family.root], branched[family.root], clocks[family.root])]
 
 
-def _family(client: Client, question: Question, family: Family) -> list[Revenue]:
-    settings = question.settings
-    now_ms = shown(client, family).now_ms
-    inputs = merged_inputs(client, family.root, settings.window_minutes)
-    before = inputs.replay().result(now_ms).invoices
-    after = _branched(client, question, family, inputs).replay().result(now_ms).invoices
+def _family(question: Question, inputs: FamilyInputs, branched: FamilyInputs, now_ms: int) -> list[Revenue]:
     sums: dict[tuple[str, str, str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
-    for side, invoices in enumerate((before, after)):
-        for invoice in _asked(question, invoices):
+    for side, told in enumerate((inputs, branched)):
+        for invoice in _asked(question, told.replay().result(now_ms).invoices):
             for line in invoice.lines:
                 sums[invoice.customer, invoice.contract, line.product or line.kind, invoice.currency][side] += line.amount
     return [Revenue(*key, *pair) for key, pair in sorted(sums.items()) if any(pair)]
 
 
-def _branched(client: Client, question: Question, family: Family, inputs: FamilyInputs) -> FamilyInputs:
-    documents = tuple(_instead(question.branch, each) for each in inputs.documents)
-    named = {each.contract().catalogue for each in documents if each.kind == "contract"}
-    if not named.intersection(each.id for each in question.remetered):
-        return inputs._replace(documents=documents).quiet()
-    window_ms = question.settings.window_minutes * 60_000
-    catalogues = {each.id: each.catalogue() for each in documents if each.kind == "catalogue" and each.id in named}
-    counted = raw.counted(client, catalogues.values(), family.ids, question.filters, frozenset(), window_ms, question.corrected)
-    # All is counted again, as every generation would have it: there is nothing to exchange.
-    return inputs._replace(documents=tuple(each for each in documents if each.kind != REPLAY), deltas=deltas(counted.items())).quiet()
+def _branched(client: Client, question: Question, families: Sequence[Family], inputs: Mapping[str, FamilyInputs]) -> dict[str, FamilyInputs]:
+    """The same families under the documents of the branch, by root; their usage counted again where these meter otherwise."""
+    found = {family.root: inputs[family.root]._replace(documents=_documents(question, family, inputs[family.root].documents)) for family in families}
+    named = {root: {each.contract().catalogue for each in told.documents if each.kind == "contract"} for root, told in found.items()}
+    other = {each.id for each in question.remetered}
+    again = [family for family in families if not other.isdisjoint(named[family.root])]
+    if again:
+        catalogues = {
+            each.id: each.catalogue() for family in again for each in found[family.root].documents if each.kind == "catalogue" and each.id in named[family.root]
+        }
+        ids = sorted({each for family in again for each in family.ids})
+        window_ms = question.settings.window_minutes * 60_000
+        counted = raw.counted(client, catalogues.values(), ids, question.filters, frozenset(), window_ms, question.corrected)
+        for family in again:
+            mine = [(place, slots) for place, slots in counted.items() if place.customer in family.ids and place.catalogue in named[family.root]]
+            # All is counted again, as every generation would have it: there is nothing to exchange.
+            documents = tuple(each for each in found[family.root].documents if each.kind != REPLAY)
+            found[family.root] = FamilyInputs(family.root, documents, deltas(mine))
+    return {root: each.quiet() for root, each in found.items()}
+
+
+def _documents(question: Question, family: Family, present: Sequence[RecordedDocument]) -> tuple[RecordedDocument, ...]:
+    """Those of the branch in place of the present ones; contracts of it that the family has not yet are there from its first contract on."""
+    given = [_instead(question.branch, each) for each in present]
+    ids = {(each.kind, each.id) for each in given}
+    first = next((place for place, each in enumerate(given) if each.kind == "contract"), len(given))
+    at_ms = given[first].at_ms if first < len(given) else 0
+    fresh = [each for each in question.branch.contracts.values() if each.customer in family.ids and ("contract", each.id) not in ids]
+    more = [RecordedDocument("contract", each.id, 1, at_ms, msgspec.json.encode(each).decode()) for each in fresh]
+    named = {each.contract().catalogue for each in (*given, *more) if each.kind == "contract"}
+    lacking = sorted(name for name in named if ("catalogue", name) not in ids)
+    base = [RecordedDocument("catalogue", name, 1, given[0].at_ms if given else 0, msgspec.json.encode(question.catalogues[name]).decode()) for name in lacking]
+    return (*base, *given[:first], *more, *given[first:])
 
 
 def _instead(branch: Branch, document: RecordedDocument) -> RecordedDocument:

@@ -4,7 +4,7 @@ A copy is links to the parts as they are, so it takes milliseconds. A still ends
 """
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
@@ -12,7 +12,8 @@ COPIES: Final = {"invoice_revisions": "invoice_stills", "line_revisions": "line_
 HELD_S: Final = 20
 """How long a still lasts that nobody prolongs."""
 
-PARTS: Final = "SELECT DISTINCT partition_id FROM system.parts WHERE database = currentDatabase() AND table = {table:String} AND active ORDER BY partition_id"
+PARTS: Final = """
+SELECT table, groupUniqArray(partition_id) FROM system.parts WHERE database = currentDatabase() AND table IN {tables:Array(String)} AND active GROUP BY table"""
 BEGUN: Final = "SELECT count() FROM reader_stills WHERE generation = {generation:UInt64} AND step = {step:UInt64}"
 
 
@@ -29,10 +30,14 @@ class Still:
         """Copy what there is and show that; nothing may be inserted meanwhile. Doing it again changes nothing, also when it is over."""
         if self.begun():
             return
+        rows: Any = self._client.query(PARTS, parameters={"tables": [*COPIES, *COPIES.values()]}).result_rows
+        parts: dict[str, list[str]] = dict(rows)
         for table, copy in COPIES.items():
-            self._client.command(f"TRUNCATE TABLE {copy}")
-            for (part,) in self._client.query(PARTS, parameters={"table": table}).result_rows:
-                self._client.command(f"ALTER TABLE {copy} ATTACH PARTITION ID '{part}' FROM {table}")
+            # What an earlier still has left is replaced: somebody waits for each statement.
+            for part in parts.get(table, ()):
+                self._client.command(f"ALTER TABLE {copy} REPLACE PARTITION ID '{part}' FROM {table}")
+            for part in set(parts.get(copy, ())).difference(parts.get(table, ())):
+                self._client.command(f"ALTER TABLE {copy} DROP PARTITION ID '{part}'")
         self._until(HELD_S)
 
     def begun(self) -> bool:

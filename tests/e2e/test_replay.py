@@ -170,3 +170,15 @@ def test_what_if_the_month_had_been_sold_otherwise(shell: Shell) -> None:
     other = {(row["customer"], row["product"]): row for row in shell.json("whatif", shell.write("other.yaml", CATALOGUE % "3"), "--period", "2025-10")["rows"]}
     assert (other["bolt", "tokens"]["before"], other["bolt", "tokens"]["after"]) == ("25.00", "31.00")
     assert "by customer" in shell.run("whatif", cheaper, "--period", "2025-10", "--customer", "acme")
+
+    # then another contract under a catalogue that there is not can take over, and a contract of nobody is refused
+    dear = (CATALOGUE % "2").replace("  currency", "  id: premium\n  currency").replace('per_unit: "5"', 'per_unit: "7"')
+    ended = CONTRACT.format(name="acme") + "  ending_before: 2025-10-01\n"
+    fresh = CONTRACT.format(name="acme").replace("acme-2025", "acme-premium").replace("2025-09-01", "2025-10-01") + "  catalogue: premium\n"
+    files = [shell.write(f"{name}.yaml", text) for name, text in {"premium": dear, "ended": ended, "fresh": fresh}.items()]
+    premium = shell.json("whatif", *files, "--period", "2025-10")
+    assert premium["totals"] == {"USD": {"before": "125.00", "after": "133.00", "difference": "8.00"}}
+    users = {row["contract"]: (row["before"], row["after"]) for row in premium["rows"] if (row["customer"], row["product"]) == ("acme", "users")}
+    assert users == {"acme-2025": ("20.00", "0"), "acme-premium": ("0", "28.00")}
+    nobody = shell.write("nobody.yaml", CONTRACT.format(name="nobody"))
+    assert "nobody, who has no contract" in shell.run("whatif", nobody, "--period", "2025-10", status=1)
