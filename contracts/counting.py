@@ -22,6 +22,10 @@ QUARTER_MS: Final = 900_000
 """Arrival is kept to the quarter hour where nobody watches a threshold."""
 
 
+MOST_ALIKE: Final = 10_000
+"""Kinds of events that are remembered."""
+
+
 class Owners(NamedTuple):
     """What metering must know of the contracts."""
 
@@ -62,14 +66,15 @@ class Meter(NamedTuple):
     only: Callable[[UsageEvent], bool] | None = None
     """Whether an event may concern the product at all; none: every one may."""
 
+    def concerns(self, properties: Mapping[str, str]) -> bool:
+        """Whether an event of the metric's types with these properties passes all filters."""
+        return matches(self.metric.where, properties) and matches(self.product.where, properties)
+
     def use(self, event: UsageEvent) -> "Use | Literal['not_a_number'] | None":
-        """None: the event does not concern the product."""
-        metric = self.metric
-        if event.event_type not in metric.event_types or not matches(metric.where, event.properties) or not matches(self.product.where, event.properties):
-            return None
+        """Of an event that passes the filters; none: it does not concern the product after all."""
         if self.only is not None and not self.only(event):
             return None
-        if metric.aggregation == "unique":
+        if self.metric.aggregation == "unique":
             text = _member(self.value, event.properties)
             return None if text is None else Use(self, None, text)
         value = None if self.value is None else evaluate(self.value, event.properties)
@@ -100,7 +105,7 @@ def meters(catalogue: Catalogue) -> Iterable[Meter]:
 
 
 class Counting:
-    """Holds the products and the customers as they are at one time. Deterministic, without state."""
+    """Holds the products and the customers as they are at one time. Deterministic: what it remembers changes nothing."""
 
     def __init__(self, products: Sequence[Meter], owning: Owners, window_ms: int) -> None:
         self.meters = products
@@ -110,16 +115,36 @@ class Counting:
         for each in products:
             for kind in dict.fromkeys(each.metric.event_types):
                 self._of_type.setdefault(kind, []).append(each)
+        self._asked = {
+            kind: tuple(dict.fromkeys(key for each in found for where in (each.metric.where, each.product.where) for key in where))
+            for kind, found in self._of_type.items()
+        }
+        """By event type, the properties by which some product filters."""
+        self._concerned: dict[tuple[str | None, ...], list[Meter]] = {}
+        """By event type and the values of those."""
 
     def uses(self, event: UsageEvent) -> list[Use] | None:
         """In the order of the products. None: some product needs a number of the event and finds none."""
         found = []
-        for meter in self._of_type.get(event.event_type, ()):
+        for meter in self._concerns(event.event_type, event.properties):
             use = meter.use(event)
             if use == "not_a_number":
                 return None
             if use is not None:
                 found.append(use)
+        return found
+
+    def _concerns(self, kind: str, properties: Mapping[str, str]) -> list[Meter]:
+        """Products whose filters the event passes. Most events are like one before, so filters are gone through once for each kind of them."""
+        asked = self._asked.get(kind)
+        if asked is None:
+            return []
+        alike = (kind, *[properties.get(key) for key in asked])
+        found = self._concerned.get(alike)
+        if found is None:
+            if len(self._concerned) >= MOST_ALIKE:
+                self._concerned.clear()
+            found = self._concerned[alike] = [meter for meter in self._of_type[kind] if meter.concerns(properties)]
         return found
 
     def deltas(self, event: UsageEvent, uses: Iterable[Use], sequence: int) -> list[Delta]:

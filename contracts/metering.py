@@ -82,7 +82,7 @@ class Metering:
         found = []
         for meter, start, end in gaps:
             for event in self._accepted[start:end]:
-                use = meter.use(event)
+                use = meter.use(event) if event.event_type in meter.metric.event_types and meter.concerns(event.properties) else None
                 if use is not None and use != "not_a_number":
                     found.append(self._counting.delta(event, use, None))
         return sorted(found, key=lambda delta: delta.recorded_ms)

@@ -15,7 +15,7 @@ from typing import Final
 from pipelines.metering.source import Fetched, Source
 
 GATHER: Final = 2
-MOST_LINGER_S: Final = 0.12
+MOST_LINGER_S: Final = 0.08
 
 
 class Ahead:
