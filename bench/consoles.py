@@ -181,6 +181,7 @@ class Person:
         if not await self._go("edit", f"/contracts/{name}/edit", READY):
             return
         page = self._page
+        await asyncio.sleep(self._dice.uniform(0.5, 1.0))  # nobody finds the button sooner
         if page is not None and await self._timed("form", lambda: page.pick("Discounted price", "Multiplier")):
             await asyncio.sleep(self._dice.uniform(0.5, 1.0))
             text = f"0.{self._dice.randrange(100, 999)}"
