@@ -13,7 +13,8 @@ from clickhouse_connect.driver.client import Client
 
 from console.books import Books, Papers
 from console.reading import Warehouse
-from console.spending import DAY_MS, MOST, Today
+from console.spending import MOST, Today
+from console.spreading import DAY_MS
 from contracts.catalogue import Catalogue, Metric, Product, Quantity
 from contracts.contract import Contract
 from pipelines.document_log import Documents
