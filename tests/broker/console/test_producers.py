@@ -25,7 +25,8 @@ from tests.unit.ingest.test_examples import PRODUCERS, SAMPLE
 
 COUNT = 25
 """Events of each run."""
-COUNTED = "SELECT sum(value_sum) FROM usage_hourly WHERE customer = {customer:String}"
+COUNTED = "SELECT sum(value_sum) FROM usage_hourly WHERE customer = {customer:String} AND catalogue = {customer:String}"
+"""METER counts for every catalogue; the customer's has its name."""
 REJECTED = "SELECT DISTINCT reason FROM rejected_events WHERE customer = {customer:String}"
 
 
