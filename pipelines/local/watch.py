@@ -113,7 +113,7 @@ class Watch:
                 continue
             at, since = self._waits[group].get(place, (offset, now))
             since = since if at == offset else now
-            if now - since > PEEK_AFTER_S and self._nothing_between(place, offset, ends[place]):
+            if self._known_empty(place, offset, ends[place]) or (now - since > PEEK_AFTER_S and self._nothing_between(place, offset, ends[place])):
                 continue
             waits[place] = (offset, since)
             if place[0] != CLOCK.name:  # a tick waits most of the time, and for nothing
@@ -121,11 +121,12 @@ class Watch:
         self._waits[group] = waits
         return Standing(lag, self._moved.get(group), min((since for _, since in waits.values()), default=None))
 
+    def _known_empty(self, place: Place, offset: int, end: int) -> bool:
+        known = self._empty.get(place)
+        return known is not None and known[0] <= offset and end <= known[1]
+
     def _nothing_between(self, place: Place, offset: int, end: int) -> bool:
         """Whether only marks of transactions stand there; looked up once for each pair of offsets."""
-        known = self._empty.get(place)
-        if known is not None and known[0] <= offset and end <= known[1]:
-            return True
         try:
             found = waiting(self._bootstrap, {place: offset})
         except KafkaException:

@@ -17,12 +17,13 @@ from pipelines.health import Health
 from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.rating import local
-from pipelines.rating.agents import SOURCES, Shell
+from pipelines.rating.agents import SOURCES, RateApp, Shell
 from pipelines.settings import Settings
 
 log = logging.getLogger("taximeter.rate")
 
 REPORT_S: Final = 1.0
+START_S: Final = 120.0
 STOP_S: Final = 8.0
 LOOK_AFTER: Final = (200_000, 20, 50)
 """Objects after which the collector looks at new ones, and how often it looks at those before it looks at older ones."""
@@ -60,7 +61,7 @@ class Worker:
             app = shell.app
             keeping: list[asyncio.Task[None]] = []
             try:
-                await app.start()
+                await self._begin(app)
                 keeping += [asyncio.create_task(each) for each in (shell.keep_committing(), shell.keep_time())]
                 for task in keeping:
                     task.add_done_callback(shell.ended)
@@ -77,6 +78,13 @@ class Worker:
             finally:
                 log.info("stopping")
                 await asyncio.wait_for(self._end(shell, keeping), STOP_S)
+
+    async def _begin(self, app: RateApp) -> None:
+        """Raises RuntimeError when Faust does not come up: under load its client's coordination died once at the start, and `start` never returned."""
+        try:
+            await asyncio.wait_for(app.start(), START_S)
+        except TimeoutError as error:
+            raise RuntimeError(f"Faust has not started in {START_S:.0f} s: ending, to be started again; nothing is lost") from error
 
     async def _end(self, shell: Shell, keeping: "list[asyncio.Task[None]]") -> None:
         await shell.release()
