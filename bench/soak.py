@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import psutil
-from confluent_kafka.admin import AdminClient
 
 from bench import contracts
 from bench.background import Flowed, ended, flowing
@@ -24,10 +23,9 @@ from bench.pipeline import MILLION, BenchError
 from bench.report import Figure, folder_mb, report
 from bench.watched import Watched
 from bench.workload import Workload, events
-from pipelines import offsets
+from pipelines.last import behind_last
 from pipelines.progress import Progress
 from pipelines.publishing import Edit, Publisher
-from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.testing import Stack
 from pipelines.topology import USAGE_EVENTS
@@ -72,7 +70,7 @@ def run(
             seen = [_minute(stack, probe, processes, number) for number in range(1, minutes + 1)]
             flowed = ended(flow)
         probe.close()
-        progress.sent(USAGE_EVENTS.name, _ends(settings))
+        progress.sent(USAGE_EVENTS.name, behind_last(kafka, USAGE_EVENTS.name))
         progress.shown(PATIENCE_S)
         progress.close()
         wrong = _differences(settings, workload, flowed)
@@ -121,11 +119,6 @@ def _flat(seen: list[Minute]) -> list[Figure]:
     for stage in steady[-1].rss_mb:
         figures += [Figure(f"{stage}_rss_mb_{name}", statistics.median(each.rss_mb[stage] for each in half), "MB") for name, half in halves]
     return figures
-
-
-def _ends(settings: Settings) -> dict[int, int]:
-    found = offsets.ends(AdminClient(reach(settings.kafka, settings)), [(USAGE_EVENTS.name, number) for number in range(settings.partitions)])
-    return {partition: end for (_, partition), end in found.items()}
 
 
 def _differences(settings: Settings, workload: Workload, flowed: Flowed) -> list[str]:

@@ -17,12 +17,12 @@ from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError
 
 from pipelines.kafka_requests import DescribeProducers, ListTransactions, WriteTxnMarkers
 from pipelines.reach import reach_async
 from pipelines.topology import TOPICS
-from pipelines.transaction_marks import Part, committed
+from pipelines.transaction_marks import Part, check, committed
 
 __all__ = ["end_hanging"]
 
@@ -83,7 +83,7 @@ async def _under_way(client: AIOKafkaClient) -> set[int]:
     found = set()
     for broker in client.cluster.brokers():
         answer = await client.send(broker.nodeId, ListTransactions())
-        _check(answer.error_code)
+        check(answer.error_code)
         found |= {producer for _, producer, state, _ in answer.transactions if state in UNDER_WAY}
     return found
 
@@ -115,9 +115,4 @@ async def _write_mark(client: AIOKafkaClient, each: Part, outcome: bool) -> None
     for _, topics, _ in answer.markers:
         for _, partitions, _ in topics:
             for _, error, _ in partitions:
-                _check(error)
-
-
-def _check(code: int) -> None:
-    if code:
-        raise for_code(code)
+                check(error)

@@ -15,7 +15,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.control_record import ControlRecord
 from aiokafka.record.default_records import DefaultRecordBatch
 
-__all__ = ["Part", "committed"]
+__all__ = ["Part", "check", "committed"]
 
 FETCH_BYTES: Final = 4 << 20
 MOST_BYTES: Final = 256 << 20
@@ -87,7 +87,7 @@ async def _offset(client: AIOKafkaClient, part: Part, since_ms: int) -> int | No
     """Of the first record from that time on; none: there is none."""
     answer: Any = await client.send(part.leader, OffsetRequest(-1, 0, [(part.topic, [(part.partition, since_ms)])]))
     found = answer.topics[0][1][0]
-    _check(found[1])
+    check(found[1])
     offset = int(found[3])
     return None if offset < 0 else offset
 
@@ -99,7 +99,7 @@ async def _batches(client: AIOKafkaClient, part: Part, start: int) -> AsyncItera
         request = FetchRequest(0, 0, FETCH_BYTES, 0, [(part.topic, [(part.partition, offset, FETCH_BYTES)])])
         answer: Any = await client.send(part.leader, request)
         found = answer.topics[0][1][0]
-        _check(found[1])
+        check(found[1])
         data = bytes(found[-1] or b"")
         read += len(data)
         before = offset
@@ -127,7 +127,8 @@ def _heads(data: bytes) -> Iterable[Batch]:
         at = end
 
 
-def _check(code: int) -> None:
+def check(code: int) -> None:
+    """Raises KafkaError for the error code of an answer."""
     if code:
         error: KafkaError = for_code(code)()
         raise error
