@@ -36,8 +36,6 @@ NAME: Final = "bench"
 PROBED: Final = ("probe-warm", "probe")
 EDITED: Final = "edited"
 CALLS: Final = 1_000_000
-WARM: Final = 200
-"""Probes that are not counted."""
 LOOK_S: Final = 0.005
 EDIT_S: Final = 30.0
 
@@ -47,9 +45,9 @@ class BenchError(RuntimeError):
 
 
 def run(
-    background: int = 800, customers: int = 200, probes: int = 2_000, probes_per_s: int = 200, edits: int = 50, keep: str | None = None
+    background: int = 800, customers: int = 200, probes: int = 2_000, probes_per_s: int = 200, edits: int = 50, warm_s: int = 60, keep: str | None = None
 ) -> dict[str, Any]:
-    """Measure while `background` events a second of `customers` customers flow: with the probes 1,000 a second; `keep`: a folder for the stack's data and logs, which stays.
+    """Measure while `background` events a second of `customers` customers flow: with the probes 1,000 a second; `warm_s`: as long before, since a broker compiles for half a minute; `keep`: a folder for the stack's data and logs, which stays.
 
     Raises BenchError, ProbeError, StackError.
     """
@@ -61,7 +59,7 @@ def run(
         _publish(publisher, customers, start)
         with flowing(kafka, background, customers) as flow:
             # Warmed up by another customer of the same kind: crossings are numbered from a customer's first event on.
-            Probe(kafka, Codec(), PROBED[0], settings.partitions).run(WARM, probes_per_s)
+            Probe(kafka, Codec(), PROBED[0], settings.partitions).run(max(1, warm_s * probes_per_s), probes_per_s)
             watched = Watched({row["name"]: row["pid"] for row in stack.book()["stages"]})
             probe = Probe(kafka, Codec(), PROBED[1], settings.partitions)
             began = time.perf_counter()

@@ -27,8 +27,7 @@ from contracts.contract import Contract
 from contracts.twins import Scope
 from pipelines import offsets
 from pipelines.deployment import Deployment
-from pipelines.last import behind_last
-from pipelines.progress import Progress
+from pipelines.progress import Progress, all_shown
 from pipelines.publishing import Edit, Publisher
 from pipelines.replay.control import Replays
 from pipelines.replay.coverage import Metered
@@ -209,7 +208,7 @@ def _run(replays: Replays, stack: Stack | None, kills: int) -> float:
 
 def _told(replays: Replays) -> tuple[float, int]:
     """Cut over at rest: every invoice has to be what the diff has told before, and none else may change. Seconds of the diff, customers that changed."""
-    _at_rest(replays.stack.kafka)
+    all_shown(replays.stack.kafka, SHOWN_S)
     started = time.perf_counter()
     with replays.stack.warehouse() as client:
         expected = _totals(client)
@@ -226,14 +225,6 @@ def _told(replays: Replays) -> tuple[float, int]:
     if wrong or not changes:
         raise BenchError(f"{len(changes)} customers change by the diff; {len(wrong)} invoices are billed otherwise: {sorted(wrong)[:3]}")
     return took, len(changes)
-
-
-def _at_rest(kafka: str) -> None:
-    """Everything that was sent is shown: METER may still have some of it to read."""
-    through = Progress(kafka)
-    through.sent(USAGE_EVENTS.name, behind_last(kafka, USAGE_EVENTS.name))
-    through.shown(SHOWN_S)
-    through.close()
 
 
 def _totals(client: Client) -> dict[str, Decimal]:

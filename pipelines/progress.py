@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from contracts.errors import TaximeterError
 from pipelines import offsets
 from pipelines.backfills import Backfills
+from pipelines.last import behind_last, behind_lasts
 from pipelines.offsets import Offsets
 from pipelines.reach import reach
 from pipelines.settings import Settings
@@ -47,10 +48,26 @@ class StalledError(TaximeterError):
     """A stage has not come through in time; the message says which one, and how far it is."""
 
 
+def all_shown(bootstrap: str, timeout_s: float) -> dict[int, int]:
+    """Return when the warehouse shows the effect of all events that are there at the call, wherever they stand now. Raises StalledError.
+
+    Gives the offset behind the last of them, by partition of usage-events.
+    """
+    through = Progress(bootstrap, before=True)
+    try:
+        ends = behind_last(bootstrap, USAGE_EVENTS.name)
+        through.sent(USAGE_EVENTS.name, ends)
+        through.shown(timeout_s)
+    finally:
+        through.close()
+    return ends
+
+
 class Progress:
     """Follows the topics between the stages from the moment it is made. Not thread safe."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, *, before: bool = False) -> None:
+        """`before`: also what the stages have written before, and others may not have read yet."""
         self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
         self._committed = offsets.Committed(bootstrap)
         self._bootstrap = bootstrap
@@ -73,7 +90,7 @@ class Progress:
             raise StalledError(f"there is no topic {missing[0]} yet: the stack is still starting, or was never started on this Kafka (`taximeter status`)")
         self._places = [(name, number) for name in sorted({*WRITTEN_BY_METER, *WRITTEN_BY_RATE}) for number in topics[name].partitions]
         self._reached = offsets.ends(self._admin, self._places)
-        self._last: Offsets = {}
+        self._last: Offsets = behind_lasts(bootstrap, dict.fromkeys(topic for topic, _ in self._places)) if before else {}
         self._sent: Offsets = {}
         self._consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in self._reached.items()])
 

@@ -1,5 +1,6 @@
 """Servers for the tests: each starts when the first test asks for it and is stopped by its pid at the end."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,9 @@ from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from pipelines.testing import Kafka
+
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+"""The brokers of tests live for seconds: what the second compiler takes is not got back."""
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")  # how long an example takes depends on what else the machine does

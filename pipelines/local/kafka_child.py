@@ -43,6 +43,7 @@ class KafkaChild:
             if time.monotonic() > until:
                 self._child.kill()
                 raise KafkaStartError(f"kafka did not answer in {START_S:.0f} s; its log is {self.broker.data / 'logs' / 'kafka.log'}")
+        kafka.compile_aside(self.pid)
         return self
 
     def kill(self) -> None:

@@ -218,6 +218,8 @@ class Supervisor:
                 kept.ready = (
                     kafka.answers(self._addresses["kafka"], ASK_KAFKA_S) if name == "kafka" else self._health(name).get("state", "starting") != "starting"
                 )
+                if kept.ready and name == "kafka":
+                    kafka.compile_aside(kept.child.pid or 0)
 
     def _restart_hung(self, now: float) -> None:
         for name, kept in self._kept.items():

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chdb import _chdb
 
@@ -30,6 +30,10 @@ class Output(NamedTuple):
     written_rows: int = 0
     written_bytes: int = 0
     elapsed_ns: int = 0
+
+
+MERGES_LAST: Final = "os_threads_nice_value_merge_mutate=19"
+"""Of the server, told with the first connection: nobody waits for a merge, and one of some seconds would stand in the way of what decides (decision 0204)."""
 
 
 class Connection:
@@ -87,7 +91,7 @@ class Engine:
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
-        self._path = str(path)
+        self._path = f"{path}?{MERGES_LAST}"
         self._keep = Connection(self._path)  # chdb shuts the engine down with its last connection
         self._opening = threading.Lock()
         self._answers = path.parent / "answers"

@@ -35,6 +35,8 @@ LINGER_S: Final = 0.05
 """A partition that is behind gathers records for so long at most between two turns."""
 REST_S: Final = 0.4
 """And one of which little waits for so long, unless something comes that somebody waits for."""
+LEAST_REST_S: Final = 0.25
+"""And so long at least, unless it is behind: written more often, broker and warehouse would do more than this process, for what people look at by the second."""
 REST: Final = 6
 """A partition rests so many times as long as all partitions together work: so the worker has six sevenths of the time for what somebody waits for, as long as it can afford to."""
 
@@ -173,7 +175,7 @@ class Runner:
         self._busy()
         if self.partition.begun or self._behind_by_half:
             return min(LINGER_S, turn_s)
-        return min(REST_S, REST * len(self._shell.partitions) * worked_s)
+        return max(LEAST_REST_S, min(REST_S, REST * len(self._shell.partitions) * worked_s))
 
     async def _idle(self) -> None:
         """Until there is something to do; meanwhile the outbox is emptied."""

@@ -138,9 +138,8 @@ class Replays:
 
     def shown(self) -> None:
         """Return when the warehouse has everything that METER and RATE had written by the call. Raises StalledError."""
-        through = Progress(self.stack.kafka)
+        through = Progress(self.stack.kafka, before=True)
         try:
-            through.sent(METERED_USAGE.name, behind_last(self.stack.kafka, METERED_USAGE.name))
             through.shown(SHOWN_S)
         finally:
             through.close()

@@ -13,9 +13,7 @@ from contracts.metering import Limits
 from pipelines.corrected import corrected
 from pipelines.deployment import Deployment
 from pipelines.document_log import DocumentLog, Documents
-from pipelines.last import behind_last
-from pipelines.progress import Progress
-from pipelines.topology import USAGE_EVENTS
+from pipelines.progress import all_shown
 from pipelines.verifying import log, raw
 from pipelines.verifying.compare import MOST, Bill, Json, Windows, agrees, differing, differing_windows, event_json, family_json, window_json
 from pipelines.verifying.families import Family, Shown, Terms, families, filters_of, kinds_of, shown, terms_of
@@ -94,13 +92,7 @@ class Verifier:
 
     def _pass(self, client: Client, present: Documents, partitions: int, wanted: Sequence[Family], some: bool) -> tuple[int, Iterator[tuple[Family, Json | None, bool]]]:
         kafka, settings = self._stack.kafka, self._stack.settings
-        through = Progress(kafka)
-        try:
-            ends = behind_last(kafka, USAGE_EVENTS.name)
-            through.sent(USAGE_EVENTS.name, ends)
-            through.shown(THROUGH_S)
-        finally:
-            through.close()
+        ends = all_shown(kafka, THROUGH_S)
         catalogues = tuple(known.catalogue for known in present.catalogues.values())
         contracts = {name: known.contract for name, known in present.contracts.items()}
         kinds = kinds_of(catalogues)

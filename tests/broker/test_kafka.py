@@ -2,13 +2,14 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipelines.local import kafka_jars
+from pipelines.local import kafka, kafka_jars
 from pipelines.local.kafka_jars import JarsError
 from pipelines.testing import Kafka, until
 
@@ -98,3 +99,18 @@ def test_every_jar_of_the_lock_has_a_hash() -> None:
     jars = kafka_jars.locked()
     assert f"org.apache.kafka:kafka_2.13:{kafka_jars.VERSION}" in {str(jar) for jar in jars}
     assert {len(jar.sha256) for jar in jars} == {64}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux alone")
+def test_its_second_compiler_lets_others_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given: a broker as `taximeter up` starts it, not as tests do
+    monkeypatch.delenv("JDK_JAVA_OPTIONS", raising=False)
+
+    # when
+    with Kafka(tmp_path) as broker:
+        told = {(each / "comm").read_text(): os.getpriority(os.PRIO_PROCESS, int(each.name)) for each in Path(f"/proc/{broker.pid}/task").iterdir()}
+
+    # then
+    compiler = [niceness for name, niceness in told.items() if name.startswith("C2 Compiler")]
+    assert compiler == [os.nice(0) + kafka.ASIDE]
+    assert min(told.values()) == os.nice(0)

@@ -1,0 +1,43 @@
+"""Whether everything has come through: by what the groups have committed, also of what was written before anybody asked."""
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from pipelines.progress import Progress, StalledError, all_shown
+from pipelines.testing import Kafka
+from pipelines.topology import METER_GROUP, METERED_USAGE, RATE_GROUP, SINK_GROUP, USAGE_EVENTS
+
+
+def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+    consumer.close()
+
+
+def test_what_was_written_before_anybody_asked_is_waited_for_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        # given: METER has come through, and RATE has yet to read what it has written
+        kafka = broker.with_topics().bootstrap
+        writer = Producer({"bootstrap.servers": kafka, "transactional.id": "writer"})
+        writer.init_transactions(30)
+        writer.begin_transaction()
+        for topic in (USAGE_EVENTS.name, METERED_USAGE.name):
+            writer.produce(topic, b"record", "key", 0)
+        writer.commit_transaction(30)
+        commit(kafka, METER_GROUP, USAGE_EVENTS.name, 1)
+
+        # then: who follows the topics from now on does not know of it, who asks for all does
+        following = Progress(kafka)
+        following.rated(30)
+        following.close()
+        with pytest.raises(StalledError, match=r"RATE has not come through in time: it is behind on metered-usage\[0\] by 1"):
+            all_shown(kafka, 0.5)
+
+        # when
+        commit(kafka, RATE_GROUP, METERED_USAGE.name, 1)
+
+        # then
+        with pytest.raises(StalledError, match="SINK has not come through in time"):
+            all_shown(kafka, 0.5)
+        commit(kafka, SINK_GROUP, METERED_USAGE.name, 1)
+        assert all_shown(kafka, 30)[0] == 1
