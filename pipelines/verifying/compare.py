@@ -2,7 +2,7 @@
 
     lines      those that are not the same in all three
     windows    of these lines' products: those whose quantity is not the same
-    events     of these windows: those that are missing on one side or differ
+    events     of these windows: those that are missing in Kafka or in ClickHouse or differ there
 """
 
 from collections.abc import Iterable, Mapping
@@ -79,6 +79,11 @@ def differing_windows(windows: Windows, kinds: Kinds, products: Iterable[str]) -
         if len({_said(kinds, place, each) for each in sides.values()}) > 1:
             found.append((place, sides))
     return found
+
+
+def inputs_differ(kinds: Kinds, place: Place, sides: Mapping[str, Aggregate | None]) -> bool:
+    """Whether the events of a window in Kafka are others than those in ClickHouse. Not when its metric has another definition than it was metered under."""
+    return _said(kinds, place, sides["kafka"]) != _said(kinds, place, sides["clickhouse"])
 
 
 def window_json(kinds: Kinds, place: Place, sides: Mapping[str, Aggregate | None]) -> Json:

@@ -15,7 +15,7 @@ from pipelines.deployment import Deployment
 from pipelines.document_log import DocumentLog, Documents
 from pipelines.progress import all_shown
 from pipelines.verifying import log, raw
-from pipelines.verifying.compare import MOST, Bill, Json, Windows, agrees, differing, differing_windows, event_json, family_json, window_json
+from pipelines.verifying.compare import MOST, Bill, Json, Windows, agrees, differing, differing_windows, event_json, family_json, inputs_differ, window_json
 from pipelines.verifying.families import Family, Shown, Terms, families, filters_of, kinds_of, shown, terms_of
 from pipelines.verifying.live import live_windows
 from pipelines.verifying.windows import Counted, Kinds, Place, deltas
@@ -147,7 +147,8 @@ class Verifier:
         found = [each for each in differing_windows(Windows(live, kafka, clickhouse), kinds, products) if any(a <= each[0].window_ms < b for a, b in spans)]
         for line in told["lines"]:
             del line["starting_ms"], line["ending_ms"]
-        events = self._events(client, [place for place, _ in found], ends) if found else []
+        apart = [place for place, sides in found if inputs_differ(kinds, place, sides)]
+        events = self._events(client, apart, ends) if apart else []
         return {
             "windows": [window_json(kinds, place, sides) for place, sides in found[:MOST]],
             "events": events[:MOST],
