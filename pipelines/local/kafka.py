@@ -44,7 +44,7 @@ JVM: Final = (
 COMPILER: Final = "C2 Compiler"
 """How the name of its thread begins."""
 ASIDE: Final = 5
-"""Its niceness. With more it never comes to an end on a machine that is full, and the broker runs for good on code that counts its calls to be compiled."""
+"""Niceness that it gets on top of the broker's. With more it never comes to an end on a machine that is full, and the broker runs for good on code that counts its calls to be compiled."""
 _SILENT: Final = logging.getLogger("taximeter.kafka.client")
 """A broker that starts refuses connections for a moment; librdkafka would say so each time."""
 _SILENT.addHandler(logging.NullHandler())
@@ -122,10 +122,12 @@ def compile_aside(pid: int) -> None:
 
     After a minute its code saves the broker a third of its time; until then it would take as much as the broker does (decision 0205).
     """
-    with contextlib.suppress(OSError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
+    tasks = Path(f"/proc/{pid}/task")
+    for thread in tasks.iterdir() if tasks.exists() else ():
+        with contextlib.suppress(OSError):  # one that has ended meanwhile
             if (thread / "comm").read_text(encoding="utf-8").startswith(COMPILER):
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), ASIDE)
+                number = int(thread.name)
+                os.setpriority(os.PRIO_PROCESS, number, os.getpriority(os.PRIO_PROCESS, number) + ASIDE)
 
 
 def answers(bootstrap: str, timeout_s: float) -> bool:
