@@ -31,7 +31,8 @@ from taximeter.outbox import Outbox
 NAME: Final = "bench"
 WATCHED: Final = "watched"
 PROBES: Final = ("probe-warm", "probe-without", "probe-with")
-WARM: Final = 200
+WARM_S: Final = 60
+"""A broker compiles for so long (decision 0205)."""
 PRICE: Final = Decimal("0.002")
 CALLS: Final = 500
 """Each event of the watched customer comes to one unit of the currency."""
@@ -64,7 +65,7 @@ def run(
         pids = {name: int(until(lambda name=name: stack.pid(name), f"{name} has a process")) for name in ("console", "warehouse")}  # type: ignore[misc]
         probes = int(seconds * probes_per_s)
         with flowing(kafka, background, customers) as flow:
-            Probe(kafka, Codec(), PROBES[0], partitions).run(WARM, probes_per_s)
+            Probe(kafka, Codec(), PROBES[0], partitions).run(WARM_S * probes_per_s, probes_per_s)
             watched, began = Watched(pids), time.monotonic()
             without = Probe(kafka, Codec(), PROBES[1], partitions).run(probes, probes_per_s)
             alone = _cores(watched, time.monotonic() - began)
