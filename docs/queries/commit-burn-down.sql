@@ -5,6 +5,7 @@ FROM (
     SELECT starting_at, sum(amount) AS applied
     FROM invoice_lines
     WHERE customer = {customer:String} AND commit = {commit:String} AND kind NOT IN ('commit', 'charge', 'true_up')
+        AND invoice NOT IN (SELECT id FROM invoices WHERE status = 'void')
     GROUP BY starting_at
 ) AS periods
 CROSS JOIN (SELECT max(granted) AS granted FROM balances WHERE customer = {customer:String} AND id = {commit:String}) AS of_it

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parents[2]
 QUERIES = sorted((ROOT / "docs" / "queries").glob("*.sql"))
 CASE = ROOT / "tests" / "cases" / "files" / "october-demo-edit.yaml"
+LATE = ROOT / "tests" / "cases" / "files" / "late-event-next-invoice.yaml"
 EMPTY = {"net-revenue-retention", "rejects-by-reason", "crossings"}
 """Those that may have nothing to tell of this month."""
 
@@ -55,7 +56,7 @@ def bill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bill]:
         yield Bill(stack)
 
 
-def ask(bill: Bill, name: str) -> list[dict[str, Any]]:
+def ask(bill: Bill, name: str, **values: str) -> list[dict[str, Any]]:
     text = (ROOT / "docs" / "queries" / f"{name}.sql").read_text(encoding="utf-8")
     known = {
         "customer": bill.customer,
@@ -63,6 +64,7 @@ def ask(bill: Bill, name: str) -> list[dict[str, Any]]:
         "month": "2025-10-01",
         "before": "2025-09-01",
         "after": "2025-10-01",
+        **values,
     }
     return bill.sql(text, **{key: known[key] for key in set(re.findall(r"\{(\w+):", text))})
 
@@ -126,3 +128,24 @@ def _compiled(text: str, models: dict[str, str]) -> str:
     text = re.sub(r"\{\{ *config\(.*?\) *\}\}", "", text)
     text = re.sub(r"\{\{ *source\('taximeter', '(\w+)'\) *\}\}", r"\1", text)
     return re.sub(r"\{\{ *ref\('(\w+)'\) *\}\}", lambda found: f"({_compiled(models[found[1]], models)})", text)
+
+
+def test_void_invoices_do_not_count_and_late_usage_does(bill: Bill, tmp_path: Path) -> None:
+    # given: January is void and made again, with what had come late by then (112.00 instead of 105.00), and 3.00 come later still
+    case = yaml.safe_load(LATE.read_text(encoding="utf-8"))
+    del case["expect"]
+    late = {"event_type": "completion", "timestamp": "2025-01-31T12:00:00Z", "recorded_at": "2025-02-08T00:00:00Z", "properties": {"tokens": "3"}}
+    case["usage"].append(late)
+    january = {"contract": "acme-2025", "starting_at": "2025-01-01"}
+    case["actions"] = [{"at": "2025-02-06T00:00:00Z", "void": january}, {"at": "2025-02-07T00:00:00Z", "regenerate": january}]
+    path = tmp_path / "void.yaml"
+    path.write_text(yaml.safe_dump(case, default_flow_style=False), encoding="utf-8")
+    bill.taximeter("play", str(path), "--json")
+
+    # then
+    spend = {row["month"]: Decimal(row["spend"]) for row in ask(bill, "revenue-by-product") if row["month"] < "2025-09"}
+    assert spend == {"2025-01-01": Decimal("115.00"), "2025-02-01": Decimal("20.00")}
+    (moved,) = [row for row in ask(bill, "top-movers", before="2025-01-01", after="2025-02-01") if row["customer"] != bill.customer]
+    assert Decimal(moved["change"]) == Decimal("-95.00")
+    (kept,) = ask(bill, "net-revenue-retention", before="2025-01-01", after="2025-02-01")
+    assert (Decimal(kept["revenue_before"]), Decimal(kept["revenue_after"])) == (Decimal("115.00"), Decimal("20.00"))
