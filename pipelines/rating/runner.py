@@ -36,7 +36,8 @@ LINGER_S: Final = 0.05
 REST_S: Final = 0.4
 """And one of which little waits for so long, unless something comes that somebody waits for."""
 LEAST_REST_S: Final = 0.25
-"""And so long at least, unless it is behind: written more often, broker and warehouse would do more than this process, for what people look at by the second."""
+"""And so long at least, when all partitions have something to do: written more often, broker and warehouse would do more than this process, for what people
+look at by the second. The fewer have, the less."""
 REST: Final = 6
 """A partition rests so many times as long as all partitions together work: so the worker has six sevenths of the time for what somebody waits for, as long as it can afford to."""
 
@@ -175,7 +176,14 @@ class Runner:
         self._busy()
         if self.partition.begun or self._behind_by_half:
             return min(LINGER_S, turn_s)
-        return max(LEAST_REST_S, min(REST_S, REST * len(self._shell.partitions) * worked_s))
+        all_ = self._shell.partitions.values()
+        active = sum(each.active for each in all_)
+        return max(LEAST_REST_S * active / len(all_), min(REST_S, REST * len(all_) * worked_s))
+
+    @property
+    def active(self) -> bool:
+        """It has done something a moment ago."""
+        return time.monotonic() < self._rest_until + REST_S
 
     async def _idle(self) -> None:
         """Until there is something to do; meanwhile the outbox is emptied."""
