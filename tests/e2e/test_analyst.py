@@ -130,6 +130,16 @@ def _compiled(text: str, models: dict[str, str]) -> str:
     return re.sub(r"\{\{ *ref\('(\w+)'\) *\}\}", lambda found: f"({_compiled(models[found[1]], models)})", text)
 
 
+def test_the_dashboard_of_bills_asks_what_can_be_answered(bill: Bill) -> None:
+    panels = json.loads((ROOT / "deploy" / "grafana" / "bills.json").read_text(encoding="utf-8"))["panels"]
+    ready = {path.read_text(encoding="utf-8") for path in QUERIES}
+    asked = {panel["title"]: panel["targets"][0]["rawSql"] for panel in panels}
+
+    assert all(text in ready for title, text in asked.items() if title != "Events by hour and product")
+    hourly = bill.sql(asked["Events by hour and product"].replace("$__timeFilter(hour)", "hour >= '2025-10-01' AND hour < '2025-11-01'"))
+    assert {row["product"] for row in hourly} == {row["product"] for row in ask(bill, "usage-by-day")}
+
+
 def test_void_invoices_do_not_count_and_late_usage_does(bill: Bill, tmp_path: Path) -> None:
     # given: January is void and made again, with what had come late by then (112.00 instead of 105.00), and 3.00 come later still
     case = yaml.safe_load(LATE.read_text(encoding="utf-8"))
