@@ -176,9 +176,11 @@ class Runner:
         self._busy()
         if self.partition.begun or self._behind_by_half:
             return min(LINGER_S, turn_s)
-        all_ = self._shell.partitions.values()
-        active = sum(each.active for each in all_)
-        return max(LEAST_REST_S * active / len(all_), min(REST_S, REST * len(all_) * worked_s))
+        together = self._shell.partitions.values()
+        if not together:
+            return 0.0  # all are being let go
+        active = sum(each.active for each in together)
+        return max(LEAST_REST_S * active / len(together), min(REST_S, REST * len(together) * worked_s))
 
     @property
     def active(self) -> bool:
