@@ -26,9 +26,9 @@ class Topic(NamedTuple):
 USAGE_EVENTS = Topic("usage-events", "usage_event", "delete", False, None)
 REJECTED_EVENTS = Topic("rejected-events", "rejected_event", "delete", False, None)
 ACCEPTED_IDS = Topic("accepted-ids", "accepted_ids", "delete", False, None)
-"""By partition of usage-events; kept as long as that."""
+"""Keyed by the partition of usage-events, of which a few share one here (`metering/id_log.py`); kept as long as that."""
 BACKFILLS = Topic("backfills", "backfill", "compact", False, None)
-"""Likewise."""
+"""By partition of usage-events."""
 METERED_USAGE = Topic("metered-usage", "metered_usage", "delete", True, None)
 CONTRACT_CHANGES = Topic("contract-changes", "contract_change", "delete", True, None)
 CLOCK = Topic("clock", "clock_tick", "delete", True, 86_400_000)

@@ -19,10 +19,11 @@ from pipelines.metering import coverage
 from pipelines.metering.batch import Metering, Outcome
 from pipelines.metering.coverage import Coverage, Span, Work
 from pipelines.metering.dedup import Entries
+from pipelines.metering.id_log import covered
 from pipelines.metering.past import Past
 from pipelines.metering.reading import read, visible
 from pipelines.metering.rereading import Rereading
-from pipelines.topology import ACCEPTED_IDS, BACKFILLS
+from pipelines.topology import BACKFILLS
 from schemas.codec import Codec
 
 log = logging.getLogger("taximeter.meter")
@@ -83,8 +84,9 @@ class Backfill:
                 known[message.partition()][value["catalogue"]] = coverage.from_wire(value)
         positions = {partition: offset or 0 for partition, offset in committed.items()}
         older = [partition for partition, offset in positions.items() if offset and not known[partition]]
-        for partition, (start, end) in visible(self._bootstrap, ACCEPTED_IDS.name, older).items():
-            if start == end:
+        logged = covered(self._bootstrap, self._codec, older)
+        for partition in older:
+            if partition not in logged:
                 log.warning("partition %d was metered before coverage was written: what is metered now counts as metered from the beginning", partition)
                 # Version 0 is none, so the next batch writes it.
                 known[partition] = {name: coverage.follow(None, 0, products, 0) for name, (_, products) in self._metering.meters().items()}

@@ -7,6 +7,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from pipelines.hanging import end_hanging
+from pipelines.metering import id_log
 from pipelines.metering.batch import Outcome
 from pipelines.metering.patience import Patience
 from pipelines.monitoring import metrics
@@ -70,7 +71,7 @@ class Output:
             producer.begin_transaction()
             self._produce(METERED_USAGE.name, _keyed(outcome.metered))
             self._produce(REJECTED_EVENTS.name, _keyed(outcome.rejected))
-            self._produce(ACCEPTED_IDS.name, _keyed(outcome.ids))
+            self._produce(ACCEPTED_IDS.name, ((id_log.home(partition), id_log.key(partition), value) for partition, value in outcome.ids))
             self._produce(BACKFILLS.name, outcome.coverage)
             self._patience(lambda: producer.send_offsets_to_transaction(offsets, group, 10), COMMIT_S)
             self._patience(lambda: producer.commit_transaction(10), COMMIT_S)

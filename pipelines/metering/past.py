@@ -11,7 +11,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from pipelines.metering.archive import Archive
 from pipelines.metering.batch import Messages
 from pipelines.metering.coverage import Span
-from pipelines.metering.reading import REQUEST_S, WAIT_S, Stretches, at_end, reader, take
+from pipelines.metering.id_log import Accepted
+from pipelines.metering.reading import REQUEST_S, WAIT_S, at_end, reader, take
 from pipelines.metering.source import columns
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
@@ -38,7 +39,9 @@ class Past:
         self._at: tuple[int, int] | None = None
         """Partition and offset at which the readers stand."""
         self._events: Consumer | None = None
-        self._stretches: Stretches | None = None
+        self._accepted: Accepted | None = None
+        self._told_until = 0
+        """What is accepted is known up to this offset at least, without beginning anew."""
 
     def read(self, partition: int, span: Span, most: int) -> Portion:
         """A beginning of `span`, of about `most` records. Raises KafkaException."""
@@ -50,10 +53,11 @@ class Past:
 
     def _read(self, partition: int, span: Span, most: int) -> Portion:
         at, self._at = self._at, None  # unless all goes well, the next call starts anew
-        if self._events is None or self._stretches is None:
-            self._stretches, self._events = Stretches(self._bootstrap, self._codec), reader(self._bootstrap)
-        if at != (partition, span.start):
-            self._stretches.begin(partition, span.start)
+        if self._events is None or self._accepted is None:
+            self._accepted, self._events = Accepted(self._bootstrap, self._codec), reader(self._bootstrap)
+        if at != (partition, span.start) or span.end > self._told_until:
+            self._accepted.begin(partition, span.start)
+            self._told_until = span.end
             kept, _ = self._events.get_watermark_offsets(TopicPartition(USAGE_EVENTS.name, partition), REQUEST_S)
             if self._archive is not None and span.start < kept:
                 return Portion(*self._archive.read(partition, Span(span.start, min(span.end, kept)), most))
@@ -70,7 +74,7 @@ class Past:
                     found.append(message)
             if end is None and len(found) >= most:
                 end = found[-1].offset() + 1
-        accepted = [stretch.offsets for stretch in self._stretches.until(end)]
+        accepted = self._accepted.until(end)
         if end < span.end:
             self._at = (partition, end)
         return Portion(columns(_among(found, accepted)), end)
@@ -78,9 +82,9 @@ class Past:
     def close(self) -> None:
         if self._events is not None:
             self._events.close()
-        if self._stretches is not None:
-            self._stretches.close()
-        self._events = self._stretches = None
+        if self._accepted is not None:
+            self._accepted.close()
+        self._events = self._accepted = None
         if self._archive is not None:
             self._archive.close()
 

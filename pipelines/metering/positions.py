@@ -5,23 +5,20 @@ moves the group's offsets), the ids are the truth: what they cover has been coun
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from pipelines.metering.ids import unpacked
-from pipelines.metering.reading import NEAR, read, visible
-from pipelines.topology import ACCEPTED_IDS
+from pipelines.metering.id_log import covered
+from pipelines.metering.reading import visible
+from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
 
 log = logging.getLogger("taximeter.meter")
-
-WIDER = 16
-"""A stretch is looked for among the last few offsets, then among so many times as many."""
 
 
 def later(bootstrap: str, codec: Codec, committed: Mapping[int, int | None]) -> dict[int, int | None]:
     """By partition the offset to go on from; none: nothing was ever metered. Raises KafkaException."""
     found = dict(committed)
-    for partition, end in covered(bootstrap, codec, committed).items():
+    for partition, end in covered(bootstrap, codec, _behind(bootstrap, committed)).items():
         known = committed[partition] or 0
         if end > known:
             log.warning("partition %d is metered up to %d, but the group has committed %d only: it is read on from there", partition, end, known)
@@ -29,17 +26,6 @@ def later(bootstrap: str, codec: Codec, committed: Mapping[int, int | None]) -> 
     return found
 
 
-def covered(bootstrap: str, codec: Codec, partitions: Iterable[int]) -> dict[int, int]:
-    """By partition the offset behind the last stretch in the log of ids, of those that have one. Raises KafkaException."""
-    marks = {partition: mark for partition, mark in visible(bootstrap, ACCEPTED_IDS.name, partitions).items() if mark[1] > mark[0]}
-    found: dict[int, int] = {}
-    reach = NEAR
-    while left := {partition: mark for partition, mark in marks.items() if partition not in found}:
-        starts = {partition: max(start, end - reach) for partition, (start, end) in left.items()}
-        for batch in read(bootstrap, ACCEPTED_IDS.name, {partition: (start, None) for partition, start in starts.items()}):
-            for message in batch:
-                stretch = unpacked(codec, message.value())
-                found[message.partition()] = max(stretch.end, found.get(message.partition(), 0))
-        marks = {partition: mark for partition, mark in left.items() if starts[partition] > mark[0]}
-        reach *= WIDER
-    return found
+def _behind(bootstrap: str, committed: Mapping[int, int | None]) -> list[int]:
+    """Those with something behind what is committed: of the others nothing can count twice, and their last stretch may be long ago."""
+    return [partition for partition, (_, end) in visible(bootstrap, USAGE_EVENTS.name, committed).items() if end > (committed[partition] or 0)]

@@ -8,14 +8,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
-from pipelines.metering.ids import Stretch, unpacked
 from pipelines.reach import reach
-from pipelines.topology import ACCEPTED_IDS
-from schemas.codec import Codec
 
 BATCH: Final = 50_000
-NEAR: Final = 8
-"""So many offsets are read through rather than halved."""
 WAIT_S: Final = 0.5
 REQUEST_S: Final = 10.0
 PAUSE_S: Final = 0.05
@@ -45,19 +40,20 @@ def visible(bootstrap: str, topic: str, partitions: Iterable[int]) -> dict[int, 
     wanted = list(partitions)
     if not wanted:
         return {}
-    admin, consumer = AdminClient({**reach(bootstrap), "log_level": 2}), _surveyor(bootstrap)
+    admin, consumer = AdminClient({**reach(bootstrap), "log_level": 2}), surveyor(bootstrap)
     try:
-        return _visible(admin, consumer, topic, wanted)
+        return surveyed(admin, consumer, topic, wanted)
     finally:
         consumer.close()
 
 
-def _surveyor(bootstrap: str) -> Consumer:
-    # A reader of what is committed is told the end of that, which may be before a transaction that is just ending.
+def surveyor(bootstrap: str) -> Consumer:
+    """Who is told where partitions end: a reader of what is committed is told the end of that, which may be before a transaction that is just ending."""
     return reader(bootstrap, **{"isolation.level": "read_uncommitted"})
 
 
-def _visible(admin: AdminClient, surveyor: Consumer, topic: str, wanted: list[int]) -> dict[int, tuple[int, int]]:
+def surveyed(admin: AdminClient, surveyor: Consumer, topic: str, wanted: list[int]) -> dict[int, tuple[int, int]]:
+    """`visible`, for whoever asks often. Raises KafkaException."""
     marks = {number: surveyor.get_watermark_offsets(TopicPartition(topic, number), REQUEST_S) for number in wanted}
     deadline = time.monotonic() + OPEN_S
     while any(end < marks[number][1] for (_, number), end in offsets.ends(admin, [(topic, number) for number in wanted]).items()):
@@ -105,83 +101,3 @@ def at_end(message: Any) -> bool:
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
         return True
     raise KafkaException(error)
-
-
-def first_records(consumer: Consumer, topic: str, places: Mapping[int, int]) -> dict[int, Any]:
-    """By partition, the first record at its offset or behind it; none: it ends there. Raises KafkaException."""
-    consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in places.items()])
-    found: dict[int, Any] = {}
-    while len(found) < len(places):
-        for message in take(consumer, len(places), WAIT_S):
-            found.setdefault(message.partition(), None if at_end(message) else message)
-    return found
-
-
-def find(bootstrap: str, codec: Codec, ranges: Mapping[int, tuple[int, int]], wanted: Mapping[int, int]) -> dict[int, int]:
-    """Offsets of accepted-ids, by partition, before which every stretch ends at or before the event offset `wanted`.
-
-    `ranges`: where the answer is. Halves it, all partitions at once. Raises KafkaException.
-    """
-    if not wanted:
-        return {}
-    consumer = _prober(bootstrap)
-    try:
-        return _find(consumer, codec, ranges, wanted)
-    finally:
-        consumer.close()
-
-
-def _prober(bootstrap: str) -> Consumer:
-    return reader(bootstrap, **{"fetch.message.max.bytes": 65_536, "queued.max.messages.kbytes": 1_024})
-
-
-def _find(prober: Consumer, codec: Codec, ranges: Mapping[int, tuple[int, int]], wanted: Mapping[int, int]) -> dict[int, int]:
-    low = {partition: start for partition, (start, _) in ranges.items()}
-    high = {partition: end for partition, (_, end) in ranges.items()}
-    near = True
-    while probes := {partition: (low[partition] + high[partition]) // 2 for partition in wanted if high[partition] - low[partition] > NEAR}:
-        if near:  # most often it is at the end
-            probes = {partition: high[partition] - NEAR for partition in probes}
-        for partition, message in first_records(prober, ACCEPTED_IDS.name, probes).items():
-            stretch = None if message is None else unpacked(codec, message.value())
-            if message is not None and stretch is not None and stretch.end <= wanted[partition]:
-                low[partition] = message.offset() + 1
-            else:
-                high[partition] = probes[partition]
-        near = False
-    return {partition: low[partition] for partition in wanted}
-
-
-class Stretches:
-    """Accepted events of one partition at a time, stretch by stretch in order."""
-
-    def __init__(self, bootstrap: str, codec: Codec) -> None:
-        self._codec = codec
-        self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
-        self._surveyor, self._prober, self._consumer = _surveyor(bootstrap), _prober(bootstrap), reader(bootstrap)
-        self._held: list[Stretch] = []
-        self._ended = False
-
-    def begin(self, partition: int, start: int) -> None:
-        """Go to a partition, from an event offset on. Raises KafkaException."""
-        marks = _visible(self._admin, self._surveyor, ACCEPTED_IDS.name, [partition])
-        at = _find(self._prober, self._codec, marks, {partition: start})[partition]
-        self._prober.unassign()
-        self._consumer.assign([TopicPartition(ACCEPTED_IDS.name, partition, at)])
-        self._held, self._ended = [], False
-
-    def until(self, end: int) -> list[Stretch]:
-        """All that begin before `end` and have not ended before the `end` of an earlier call. Raises KafkaException."""
-        while not self._ended and not (self._held and self._held[-1].end >= end):
-            for message in take(self._consumer, 100, WAIT_S):
-                if at_end(message):
-                    self._ended = True
-                else:
-                    self._held.append(unpacked(self._codec, message.value()))
-        found = [stretch for stretch in self._held if stretch.first < end]
-        self._held = [stretch for stretch in self._held if stretch.end > end]
-        return found
-
-    def close(self) -> None:
-        for consumer in (self._surveyor, self._prober, self._consumer):
-            consumer.close()

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
-from pipelines.metering import ids
+from pipelines.metering import id_log, ids
 from pipelines.metering.batch import Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.ids import Stretch
-from pipelines.metering.reading import REQUEST_S, find, first_records, read, reader, visible
+from pipelines.metering.reading import REQUEST_S, read, reader
 from pipelines.metering.source import columns
 from pipelines.topology import ACCEPTED_IDS, REJECTED_EVENTS, USAGE_EVENTS
 from schemas.codec import Codec
@@ -36,35 +36,38 @@ Gaps = Mapping[int, tuple[int, int]]
 def relearn(bootstrap: str, codec: Codec, metering: Metering, dedup: Dedup, gaps: Gaps, since_ms: int) -> int:
     """Learn the ids of partitions; those that were accepted before `since_ms` (UTC) need not be known. The number of ids. Raises KafkaException."""
     started = time.monotonic()
-    marks = visible(bootstrap, ACCEPTED_IDS.name, gaps)
+    within = id_log.ranges(bootstrap, gaps)
+    begun = id_log.beginnings(bootstrap, codec, within, gaps)
+    older = {partition: (known, min(committed, begun.get(partition, committed))) for partition, (known, committed) in gaps.items()}
     count = 0
-    if older := _older(bootstrap, codec, gaps, marks):
+    if older := {partition: span for partition, span in older.items() if span[0] < span[1]}:
         count += from_events(bootstrap, codec, metering, dedup, older)
-    count += from_ids(bootstrap, codec, dedup, gaps, _since(bootstrap, marks, since_ms))
+    count += from_ids(bootstrap, codec, dedup, gaps, _since(bootstrap, within, since_ms))
     dedup.know({partition: committed for partition, (_, committed) in gaps.items()})
     log.info("learned %d ids of %d partitions again in %.1f s", count, len(gaps), time.monotonic() - started)
     return count
 
 
-def from_ids(bootstrap: str, codec: Codec, dedup: Dedup, gaps: Gaps, ranges: Mapping[int, tuple[int, int]]) -> int:
-    """Learn from the log of accepted ids, whose offsets in `ranges` have them. The number of ids. Raises KafkaException."""
-    filled = {partition: mark for partition, mark in ranges.items() if mark[1] > mark[0]}
-    starts = find(bootstrap, codec, filled, {partition: gaps[partition][0] for partition in filled})
+def from_ids(bootstrap: str, codec: Codec, dedup: Dedup, gaps: Gaps, within: id_log.Ranges) -> int:
+    """Learn from the log of accepted ids, which has them `within` those offsets. The number of ids. Raises KafkaException."""
+    starts = id_log.find(bootstrap, codec, within, {partition: known for partition, (known, _) in gaps.items()})
     held: dict[int, list[Stretch]] = {}
     weight = count = 0
 
     def put() -> int:
         for partition, stretches in held.items():
             dedup.put(ids.entries(stretches, *gaps[partition]))
-            dedup.know({partition: min(stretches[-1].end, gaps[partition][1])})
         held.clear()
         return weight
 
-    for batch in read(bootstrap, ACCEPTED_IDS.name, {partition: (start, None) for partition, start in starts.items()}, 100):
+    for batch in read(bootstrap, ACCEPTED_IDS.name, {place: (start, None) for place, start in starts.items()}, 100):
         for message in batch:
+            partition = id_log.owner(message)
+            if partition not in gaps:
+                continue
             stretch = ids.unpacked(codec, message.value())
-            if stretch.end > gaps[message.partition()][0]:
-                held.setdefault(message.partition(), []).append(stretch)
+            if stretch.end > gaps[partition][0]:
+                held.setdefault(partition, []).append(stretch)
                 weight += len(stretch.ids)
         if weight >= PUT:
             count += put()
@@ -89,31 +92,16 @@ def from_events(bootstrap: str, codec: Codec, metering: Metering, dedup: Dedup, 
     return count
 
 
-def _older(bootstrap: str, codec: Codec, gaps: Gaps, marks: Mapping[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
-    """What of the gaps is before the first stretch that the log of ids has."""
-    begun = {partition: start for partition, (start, end) in marks.items() if end > start}
-    consumer = reader(bootstrap)
-    try:
-        firsts = first_records(consumer, ACCEPTED_IDS.name, begun) if begun else {}
-    finally:
-        consumer.close()
-    older = {}
-    for partition, (known, committed) in gaps.items():
-        message = firsts.get(partition)
-        end = committed if message is None else min(committed, ids.unpacked(codec, message.value()).first)
-        if known < end:
-            older[partition] = (known, end)
-    return older
-
-
-def _since(bootstrap: str, marks: Mapping[int, tuple[int, int]], since_ms: int) -> dict[int, tuple[int, int]]:
-    """The same marks, from the first record that was written at `since_ms` or later."""
+def _since(bootstrap: str, marks: id_log.Ranges, since_ms: int) -> dict[int, tuple[int, int]]:
+    """The same, from the first record that was written at `since_ms` or later."""
+    if not marks:
+        return {}
     consumer = reader(bootstrap)
     try:
         found = consumer.offsets_for_times([TopicPartition(ACCEPTED_IDS.name, partition, since_ms) for partition in marks], timeout=REQUEST_S)
     finally:
         consumer.close()
-    return {each.partition: (each.offset if each.offset >= 0 else marks[each.partition][1], marks[each.partition][1]) for each in found}
+    return id_log.filled({each.partition: (each.offset if each.offset >= 0 else marks[each.partition][1], marks[each.partition][1]) for each in found})
 
 
 def _rejected(bootstrap: str, codec: Codec, gaps: Gaps) -> dict[int, npt.NDArray[np.int64]]:

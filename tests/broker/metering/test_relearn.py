@@ -10,11 +10,11 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from pipelines.metering import ids, relearn
+from pipelines.metering import id_log, ids, relearn
 from pipelines.metering.batch import Limits, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
-from pipelines.metering.reading import find, read, visible
+from pipelines.metering.reading import read, visible
 from pipelines.offsets import Committed
 from pipelines.testing import Kafka, until
 from pipelines.topology import ACCEPTED_IDS, BACKFILLS, METER_GROUP, USAGE_EVENTS
@@ -94,31 +94,13 @@ def test_every_way_of_learning_gives_the_same_store(broker: Kafka, flow: Flow, t
     assert learned("ids", now - DAY_MS) == list(known.values())
     assert learned("nothing old enough", now + DAY_MS) == [None] * len(known)
     # when the log begins late
-    marks = visible(broker.bootstrap, ACCEPTED_IDS.name, missing)
+    marks = id_log.ranges(broker.bootstrap, missing)
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
     halves = [TopicPartition(ACCEPTED_IDS.name, number, (start + end) // 2) for number, (start, end) in marks.items()]
     for future in admin.delete_records(halves).values():
         future.result()
     assert len(logged(broker)) < len(known)
     assert learned("both") == list(known.values())
-
-
-def test_the_place_of_an_offset_is_found_by_halving(broker: Kafka, flow: Flow) -> None:
-    """Given an event offset, when its place in the log is looked for, then every stretch before it ends there or earlier, and few are read for nothing."""
-    assert flow.good
-    marks = visible(broker.bootstrap, ACCEPTED_IDS.name, range(PARTITIONS))
-    spans: dict[int, list[tuple[int, int]]] = {}
-    for batch in read(broker.bootstrap, ACCEPTED_IDS.name, {number: (start, None) for number, (start, _) in marks.items()}):
-        for message in batch:
-            spans.setdefault(message.partition(), []).append((message.offset(), ids.unpacked(CODEC, message.value()).end))
-    dice = random.Random(SEED)
-    wanted = {number: dice.randrange(found[-1][1] + 1) for number, found in spans.items()}
-
-    places = find(broker.bootstrap, CODEC, marks, wanted)
-
-    for number, found in spans.items():
-        assert all(end <= wanted[number] for offset, end in found if offset < places[number])
-        assert sum(end <= wanted[number] for offset, end in found if offset >= places[number]) <= 8
 
 
 def test_what_is_being_committed_is_waited_for(broker: Kafka) -> None:
