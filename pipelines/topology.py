@@ -25,8 +25,10 @@ class Topic(NamedTuple):
 
 USAGE_EVENTS = Topic("usage-events", "usage_event", "delete", False, None)
 REJECTED_EVENTS = Topic("rejected-events", "rejected_event", "delete", False, None)
-ACCEPTED_IDS = Topic("accepted-ids", "accepted_ids", "delete", False, None)
+ACCEPTED_EVENTS = Topic("accepted-events", "accepted_ids", "delete", False, None)
 """Keyed by the partition of usage-events, of which a few share one here (`metering/id_log.py`); kept as long as that."""
+FORMER_IDS = "accepted-ids"
+"""Where former releases wrote them, each partition by itself. Read where it is there."""
 BACKFILLS = Topic("backfills", "backfill", "compact", False, None)
 """By partition of usage-events."""
 METERED_USAGE = Topic("metered-usage", "metered_usage", "delete", True, None)
@@ -42,7 +44,7 @@ HOLDS = Topic("holds", "hold", "compact", False, None)
 TOPICS = (
     USAGE_EVENTS,
     REJECTED_EVENTS,
-    ACCEPTED_IDS,
+    ACCEPTED_EVENTS,
     BACKFILLS,
     METERED_USAGE,
     CONTRACT_CHANGES,

@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from contracts.errors import TaximeterError
 from pipelines.reach import reach
 from pipelines.settings import Settings
-from pipelines.topology import ACCEPTED_IDS, CLOCK, CONTRACT_CHANGES, METERED_USAGE, TOPICS, USAGE_EVENTS, Topic
+from pipelines.topology import ACCEPTED_EVENTS, CLOCK, CONTRACT_CHANGES, METERED_USAGE, TOPICS, USAGE_EVENTS, Topic
 
 DAY_MS: Final = 86_400_000
 FOR_EVER: Final = -1
@@ -108,7 +108,7 @@ def least_retention_ms(topic: Topic, settings: Settings) -> int:
     """How long a topic must keep its records; -1: for ever. A compacted topic is not cut by time."""
     if topic == CONTRACT_CHANGES or topic.cleanup == "compact":
         return FOR_EVER if topic == CONTRACT_CHANGES else 0
-    if topic in (USAGE_EVENTS, ACCEPTED_IDS, METERED_USAGE):
+    if topic in (USAGE_EVENTS, ACCEPTED_EVENTS, METERED_USAGE):
         return (max(settings.dedup_days, settings.late_days) + 1) * DAY_MS
     return DAY_MS
 

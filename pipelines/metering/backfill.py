@@ -12,19 +12,18 @@ The definition that fills a gap is that of the moment: a changed definition of a
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from pipelines.metering import coverage
 from pipelines.metering.batch import Metering, Outcome
 from pipelines.metering.coverage import Coverage, Span, Work
 from pipelines.metering.dedup import Entries
-from pipelines.metering.id_log import covered
+from pipelines.metering.id_log import Log, covered
 from pipelines.metering.past import Past
 from pipelines.metering.reading import read, visible
 from pipelines.metering.rereading import Rereading
 from pipelines.topology import BACKFILLS
-from schemas.codec import Codec
 
 log = logging.getLogger("taximeter.meter")
 
@@ -55,10 +54,10 @@ class Gathered(NamedTuple):
 class Backfill:
     """What the partitions of this worker are metered for. Not thread safe."""
 
-    def __init__(self, bootstrap: str, codec: Codec, metering: Metering, past: Past, whole: int) -> None:
-        """`whole`: about so many events are counted together, in one transaction."""
-        self._bootstrap = bootstrap
-        self._codec = codec
+    def __init__(self, logs: Sequence[Log], metering: Metering, past: Past, whole: int) -> None:
+        """`logs`: of what was accepted; `whole`: about so many events are counted together, in one transaction."""
+        self._logs = logs
+        self._bootstrap, self._codec = logs[0].bootstrap, logs[0].codec
         self._metering = metering
         self._whole = whole
         self._past = Rereading(past)
@@ -84,7 +83,7 @@ class Backfill:
                 known[message.partition()][value["catalogue"]] = coverage.from_wire(value)
         positions = {partition: offset or 0 for partition, offset in committed.items()}
         older = [partition for partition, offset in positions.items() if offset and not known[partition]]
-        logged = covered(self._bootstrap, self._codec, older)
+        logged = covered(self._logs, older)
         for partition in older:
             if partition not in logged:
                 log.warning("partition %d was metered before coverage was written: what is metered now counts as metered from the beginning", partition)
@@ -100,6 +99,10 @@ class Backfill:
         for gone in self._known.keys() - set(partitions):
             del self._known[gone], self._positions[gone]
             self._lacking = None
+
+    def quiet(self, ends: Mapping[int, int]) -> dict[int, int]:
+        """Offsets behind what is metered, of the partitions that are not among `ends`."""
+        return {partition: at for partition, at in self._positions.items() if partition not in ends}
 
     def follow(self) -> None:
         """The documents have changed."""

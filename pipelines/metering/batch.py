@@ -96,7 +96,7 @@ class Outcome(NamedTuple):
     duplicates: int
     reasons: dict[str, int]
     ids: Sequence[tuple[int, bytes]] = ()
-    """(partition, value) of accepted-ids records."""
+    """(partition of usage-events, value) of accepted-events records."""
     coverage: Sequence[tuple[int, bytes, bytes]] = ()
     """(partition, key, value) of backfills records."""
     backfilled: int = 0

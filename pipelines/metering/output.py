@@ -12,7 +12,7 @@ from pipelines.metering.batch import Outcome
 from pipelines.metering.patience import Patience
 from pipelines.monitoring import metrics
 from pipelines.reach import reach
-from pipelines.topology import ACCEPTED_IDS, ARRIVED, BACKFILLS, METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
+from pipelines.topology import ACCEPTED_EVENTS, ARRIVED, BACKFILLS, METERED_USAGE, REJECTED_EVENTS, USAGE_EVENTS
 
 log = logging.getLogger("taximeter.meter")
 
@@ -28,7 +28,8 @@ _REPLACED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, Ka
 class Output:
     """Commits outcomes together with the offsets behind them. Not thread safe."""
 
-    def __init__(self, bootstrap: str, name: str, patience: Patience) -> None:
+    def __init__(self, bootstrap: str, name: str, patience: Patience, ids: id_log.Log) -> None:
+        self._ids = ids
         self._bootstrap = bootstrap
         self._config: dict[str, Any] = {
             **reach(bootstrap),
@@ -71,7 +72,7 @@ class Output:
             producer.begin_transaction()
             self._produce(METERED_USAGE.name, _keyed(outcome.metered))
             self._produce(REJECTED_EVENTS.name, _keyed(outcome.rejected))
-            self._produce(ACCEPTED_IDS.name, ((id_log.home(partition), id_log.key(partition), value) for partition, value in outcome.ids))
+            self._produce(ACCEPTED_EVENTS.name, ((self._ids.home(partition), id_log.key(partition), value) for partition, value in outcome.ids))
             self._produce(BACKFILLS.name, outcome.coverage)
             self._patience(lambda: producer.send_offsets_to_transaction(offsets, group, 10), COMMIT_S)
             self._patience(lambda: producer.commit_transaction(10), COMMIT_S)

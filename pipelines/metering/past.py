@@ -1,4 +1,4 @@
-"""Usage events that were accepted before: read from usage-events again, and told from the others by accepted-ids."""
+"""Usage events that were accepted before: read from usage-events again, and told from the others by accepted-events."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -11,11 +11,10 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from pipelines.metering.archive import Archive
 from pipelines.metering.batch import Messages
 from pipelines.metering.coverage import Span
-from pipelines.metering.id_log import Accepted
+from pipelines.metering.id_log import Accepted, Log
 from pipelines.metering.reading import REQUEST_S, WAIT_S, at_end, reader, take
 from pipelines.metering.source import columns
 from pipelines.topology import USAGE_EVENTS
-from schemas.codec import Codec
 
 AT_ONCE: Final = 10_000
 """The client makes the messages of a call without letting other threads go on: of more, live events would feel it."""
@@ -31,11 +30,10 @@ class Portion(NamedTuple):
 class Past:
     """Reads one partition after the other, each from the front to the back without starting anew. Not thread safe."""
 
-    def __init__(self, bootstrap: str, codec: Codec, archive: Archive | None = None) -> None:
-        """`archive`: where events are that Kafka has let go."""
+    def __init__(self, logs: Sequence[Log], archive: Archive | None = None) -> None:
+        """`logs`: of what was accepted; `archive`: where events are that Kafka has let go."""
+        self._logs = logs
         self._archive = archive
-        self._bootstrap = bootstrap
-        self._codec = codec
         self._at: tuple[int, int] | None = None
         """Partition and offset at which the readers stand."""
         self._events: Consumer | None = None
@@ -54,7 +52,7 @@ class Past:
     def _read(self, partition: int, span: Span, most: int) -> Portion:
         at, self._at = self._at, None  # unless all goes well, the next call starts anew
         if self._events is None or self._accepted is None:
-            self._accepted, self._events = Accepted(self._bootstrap, self._codec), reader(self._bootstrap)
+            self._accepted, self._events = Accepted(self._logs), reader(self._logs[0].bootstrap)
         if at != (partition, span.start) or span.end > self._told_until:
             self._accepted.begin(partition, span.start)
             self._told_until = span.end

@@ -8,7 +8,7 @@ names it, and the first of an id is the one that did.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,13 +18,14 @@ from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from pipelines.metering import id_log, ids
 from pipelines.metering.batch import Metering
 from pipelines.metering.dedup import Dedup
+from pipelines.metering.id_log import Log
 from pipelines.metering.ids import Stretch
 from pipelines.metering.reading import REQUEST_S, read, reader
 from pipelines.metering.source import columns
-from pipelines.topology import ACCEPTED_IDS, REJECTED_EVENTS, USAGE_EVENTS
+from pipelines.topology import REJECTED_EVENTS, USAGE_EVENTS
 from schemas.codec import Codec
 
-log = logging.getLogger("taximeter.meter")
+_log = logging.getLogger("taximeter.meter")
 
 PUT: Final = 200_000
 """So many ids are sorted and written at once: sorted ones are written and found faster."""
@@ -33,39 +34,44 @@ Gaps = Mapping[int, tuple[int, int]]
 """Partition to the offsets from which and up to which its ids are not known."""
 
 
-def relearn(bootstrap: str, codec: Codec, metering: Metering, dedup: Dedup, gaps: Gaps, since_ms: int) -> int:
-    """Learn the ids of partitions; those that were accepted before `since_ms` (UTC) need not be known. The number of ids. Raises KafkaException."""
+def relearn(logs: Sequence[Log], metering: Metering, dedup: Dedup, gaps: Gaps, since_ms: int, alive: Callable[[], object] = lambda: None) -> int:
+    """Learn the ids of partitions; those that were accepted before `since_ms` (UTC) need not be known. The number of ids.
+
+    What is learned stays learned when it is broken off. `alive` is called now and then. Raises KafkaException.
+    """
     started = time.monotonic()
-    within = id_log.ranges(bootstrap, gaps)
-    begun = id_log.beginnings(bootstrap, codec, within, gaps)
+    begun = id_log.beginnings(logs, gaps, alive)
     older = {partition: (known, min(committed, begun.get(partition, committed))) for partition, (known, committed) in gaps.items()}
     count = 0
     if older := {partition: span for partition, span in older.items() if span[0] < span[1]}:
-        count += from_events(bootstrap, codec, metering, dedup, older)
-    count += from_ids(bootstrap, codec, dedup, gaps, _since(bootstrap, within, since_ms))
+        count += from_events(logs[-1].bootstrap, logs[-1].codec, metering, dedup, older, alive)
+    for log in logs:
+        count += from_ids(log, dedup, gaps, _since(log, log.ranges(gaps), since_ms), alive)
     dedup.know({partition: committed for partition, (_, committed) in gaps.items()})
-    log.info("learned %d ids of %d partitions again in %.1f s", count, len(gaps), time.monotonic() - started)
+    _log.info("learned %d ids of %d partitions again in %.1f s", count, len(gaps), time.monotonic() - started)
     return count
 
 
-def from_ids(bootstrap: str, codec: Codec, dedup: Dedup, gaps: Gaps, within: id_log.Ranges) -> int:
-    """Learn from the log of accepted ids, which has them `within` those offsets. The number of ids. Raises KafkaException."""
-    starts = id_log.find(bootstrap, codec, within, {partition: known for partition, (known, _) in gaps.items()})
+def from_ids(log: Log, dedup: Dedup, gaps: Gaps, within: id_log.Ranges, alive: Callable[[], object] = lambda: None) -> int:
+    """Learn from a log of accepted ids, which has them `within` those offsets. The number of ids. Raises KafkaException."""
+    starts = id_log.find(log, within, {partition: known for partition, (known, _) in gaps.items()})
     held: dict[int, list[Stretch]] = {}
     weight = count = 0
 
     def put() -> int:
         for partition, stretches in held.items():
             dedup.put(ids.entries(stretches, *gaps[partition]))
+            dedup.know({partition: min(stretches[-1].end, gaps[partition][1])})
         held.clear()
         return weight
 
-    for batch in read(bootstrap, ACCEPTED_IDS.name, {place: (start, None) for place, start in starts.items()}, 100):
+    for batch in read(log.bootstrap, log.topic, {place: (start, within[place][1]) for place, start in starts.items() if start < within[place][1]}, 100):
+        alive()
         for message in batch:
             partition = id_log.owner(message)
             if partition not in gaps:
                 continue
-            stretch = ids.unpacked(codec, message.value())
+            stretch = ids.unpacked(log.codec, message.value())
             if stretch.end > gaps[partition][0]:
                 held.setdefault(partition, []).append(stretch)
                 weight += len(stretch.ids)
@@ -75,11 +81,12 @@ def from_ids(bootstrap: str, codec: Codec, dedup: Dedup, gaps: Gaps, within: id_
     return count + put()
 
 
-def from_events(bootstrap: str, codec: Codec, metering: Metering, dedup: Dedup, gaps: Gaps) -> int:
+def from_events(bootstrap: str, codec: Codec, metering: Metering, dedup: Dedup, gaps: Gaps, alive: Callable[[], object] = lambda: None) -> int:
     """Learn from usage-events and rejected-events. The number of events read. Raises KafkaException."""
     rejected = _rejected(bootstrap, codec, gaps)
     count = 0
     for batch in read(bootstrap, USAGE_EVENTS.name, gaps):
+        alive()
         inside = [message for message in batch if message.offset() < gaps[message.partition()][1]]
         if inside:
             messages = columns(inside)
@@ -92,13 +99,13 @@ def from_events(bootstrap: str, codec: Codec, metering: Metering, dedup: Dedup, 
     return count
 
 
-def _since(bootstrap: str, marks: id_log.Ranges, since_ms: int) -> dict[int, tuple[int, int]]:
+def _since(log: Log, marks: id_log.Ranges, since_ms: int) -> dict[int, tuple[int, int]]:
     """The same, from the first record that was written at `since_ms` or later."""
     if not marks:
         return {}
-    consumer = reader(bootstrap)
+    consumer = reader(log.bootstrap)
     try:
-        found = consumer.offsets_for_times([TopicPartition(ACCEPTED_IDS.name, partition, since_ms) for partition in marks], timeout=REQUEST_S)
+        found = consumer.offsets_for_times([TopicPartition(log.topic, partition, since_ms) for partition in marks], timeout=REQUEST_S)
     finally:
         consumer.close()
     return id_log.filled({each.partition: (each.offset if each.offset >= 0 else marks[each.partition][1], marks[each.partition][1]) for each in found})

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
 from typing import Any, Final, NamedTuple
@@ -27,7 +28,7 @@ from confluent_kafka.admin import AdminClient
 from pipelines.damage import damaged, opened, throw_away
 from pipelines.document_log import DocumentLog
 from pipelines.health import Health
-from pipelines.metering import positions
+from pipelines.metering import id_log, positions
 from pipelines.metering.ahead import Ahead
 from pipelines.metering.archive import Archive
 from pipelines.metering.backfill import Backfill, Task
@@ -92,6 +93,8 @@ class Worker:
         self._failed = False
         self._started = False
         self._health = Health(settings, "meter" if settings.workers == 1 else self._name)
+        self._untold = 0
+        """Transactions since partitions came; now and then one tells of those of which nothing comes."""
         self._reported = 0.0
         self._rotated = time.monotonic()
         self._changes = -1
@@ -132,11 +135,12 @@ class Worker:
     def _work(self) -> None:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
         self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec, ASK_S))
-        past = Past(self._bootstrap, self._codec, Archive(self._settings, self._codec))
-        self._backfill = Backfill(self._bootstrap, self._codec, self._metering, past, BATCHES * self._settings.batch_events)
+        self._ids = self._patience(lambda: id_log.logs(self._bootstrap, self._codec))
+        past = Past(self._ids, Archive(self._settings, self._codec))
+        self._backfill = Backfill(self._ids, self._metering, past, BATCHES * self._settings.batch_events)
         self._pace = Pace(self._settings.batch_events)
         self._follow_documents()
-        self._output = Output(self._bootstrap, self._name, self._committing)
+        self._output = Output(self._bootstrap, self._name, self._committing, self._ids[-1])
         self._downstream = Downstream(self._bootstrap, lambda: self._output.written)
         self._source = Source(self._bootstrap, self._name)
         self._silence = Silence(self._bootstrap)
@@ -168,7 +172,7 @@ class Worker:
         if self._failed:
             self._failed, found = False, None
             told = self._patience(lambda: self._source.committed(self._source.read()), GROUP_S)
-            self._source.seek(self._patience(lambda: positions.later(self._bootstrap, self._codec, told), GROUP_S))
+            self._source.seek(self._patience(lambda: positions.later(self._ids, told), GROUP_S))
         elif trouble is not None:
             self._patience.wait(trouble)
         elif found is None:
@@ -229,6 +233,10 @@ class Worker:
             self._pace.took(time.monotonic(), count, time.monotonic() - began)
 
     def _commit(self, task: Task) -> None:
+        if self._untold % id_log.OFTEN == 0:
+            told = id_log.nothing(self._codec, self._backfill.quiet(task.ends))
+            task = task._replace(outcome=task.outcome._replace(ids=[*task.outcome.ids, *told]))
+        self._untold += 1
         self._dedup.expect()
         self._ending = Ending(self._commits.submit(self._end, task, self._source.group), task)
 
@@ -281,17 +289,22 @@ class Worker:
         """Make partitions ready that were assigned: their ids must be known up to where reading begins."""
         self._settle()  # the store takes ids from one thread at a time
         told = self._patience(lambda: self._source.committed(partitions), GROUP_S)
-        committed = self._patience(lambda: positions.later(self._bootstrap, self._codec, told), GROUP_S)
+        committed = self._patience(lambda: positions.later(self._ids, told), GROUP_S)
         gaps = {}
         for partition, offset in committed.items():
             known = self._dedup.position(partition) or 0
             if offset is not None and known < offset:
                 gaps[partition] = (known, offset)
         if gaps:
-            self._report("learning", partitions=sorted(gaps))
-            self._patience(lambda: relearn(self._bootstrap, self._codec, self._metering, self._dedup, gaps, _now_ms() - self._settings.dedup_days * DAY_MS))
+            since_ms = _now_ms() - self._settings.dedup_days * DAY_MS
+            self._patience(lambda: relearn(self._ids, self._metering, self._dedup, gaps, since_ms, lambda: self._learning(gaps)))
         self._patience(lambda: self._backfill.load(committed))
+        self._untold = 0
         self._source.ready(partitions, {number: end for number, end in committed.items() if end is not None and end != told[number]})
+
+    def _learning(self, partitions: Iterable[int]) -> None:
+        if time.monotonic() - self._reported > REPORT_S:
+            self._report("learning", partitions=sorted(partitions))
 
     def _follow_documents(self) -> None:
         """After the batch was fetched: what was published before an event was sent holds for that event."""

@@ -1,4 +1,4 @@
-"""The log of accepted ids as a whole: partitions of events that share one of its partitions, and those that a former release wrote to their own."""
+"""The log of accepted ids as a whole: partitions of events that share one of its partitions, and what a former release wrote, each by itself."""
 
 import random
 from collections.abc import Iterator
@@ -7,57 +7,64 @@ from typing import Final, NamedTuple
 import numpy as np
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipelines.metering import id_log
 from pipelines.metering.ids import PACKED, Stretch, packed, unpacked
 from pipelines.metering.reading import read
-from pipelines.testing import Kafka
-from pipelines.topology import ACCEPTED_IDS
+from pipelines.testing import Kafka, until
+from pipelines.topology import FORMER_IDS
 from tests.broker.metering.rig import CODEC, PARTITIONS
 
 SEED: Final = random.SystemRandom().randrange(1 << 30)
 RECORDS: Final = 3_000
 QUIET: Final = 4
-"""A partition with one stretch at the very beginning, in a place that others fill."""
+"""A partition with one stretch at the very beginning of the newer log, where others go on."""
 SILENT: Final = 10
 """A partition without any."""
+OLD: Final = 11
+"""One of which nothing came any more after the upgrade."""
 
 
 class Written(NamedTuple):
-    """A stretch, and where it is in the log."""
+    """A stretch of a partition."""
 
     partition: int
     stretch: Stretch
-    place: int
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     with Kafka(tmp_path_factory.mktemp("kafka")) as kafka:
         kafka.with_topics()
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        for made in admin.create_topics([NewTopic(FORMER_IDS, PARTITIONS)]).values():
+            made.result()
+        until(lambda: len(id_log.logs(kafka.bootstrap, CODEC)) == 2, "the former topic")
         yield kafka
 
 
 @pytest.fixture(scope="module")
 def written(broker: Kafka) -> list[Written]:
-    """At first as a former release did, then by both in turns (they are upgraded one after the other), then as now."""
+    """At first as a former release did, then as now."""
     print(f"seed {SEED}")
     dice = random.Random(SEED)
     at = [dice.randrange(1_000) for _ in range(PARTITIONS)]
+    former, present = id_log.logs(broker.bootstrap, CODEC)
     found = []
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5})
     for number in range(RECORDS):
-        partition = QUIET if number == 0 else dice.choice([each for each in range(PARTITIONS) if each not in (QUIET, SILENT)])
-        first, size = at[partition] + dice.randrange(3), 1 + dice.randrange(9)  # marks of transactions stand between
+        log = former if number < RECORDS // 4 else present
+        busy = [each for each in range(PARTITIONS) if each not in (QUIET, SILENT) and (each != OLD or log is former)]
+        partition = QUIET if number == RECORDS // 4 else dice.choice(busy)
+        first, size = at[partition] + dice.randrange(3), dice.randrange(9)  # marks of transactions stand between
         counted = sorted(dice.sample(range(size), dice.randrange(size + 1)))
         ids = np.zeros(len(counted), PACKED)
         ids["place"] = counted
         at[partition] = first + size
-        former = number < RECORDS // 4 or (number < RECORDS // 2 and dice.random() < 0.5)
-        place = partition if former else id_log.home(partition)
         stretch = Stretch(first, first + size, ids)
-        producer.produce(ACCEPTED_IDS.name, packed(CODEC, stretch), id_log.key(partition), place)
-        found.append(Written(partition, stretch, place))
+        producer.produce(log.topic, packed(CODEC, stretch), id_log.key(partition), log.home(partition))
+        found.append(Written(partition, stretch))
     assert producer.flush(60) == 0
     return found
 
@@ -66,17 +73,23 @@ def of(written: list[Written], partition: int) -> list[Stretch]:
     return [each.stretch for each in written if each.partition == partition]
 
 
-def test_the_last_offset_that_is_covered_is_known_of_each_partition_that_has_one(broker: Kafka, written: list[Written]) -> None:
-    found = id_log.covered(broker.bootstrap, CODEC, range(PARTITIONS))
+def behind(log: id_log.Log, starts: dict[int, int]) -> set[tuple[int, int]]:
+    """(partition of events, end) of the stretches from there on."""
+    found = set()
+    for batch in read(log.bootstrap, log.topic, {place: (start, None) for place, start in starts.items()}):
+        found |= {(id_log.owner(message), unpacked(CODEC, message.value()).end) for message in batch}
+    return found
 
-    assert found == {number: of(written, number)[-1].end for number in range(PARTITIONS) if number != SILENT}
-    assert id_log.covered(broker.bootstrap, CODEC, [SILENT]) == {}
+
+def test_the_last_offset_that_is_covered_is_known_of_each_partition_that_has_one(broker: Kafka, written: list[Written]) -> None:
+    logs = id_log.logs(broker.bootstrap, CODEC)
+
+    assert id_log.covered(logs, range(PARTITIONS)) == {number: of(written, number)[-1].end for number in range(PARTITIONS) if number != SILENT}
+    assert id_log.covered(logs, [SILENT]) == {}
 
 
 def test_where_the_log_begins_is_known_of_each_partition_that_has_a_stretch(broker: Kafka, written: list[Written]) -> None:
-    within = id_log.ranges(broker.bootstrap, range(PARTITIONS))
-
-    found = id_log.beginnings(broker.bootstrap, CODEC, within, range(PARTITIONS))
+    found = id_log.beginnings(id_log.logs(broker.bootstrap, CODEC), range(PARTITIONS))
 
     assert found == {number: of(written, number)[0].first for number in range(PARTITIONS) if number != SILENT}
 
@@ -87,26 +100,21 @@ def test_the_place_of_offsets_is_found_by_halving(broker: Kafka, written: list[W
     dice = random.Random(SEED + count)
     for _ in range(4):
         wanted = {number: dice.choice(of(written, number)).end - dice.randrange(2) for number in dice.sample(range(PARTITIONS), count) if number != SILENT}
-        within = id_log.ranges(broker.bootstrap, wanted)
 
-        places = id_log.find(broker.bootstrap, CODEC, within, wanted)
+        found: set[tuple[int, int]] = set()
+        for log in id_log.logs(broker.bootstrap, CODEC):
+            found |= behind(log, id_log.find(log, log.ranges(wanted), wanted))
 
-        assert places.keys() == within.keys()
-        found = set()
-        for batch in read(broker.bootstrap, ACCEPTED_IDS.name, {place: (start, None) for place, start in places.items()}):
-            found |= {(id_log.owner(message), unpacked(CODEC, message.value()).end) for message in batch}
         assert found >= {(number, each.end) for number, offset in wanted.items() for each in of(written, number) if each.end > offset}
 
 
 def test_of_a_partition_with_stretches_little_is_read_for_nothing(broker: Kafka, written: list[Written]) -> None:
-    partition, place = 3, id_log.home(3)
-    within = {place: id_log.ranges(broker.bootstrap, [partition])[place]}
-    offset = of(written, partition)[-10].end
+    offset = of(written, 3)[-10].end
+    log = id_log.logs(broker.bootstrap, CODEC)[-1]
 
-    start = id_log.find(broker.bootstrap, CODEC, within, {partition: offset})[place]
+    starts = id_log.find(log, log.ranges([3]), {3: offset})
 
-    behind = [each for batch in read(broker.bootstrap, ACCEPTED_IDS.name, {place: (start, None)}) for each in batch]
-    assert sum(id_log.owner(each) == partition and unpacked(CODEC, each.value()).end <= offset for each in behind) <= id_log.NEAR
+    assert sum(number == 3 and end <= offset for number, end in behind(log, starts)) <= id_log.NEAR
 
 
 @pytest.mark.parametrize("partition", range(PARTITIONS))
@@ -115,7 +123,7 @@ def test_accepted_offsets_are_told_in_order_portion_by_portion(broker: Kafka, wr
     stretches = of(written, partition)
     everything = [int(offset) for each in stretches for offset in each.offsets]
     start = dice.choice(everything) if everything else 0
-    reader = id_log.Accepted(broker.bootstrap, CODEC)
+    reader = id_log.Accepted(id_log.logs(broker.bootstrap, CODEC))
     try:
         reader.begin(partition, start)
         told: set[int] = set()
@@ -128,6 +136,6 @@ def test_accepted_offsets_are_told_in_order_portion_by_portion(broker: Kafka, wr
             told |= portion
             at = end
         assert told >= {offset for offset in everything if offset >= start}
-        assert reader.until(at + 1_000) == []
+        assert not any(part.size for part in reader.until(at + 1_000))
     finally:
         reader.close()

@@ -17,7 +17,7 @@ from pipelines.metering.engine import engine
 from pipelines.metering.reading import read, visible
 from pipelines.offsets import Committed
 from pipelines.testing import Kafka, until
-from pipelines.topology import ACCEPTED_IDS, BACKFILLS, METER_GROUP, USAGE_EVENTS
+from pipelines.topology import ACCEPTED_EVENTS, BACKFILLS, METER_GROUP, USAGE_EVENTS
 from tests.broker.metering.rig import CODEC, PARTITIONS, Flow, Process, caught_up, committed, publish, running
 
 SEED = random.SystemRandom().randrange(1 << 30)
@@ -60,7 +60,7 @@ def gaps(broker: Kafka) -> dict[int, tuple[int, int]]:
 def logged(broker: Kafka) -> dict[bytes, bytes]:
     """What is in the log of ids."""
     found: dict[bytes, bytes] = {}
-    for batch in read(broker.bootstrap, ACCEPTED_IDS.name, dict.fromkeys(range(PARTITIONS), (0, None))):
+    for batch in read(broker.bootstrap, ACCEPTED_EVENTS.name, dict.fromkeys(range(PARTITIONS), (0, None))):
         for message in batch:
             stretch = ids.unpacked(CODEC, message.value())
             found |= dict(zip(*ids.entries([stretch], 0, 1 << 60), strict=True))
@@ -73,7 +73,7 @@ def test_the_log_has_every_event_that_counted_and_no_other(broker: Kafka, flow: 
 
 def test_every_way_of_learning_gives_the_same_store(broker: Kafka, flow: Flow, tmp_path: Path) -> None:
     """Given a store that is lost, when ids are learned from their log, from events, or from both because the log begins late, then the store is the same."""
-    known, missing = logged(broker), gaps(broker)
+    known, missing, logs = logged(broker), gaps(broker), id_log.logs(broker.bootstrap, CODEC)
     metering = Metering(engine(), CODEC, Limits())
     now = time.time_ns() // 1_000_000
 
@@ -83,7 +83,7 @@ def test_every_way_of_learning_gives_the_same_store(broker: Kafka, flow: Flow, t
             if name == "events":
                 relearn.from_events(broker.bootstrap, CODEC, metering, store, missing)
             else:
-                count = relearn.relearn(broker.bootstrap, CODEC, metering, store, missing, since_ms)
+                count = relearn.relearn(logs, metering, store, missing, since_ms)
                 assert {number: store.position(number) for number in missing} == {number: end for number, (_, end) in missing.items()}
                 assert count >= len(flow.good) or since_ms
             return store.get(list(known))
@@ -94,13 +94,42 @@ def test_every_way_of_learning_gives_the_same_store(broker: Kafka, flow: Flow, t
     assert learned("ids", now - DAY_MS) == list(known.values())
     assert learned("nothing old enough", now + DAY_MS) == [None] * len(known)
     # when the log begins late
-    marks = id_log.ranges(broker.bootstrap, missing)
+    marks = logs[-1].ranges(missing)
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-    halves = [TopicPartition(ACCEPTED_IDS.name, number, (start + end) // 2) for number, (start, end) in marks.items()]
+    halves = [TopicPartition(ACCEPTED_EVENTS.name, number, (start + end) // 2) for number, (start, end) in marks.items()]
     for future in admin.delete_records(halves).values():
         future.result()
     assert len(logged(broker)) < len(known)
     assert learned("both") == list(known.values())
+
+
+def test_what_is_learned_stays_learned_when_it_is_broken_off(broker: Kafka, flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a METER that is ended whenever it has learned a little, when it begins again each time, then it comes to the end all the same."""
+    monkeypatch.setattr(relearn, "PUT", len(flow.good) // 4)
+    known, missing, logs = logged(broker), gaps(broker), id_log.logs(broker.bootstrap, CODEC)
+    metering = Metering(engine(), CODEC, Limits())
+    store = Dedup(tmp_path / "store", 34, time.time_ns() // 1_000_000)
+    left = dict(missing)
+
+    class EndedError(Exception):
+        """By somebody from outside."""
+
+    def ended_after_a_put() -> None:
+        if any((store.position(number) or 0) > start for number, (start, _) in left.items()):
+            raise EndedError
+
+    try:
+        for _ in range(20):
+            left = {number: (store.position(number) or 0, end) for number, (_, end) in missing.items()}
+            try:
+                relearn.relearn(logs, metering, store, left, 0, ended_after_a_put)
+            except EndedError:
+                continue
+            break
+        assert {number: store.position(number) for number in missing} == {number: end for number, (_, end) in missing.items()}
+        assert store.get(list(known)) == list(known.values())
+    finally:
+        store.close()
 
 
 def test_what_is_being_committed_is_waited_for(broker: Kafka) -> None:

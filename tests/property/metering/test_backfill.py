@@ -15,8 +15,9 @@ from pipelines.metering.backfill import Backfill, Task
 from pipelines.metering.batch import Limits, Messages, Metering
 from pipelines.metering.coverage import Span
 from pipelines.metering.engine import engine
+from pipelines.metering.id_log import logs
 from pipelines.metering.past import Past, Portion
-from pipelines.topology import ACCEPTED_IDS, BACKFILLS
+from pipelines.topology import ACCEPTED_EVENTS, BACKFILLS
 from tests.metering import CODEC, NOW, documents
 
 WHOLE = 12
@@ -65,7 +66,7 @@ class Log:
 def mock() -> Iterator[str]:
     """The client's own broker, on which nothing was ever written."""
     holder = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
-    for topic in (ACCEPTED_IDS, BACKFILLS):
+    for topic in (ACCEPTED_EVENTS, BACKFILLS):
         holder.list_topics(topic.name, timeout=20)
     (broker,) = holder.list_topics(timeout=20).brokers.values()
     yield f"{broker.host}:{broker.port}"
@@ -95,7 +96,7 @@ def test_each_product_has_each_event_of_the_past_once(mock: str, ends: dict[int,
     metering = Metering(engine(), CODEC, Limits(partitions=4))
     version, products = 1, 1
     metering.prepare(documents(catalogue(products), version=version))
-    backfill = Backfill(mock, CODEC, metering, cast("Past", Log()), WHOLE)
+    backfill = Backfill(logs(mock, CODEC), metering, cast("Past", Log()), WHOLE)
     backfill.load(dict(ends))  # what there was has been metered for the first product
     filled = Filled()
     at = 0
