@@ -37,7 +37,7 @@ def days_of(warehouse: Warehouse, asked: Sequence[Running]) -> list[Days]:
     ids = {name for each in asked for name in _ids(each.contract)}
     from_ms, until_ms = min(each.invoice.starting_ms for each in asked), max(each.invoice.ending_ms for each in asked)
     metered: dict[tuple[str, str], list[Hour]] = defaultdict(list)
-    for customer, catalogue, product, group, start_ms, events, value in warehouse.query(USAGE, customers=sorted(ids), from_ms=from_ms, until_ms=until_ms):
+    for customer, catalogue, product, group, start_ms, events, value in warehouse.little(USAGE, customers=sorted(ids), from_ms=from_ms, until_ms=until_ms):
         metered[customer, catalogue].append(Hour(product, dict(group), start_ms, weight(events, value)))
     return [_days(each, [hour for name in _ids(each.contract) for hour in metered[name, each.contract.catalogue]]) for each in asked]
 

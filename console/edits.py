@@ -1,5 +1,6 @@
 """An edit of one document from a page: read and checked, previewed by the code of `taximeter apply --dry-run`, saved on the version it was made from."""
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from console import documents
@@ -15,7 +16,7 @@ from contracts.errors import DocumentError
 from contracts.translation.fields import Wrong
 from pipelines.publishing import Edit
 
-TOTALS: Final = "SELECT id, total FROM invoices WHERE customer = {customer:String}"
+TOTALS: Final = "SELECT id, total FROM invoice_revisions FINAL WHERE customer = {customer:String} AND status != 'deleted'"
 
 
 class Draft(NamedTuple):
@@ -41,12 +42,15 @@ def data_in(kind: Kind, text: str) -> dict[str, Any]:
     return plain
 
 
-def preview(held: Services, draft: Draft) -> dict[str, Any]:
-    """What would change on each invoice and balance; nothing is published. Raises ApiError, DocumentError, clickhouse-connect's errors."""
+def preview(held: Services, draft: Draft, final: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """What would change on each invoice and balance; nothing is published. `final`: ends of final periods, where they are known already.
+
+    Raises ApiError, DocumentError, clickhouse-connect's errors.
+    """
     from pipelines.preview import differences  # noqa: PLC0415 - the rating core is loaded when it is first needed
 
     papers = held.books.now(KEPT_FRESH_S)  # who saves is told what came meanwhile
-    catalogues, contracts = _read(held, draft, papers)
+    catalogues, contracts = _read(held, draft, papers, final)
     times = held.books.times(contracts)
     moment = documents.effective_ms(draft.effective, times, contracts, held.deployment.settings.window_minutes)
     with held.warehouse.client() as client:
@@ -65,11 +69,13 @@ def save(held: Services, caller: Caller, draft: Draft, version: int) -> int:
 
 def totals(held: Services, customer: str) -> dict[str, str]:
     """Totals of the customer's invoices by id, as the preview writes them."""
-    return {name: format(total, "f") for name, total in held.warehouse.query(TOTALS, customer=customer)}
+    rows = held.warehouse.consistent(lambda still: held.warehouse.little(still.tables(TOTALS), customer=customer))
+    return {name: format(total, "f") for name, total in rows}
 
 
-def _read(held: Services, draft: Draft, papers: Papers) -> tuple[list[Catalogue], list[Contract]]:
-    final = held.warehouse.final_until_ms([draft.name] if draft.kind == "contract" else list(papers.documents.contracts))
+def _read(held: Services, draft: Draft, papers: Papers, final: Mapping[str, int] | None = None) -> tuple[list[Catalogue], list[Contract]]:
+    if final is None:
+        final = held.warehouse.final_until_ms([draft.name] if draft.kind == "contract" else list(papers.documents.contracts))
     catalogues, contracts = documents.read(draft.text, papers, final, held.deployment.settings.window_minutes)
     named = [("catalogue", each.id) for each in catalogues] + [("contract", each.id) for each in contracts]
     if named != [(draft.kind, draft.name)]:

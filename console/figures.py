@@ -62,9 +62,11 @@ def figures_of(warehouse: Warehouse, customers: Sequence[str]) -> Mapping[str, F
 
 
 def _read(warehouse: Warehouse, customers: Sequence[str], still: Still) -> Mapping[str, Figures]:
+    of_balances = warehouse.beside(still.tables(BALANCES), customers=list(customers))
+    of_alerts = warehouse.beside(ALERTS, customers=list(customers), most=CROSSINGS)
     heads: dict[str, list[Invoice]] = {}
     clocks: dict[str, int] = {}
-    for *head, as_of_ms in warehouse.query(still.tables(HEADS), customers=list(customers)):
+    for *head, as_of_ms in warehouse.little(still.tables(HEADS), customers=list(customers)):
         owner, status = head[1], head[4]
         clocks[owner] = max(as_of_ms, clocks.get(owner, 0))
         if status != "deleted":
@@ -73,13 +75,13 @@ def _read(warehouse: Warehouse, customers: Sequence[str], still: Still) -> Mappi
     lines: dict[str, list[Line]] = {}
     if running:
         asked = {"customers": sorted({each.customer for each in running}), "invoices": [each.id for each in running]}
-        for invoice, *rest in warehouse.query(still.tables(LINES), **asked):
+        for invoice, *rest in warehouse.little(still.tables(LINES), **asked):
             lines.setdefault(invoice, []).append(line_from(rest))
     balances: dict[str, list[Balance]] = {}
-    for row in warehouse.query(still.tables(BALANCES), customers=list(customers)):
+    for row in of_balances.result():
         balances.setdefault(row[1], []).append(balance_from(row))
     alerts: dict[str, list[Alert]] = {}
-    for customer, contract, threshold, state, value, crossing, at_ms in warehouse.query(ALERTS, customers=list(customers), most=CROSSINGS):
+    for customer, contract, threshold, state, value, crossing, at_ms in of_alerts.result():
         alerts.setdefault(customer, []).append(Alert(customer, contract, threshold, state, Decimal(value), crossing, at_ms))
     return {
         customer: Figures(

@@ -1,7 +1,8 @@
 """Questions that many open pages have are asked once.
 
 `Gathering`: about different things of one kind. What comes while an answer is on its way waits for it, and is then one question for all of them: alone nobody
-waits, and the busier it is, the more share a question. `Shared`: the same question; an answer is good for a moment.
+waits, and the busier it is, the more share a question. `Shared`: the same question; an answer is good for a moment, and may be given for a little longer
+while the next one is looked up.
 """
 
 import asyncio
@@ -56,20 +57,42 @@ class Gathering(Generic[Key, Found]):
 class Shared(Generic[Found]):
     """Answers that are given to all who ask within `life_s` of the last look. For one event loop."""
 
-    def __init__(self, life_s: float) -> None:
+    def __init__(self, life_s: float, kept_s: float = 0.0) -> None:
+        """`kept_s`: so old may be what is given at once, while it is looked up anew beside those who ask; nobody waits as long as somebody asks."""
         self._life_s = life_s
+        self._kept_s = max(life_s, kept_s)
         self._known: dict[Hashable, tuple[float, Found]] = {}
         self._asking: dict[Hashable, asyncio.Lock] = {}
+        self._beside: dict[Hashable, asyncio.Task[Found]] = {}
 
     async def ask(self, key: Hashable, read: Callable[[], Found]) -> Found:
-        """The answer to `key`, which `read` looks up on a thread. Raises what it raises."""
+        """The answer to `key`, which `read` looks up on a thread. Raises what it raises; after a look beside that has failed, whoever asks next hears it."""
+        known = self._known.get(key)
+        if known is None or time.monotonic() - known[0] >= self._kept_s:
+            return await self._look(key, read)
+        if time.monotonic() - known[0] >= self._life_s and key not in self._beside:
+            looking = self._beside[key] = asyncio.create_task(self._look(key, read))
+            looking.add_done_callback(lambda done: self._looked(key, done))
+        return known[1]
+
+    def known(self, key: Hashable) -> Found | None:
+        """The last answer to `key`, however old, without asking."""
+        known = self._known.get(key)
+        return None if known is None else known[1]
+
+    def _looked(self, key: Hashable, done: asyncio.Task[Found]) -> None:
+        del self._beside[key]
+        if not done.cancelled() and done.exception() is not None:
+            self._known.pop(key, None)
+
+    async def _look(self, key: Hashable, read: Callable[[], Found]) -> Found:
         lock = self._asking.setdefault(key, asyncio.Lock())
         async with lock:
             known = self._known.get(key)
             if known is None or time.monotonic() - known[0] >= self._life_s:
                 found = await run_in_threadpool(read)
                 now = time.monotonic()
-                self._known = {name: each for name, each in self._known.items() if now - each[0] < self._life_s} | {key: (now, found)}
+                self._known = {name: each for name, each in self._known.items() if now - each[0] < self._kept_s} | {key: (now, found)}
                 self._asking = {name: each for name, each in self._asking.items() if each.locked()}
                 return found
             return known[1]

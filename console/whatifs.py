@@ -28,8 +28,8 @@ FORMER: Final = "@"
 """Before the number of a former version, where versions and what-ifs are chosen."""
 MOST: Final = 6
 PERIODS: Final = """
-SELECT DISTINCT toUnixTimestamp64Milli(starting_at) AS starting, toUnixTimestamp64Milli(ending_before) FROM invoices
-WHERE customer = {customer:String} AND contract = {contract:String} AND kind = 'usage' AND status != 'void' ORDER BY starting DESC LIMIT 36"""
+SELECT DISTINCT toUnixTimestamp64Milli(starting_at) AS starting, toUnixTimestamp64Milli(ending_before) FROM invoice_revisions FINAL
+WHERE customer = {customer:String} AND contract = {contract:String} AND kind = 'usage' AND status NOT IN ('void', 'deleted') ORDER BY starting DESC LIMIT 36"""
 
 
 class Kept(NamedTuple):
@@ -93,7 +93,9 @@ def read(held: Services, name: str, text: str) -> Contract:
 
 def periods(held: Services, contract: Contract) -> list[tuple[int, int]]:
     """Statement periods that have an invoice, the latest first."""
-    return [(row[0], row[1]) for row in held.warehouse.query(PERIODS, customer=contract.customer, contract=contract.id)]
+    warehouse = held.warehouse
+    found = warehouse.consistent(lambda still: warehouse.little(still.tables(PERIODS), customer=contract.customer, contract=contract.id))
+    return [(row[0], row[1]) for row in found]
 
 
 def chosen(held: Services, name: str, choices: Sequence[str]) -> dict[str, Contract]:

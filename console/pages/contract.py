@@ -1,5 +1,6 @@
 """/contracts/ID: what was agreed, in the order of time; prices; every version with its author and what differs."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -31,11 +32,19 @@ class Shown(NamedTuple):
     version: int
     contract: Contract
     catalogue: Catalogue | None
+    now_ms: int
+    """On the contract's clock; 0: nothing was rated on it yet."""
+
+
+class Past(NamedTuple):
+    """What only the warehouse knows: it follows, and nobody waits for it who reads what holds."""
+
+    contract: Contract
+    names: dict[str, str]
+    """Names of products by id."""
     versions: Sequence[Version]
     kept: Sequence[whatifs.Kept]
     periods: Sequence[tuple[int, int]]
-    now_ms: int
-    """On the contract's clock; 0: nothing was rated on it yet."""
 
 
 def read(held: Services, name: str) -> Shown:
@@ -49,11 +58,20 @@ def read(held: Services, name: str) -> Shown:
         recorded.version,
         recorded.contract,
         found.catalogue if found else None,
-        held.warehouse.history("contract", name),
-        whatifs.kept(papers, name),
-        whatifs.periods(held, recorded.contract),
-        time.time_ns() // 1_000_000 if recorded.contract.clock == WALL else held.warehouse.query(CLOCK, customer=recorded.contract.customer)[0][0],
+        time.time_ns() // 1_000_000 if recorded.contract.clock == WALL else held.warehouse.little(CLOCK, customer=recorded.contract.customer)[0][0],
     )
+
+
+def read_past(held: Services, name: str) -> Past | None:
+    """None: there is no such contract. Raises UnavailableError."""
+    papers = held.books.now()
+    recorded = papers.documents.contracts.get(name)
+    if recorded is None:
+        return None
+    found = papers.documents.catalogues.get(recorded.contract.catalogue)
+    names = {key: product.name for key, product in found.catalogue.products.items()} if found else {}
+    versions = held.warehouse.history("contract", name)
+    return Past(recorded.contract, names, versions, whatifs.kept(papers, name), whatifs.periods(held, recorded.contract))
 
 
 def prices(catalogue: Catalogue | None, contract: Contract) -> Html:
@@ -110,18 +128,27 @@ async def page(request: Request, name: str) -> Response | None:
     asked = request.query_params
     before, after = (int(text) if text.isdecimal() else None for text in (asked.get("from", ""), asked.get("to", "")))
     with frame(visit, "Customers", name):
-        where = ui.element("div").classes("stack")
+        with ui.element("div").classes("stack"):
+            where, beside, below = (ui.element("div").classes("stack") for _ in range(3))
 
         def draw(shown: Shown) -> None:
             raw(_head(shown, visit))
             raw(tag("div", boxed("Agreed", _facts(shown.contract)), boxed("In time", timeline(shown.contract, shown.catalogue, shown.now_ms)), class_="grid2"))
             raw(boxed("Prices", prices(shown.catalogue, shown.contract)))
-            with card("What if"):
-                names = {key: product.name for key, product in shown.catalogue.products.items()} if shown.catalogue else {}
-                WhatIf(visit, shown.contract, shown.versions, shown.kept, names).draw(shown.periods, asked.getlist("whatif"), asked.get("period", ""))
-            with card("History"):
-                history("contract", shown.versions, before, after)
-            raw(boxed("The document", tag("div", tag("pre", writing.text_of(shown.contract)), class_="scroll", tabindex="0")))
+            below.clear()
+            with below:
+                raw(boxed("The document", tag("div", tag("pre", writing.text_of(shown.contract)), class_="scroll", tabindex="0")))
 
-        await soon(where, lambda: visit.ask(read, visit.held, name), draw, 8)
+        def draw_past(past: Past | None) -> None:
+            if past is None:
+                return
+            with card("What if"):
+                WhatIf(visit, past.contract, past.versions, past.kept, past.names).draw(past.periods, asked.getlist("whatif"), asked.get("period", ""))
+            with card("History"):
+                history("contract", past.versions, before, after)
+
+        await asyncio.gather(
+            soon(where, lambda: visit.ask(read, visit.held, name), draw, 8),
+            soon(beside, lambda: visit.ask(read_past, visit.held, name), draw_past),
+        )
     return None

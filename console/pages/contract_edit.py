@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -31,6 +32,8 @@ QUIET_S: Final = 0.25
 """How long nobody types into the text before the preview is made."""
 FILLED_S: Final = 0.01
 """The same after a field of the form: fields wait in the browser until nobody types."""
+FINAL_S: Final = 30.0
+"""How long a preview remembers which periods are final: saving looks again."""
 SEEN_S: Final = 20.0
 LOOK_S: Final = 0.03
 
@@ -75,6 +78,8 @@ class Editor:
         self._last: dict[str, Any] | None = None
         """The last preview, of the text as it is; none: it is not made yet, or the text is wrong."""
         self._writing = False
+        self._final: asyncio.Task[Mapping[str, int]] | None = None
+        self._final_at = 0.0
 
     @property
     def _name(self) -> str:
@@ -105,6 +110,7 @@ class Editor:
                 self._state = raw(tag("span", f"Version {self._opened.version}; nothing changed", class_="soft")).style("flex: 1; min-width: 12rem")
             self._outcome = raw().props('role="status"')
         self._draw_chips()
+        self._finals()  # by the first preview it is there
         if self._text != writing.text_of(self._opened.contract):
             self._changed(FILLED_S)
 
@@ -210,7 +216,8 @@ class Editor:
         self._state.set_content(tag("span", "Rating both ways…", class_="soft", aria_busy="true"))
         started = time.perf_counter()
         try:
-            found = await self._visit.ask(edits.preview, self._visit.held, self._draft())
+            final = await asyncio.shield(self._finals())
+            found = await self._visit.ask(edits.preview, self._visit.held, self._draft(), final)
         except FAILURES as error:
             if turn == self._turn:
                 self._preview.set_content(failed(error))
@@ -227,6 +234,15 @@ class Editor:
         )
         if not same:
             self._button.props(remove="disable")
+
+    def _finals(self) -> asyncio.Task[Mapping[str, int]]:
+        """The end of the contract's last final period, asked for ahead, and again after a while."""
+        known = self._final
+        if known is None or time.monotonic() - self._final_at > FINAL_S or (known.done() and (known.cancelled() or known.exception() is not None)):
+            known = self._final = asyncio.create_task(self._visit.ask(self._visit.held.warehouse.final_until_ms, [self._name]))
+            known.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever waits for it hears it
+            self._final_at = time.monotonic()
+        return known
 
     def _draft(self) -> edits.Draft:
         return edits.Draft("contract", self._name, self._text, self._effective or None)

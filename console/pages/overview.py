@@ -22,6 +22,8 @@ from console.spending import Spend, Today
 from pipelines.local import addresses
 
 LOOK_S = 1.0
+KEPT_S = 5.0
+"""So old may be what a page shows at first: whoever comes need not wait for what today's usage comes to, and hears it with the next look."""
 KEPT = 10
 """Looks over which events a second are told."""
 BEHIND = 200
@@ -66,7 +68,7 @@ class Watch:
     def __init__(self, held: Services) -> None:
         self._held = held
         self._today = Today(held.warehouse, held.books)
-        self._shared: Shared[Seen] = Shared(LOOK_S * 0.8)
+        self._shared: Shared[Seen] = Shared(LOOK_S * 0.8, KEPT_S)
         self._looks: deque[tuple[float, int]] = deque(maxlen=KEPT)
         self._near: tuple[float, Sequence[Near]] = (float("-inf"), ())
 

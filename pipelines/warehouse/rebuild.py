@@ -35,7 +35,8 @@ WHERE source_partition IN (SELECT source_partition FROM mine)
  AND (kind IN ('contract', 'action') AND root = {root:String}
   OR kind = 'replay'
   OR kind = 'catalogue' AND id IN (SELECT JSONExtractString(body, 'catalogue') FROM mine WHERE kind = 'contract'))
-ORDER BY source_offset"""
+ORDER BY source_offset
+SETTINGS max_threads = 1"""
 
 USAGE: Final = """
 SELECT catalogue, product, customer, group, toUnixTimestamp64Milli(window_at), toUnixTimestamp64Milli(recorded_at), toUnixTimestamp64Milli(first_at),

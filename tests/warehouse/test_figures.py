@@ -130,7 +130,8 @@ def test_only_those_who_have_moved_are_read_again_and_told(client: Client, wareh
             pulse.watch(each)
         await _until(lambda: len(told) == 2)
         assert sorted(told) == [(one, Decimal("20.00")), (other, Decimal("20.00"))]
-        # and the slow parts of all that were opened have begun, once each
+        # and the slow parts of all that were opened begin together, once each
+        await _until(lambda: len(begun) == 3)
         assert sorted(begun) == sorted((one, other, hidden))
 
         # when one of them moves, then it is read again and its page is told, and no other

@@ -38,6 +38,8 @@ BREATH: Final = 2
 """A page that was drawn is followed by a pause of so many times what that took."""
 SLOW_S: Final = 5.0
 """What reads more than the figures follows at this pace."""
+TOGETHER_S: Final = 0.2
+"""So long slow parts of a page that was just opened wait for those of others."""
 AT_ONCE: Final = 20
 """Pages whose slow parts are asked for together."""
 _WHERE: Final = " WHERE customer IN {customers:Array(String)} AND written_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')"
@@ -139,6 +141,8 @@ class Pulse:
         while self._watching:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._opened.wait(), max(0.0, due - time.monotonic()))
+            if self._opened.is_set():
+                await asyncio.sleep(TOGETHER_S)
             self._opened.clear()
             begun, self._begun = self._begun, []
             await _slowly(begun)
@@ -215,7 +219,7 @@ class Pulse:
         """Of each customer with rows that are new enough: the time of the last one, and how many there are."""
         if self._since_ms is None:
             self._since_ms = _reach(self._warehouse.now_ms())
-        rows = self._warehouse.query(CHANGED, since_ms=self._since_ms, customers=customers)
+        rows = self._warehouse.little(CHANGED, since_ms=self._since_ms, customers=customers)
         if rows:
             self._since_ms = _reach(rows[0][3])
         return {row[0]: (row[1], row[2]) for row in rows}
