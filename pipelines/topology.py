@@ -60,4 +60,6 @@ TOPICS = (
 METER_GROUP = "taximeter-meter"
 RATE_GROUP = "taximeter-rate"
 SINK_GROUP = "taximeter-sink"
+SINK_EVENTS_GROUP = "taximeter-sink-events"
+"""Of the lane of raw usage events, which may be behind that of the results."""
 ALERTS_GROUP = "taximeter-alerts"

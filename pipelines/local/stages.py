@@ -17,6 +17,7 @@ from pipelines.topology import (
     RATE_GROUP,
     RATED_LINE_ITEMS,
     REJECTED_EVENTS,
+    SINK_EVENTS_GROUP,
     SINK_GROUP,
     USAGE_EVENTS,
 )
@@ -38,7 +39,7 @@ SINK_READS: Final[Group] = (
     (CONTRACT_CHANGES.name, METERED_USAGE.name, REJECTED_EVENTS.name, RATED_LINE_ITEMS.name, BALANCES.name, BALANCE_THRESHOLDS.name),
 )
 ALERTS_READS: Final[Group] = (ALERTS_GROUP, (BALANCE_THRESHOLDS.name,))
-EVENTS_READS: Final[Group] = (f"{SINK_GROUP}-events", (USAGE_EVENTS.name,))
+EVENTS_READS: Final[Group] = (SINK_EVENTS_GROUP, (USAGE_EVENTS.name,))
 
 
 class Stage(NamedTuple):

@@ -5,6 +5,7 @@ one for those beside, and each must find the set in which its other ones are. So
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final, Literal
 
 import msgspec
@@ -16,7 +17,9 @@ from pipelines.rating.accounts import HeldAccount
 from pipelines.rating.cells import Cells, Rows
 
 PORTION: Final = 64
-"""Accounts that take their turn in one go of the step at most: as many as one write carries, since a partition with 170 accounts that needs eleven writes is eleven answers of Kafka late."""
+"""Accounts that take their turn in one go of the step: more would be felt as delay by the usage that goes on."""
+LAST: Final = 256
+"""But when no more are left than these, all of them do: readers stand still meanwhile, and each write is an answer of Kafka later."""
 
 
 class GenerationRow(msgspec.Struct, array_like=True):
@@ -67,14 +70,10 @@ class Beside:
         """Names may have to be exchanged."""
         return self.row is not None and self.row.exchanged
 
-    def next_accounts(self) -> list[bytes]:
-        """Keys of some accounts that may not have had their turn."""
-        found = []
-        for key, _ in self._cells.scan(keys.ACCOUNTS, self.row.after if self.row else b""):
-            found.append(key)
-            if len(found) >= PORTION:
-                break
-        return found
+    def next_accounts(self) -> tuple[list[bytes], bool]:
+        """Keys of some accounts that may not have had their turn, and whether these are all."""
+        found = [key for key, _ in islice(self._cells.scan(keys.ACCOUNTS, self.row.after if self.row else b""), LAST + 1)]
+        return (found, True) if len(found) <= LAST else (found[:PORTION], False)
 
     def went(self, last: bytes | None) -> None:
         """Accounts up to `last` have had their turn; none: all."""

@@ -19,7 +19,7 @@ from typing import Final
 
 from contracts.errors import TaximeterError
 from pipelines.rating import keys, rows
-from pipelines.rating.beside import Beside
+from pipelines.rating.beside import LAST, Beside
 from pipelines.rating.catalogues import Catalogues
 from pipelines.rating.cells import Cells, Rows
 from pipelines.rating.changes import Changes, Place
@@ -148,7 +148,7 @@ class Partition:
         for offset in self._clocks.run(self._full):
             self._settle(CLOCK.name, offset + 1)
         self._sweeps.run(self._full)
-        self._turns.run(self._full)
+        self._turns.run(lambda: self._full(LAST))
 
     def take(self) -> Write | None:
         """What the work since the last call has changed; none: nothing. The caller writes it before the next `work`."""
@@ -172,8 +172,8 @@ class Partition:
         """Rows to delete when there is nothing else to write."""
         return self._results.tidy()
 
-    def _full(self) -> bool:
-        return self._accounts.outdated or self._cells.weight >= WRITE_BYTES or len(self._accounts.touched) >= WRITE_ACCOUNTS
+    def _full(self, more: int = 0) -> bool:
+        return self._accounts.outdated or self._cells.weight >= WRITE_BYTES or len(self._accounts.touched) >= WRITE_ACCOUNTS + more
 
     def _next(self) -> int | None:
         """Place in line of the next record that can be applied."""

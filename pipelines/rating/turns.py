@@ -1,7 +1,7 @@
 """How accounts follow a generation: each exchanges or forgets its windows once, the touched ones at once, idle ones by and by. Pure, used by the step."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -10,6 +10,9 @@ from pipelines.rating import keys
 from pipelines.rating.beside import Beside
 from pipelines.rating.memory import Accounts
 from pipelines.replay.generations import Step
+
+WEIGHT: Final = 4_000_000
+"""Bytes of the accounts that take their turn in one go, about: they are written as one batch, which has a limit."""
 
 
 class Turns:
@@ -42,14 +45,14 @@ class Turns:
         """Let a few more accounts have their turn, until the write is `full`."""
         if self._beside.working is None or full():
             return
-        found = self._beside.next_accounts()
-        last: bytes | None = None
-        for key in found:
-            if full():
-                break
-            self._accounts.touch(keys.root_of(key), 0)
-            last = key
-        self._beside.went(last)
+        found, all_of_them = self._beside.next_accounts()
+        weight = 0
+        for place, key in enumerate(found):
+            if place and (full() or weight > WEIGHT):
+                self._beside.went(found[place - 1])
+                return
+            weight += len(self._accounts.touch(keys.root_of(key), 0).row.snapshot)
+        self._beside.went(None if all_of_them else found[-1])
 
 
 def _step(change: Mapping[str, Any]) -> Step:

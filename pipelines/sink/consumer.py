@@ -10,13 +10,19 @@ from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.silence import Silence
 from pipelines.sink.records import Record
-from pipelines.topology import USAGE_EVENTS
+from pipelines.topology import CONTRACT_CHANGES, USAGE_EVENTS
 
 QUEUE_KB = 32_768
 """What librdkafka may fetch ahead: bounds memory while the warehouse is slow."""
 FETCH_BYTES = 100_000
 GATHER = 2
 MOST_LINGER_S = 0.25
+STEP = b"generation-"
+"""What the keys of a generation's steps begin with."""
+LOOK_S = 0.02
+HURRY_S = 3.0
+"""So long after a step readers may stand still and wait for what comes: most exchanges take less."""
+HURRIED_LINGER_S = 0.03
 ASK_S = 1.0
 ASK_EVERY_S = 2.0
 
@@ -30,6 +36,9 @@ class BatchConsumer:
         self._least_s = self._linger_s = linger_s
         self.trouble: str | None = None
         """What the broker's client complained about last, until the broker answers again; or none."""
+        self._look_s = LOOK_S if CONTRACT_CHANGES.name in topics else MOST_LINGER_S
+        """The client comes back with nothing until it has as many as were asked for, or for so long."""
+        self._hurried_until = 0.0
         self._asked = 0.0
         self._topics = list(topics)
         self._silence = Silence(str(settings.kafka))
@@ -65,21 +74,24 @@ class BatchConsumer:
         self._linger_s = max(self._least_s, min(GATHER * took_s, MOST_LINGER_S))
 
     def batch(self) -> list[Record]:
-        """What came in: up to the limits when much is there, after the linger when little is; empty when nothing is."""
+        """What came in: up to the limits when much is there, after the linger when little is; empty when nothing is. A step of a generation ends it: somebody waits."""
         records: list[Record] = []
         size = 0
-        until = time.monotonic() + self._linger_s
+        now = time.monotonic()
+        until = now + (HURRIED_LINGER_S if now < self._hurried_until else self._linger_s)
         while len(records) < self._most_records and size < self._most_bytes:
             rest_s = until - time.monotonic()
             if rest_s <= 0:
                 break
-            chunk = self._consumer.consume(min(1000, self._most_records - len(records)), rest_s)
+            chunk = self._consumer.consume(min(1000, self._most_records - len(records)), min(rest_s, self._look_s))
             for message in chunk:
                 error = message.error()
                 if error is not None:
                     self._read_error(error)
                     continue
                 record = _record(message)
+                if record.topic == CONTRACT_CHANGES.name and (record.key or b"").startswith(STEP):
+                    until, self._hurried_until = 0.0, time.monotonic() + HURRY_S
                 size += len(record.value or b"") + len(record.key or b"")
                 records.append(record)
         self._client.check()

@@ -25,7 +25,7 @@ from pipelines.sink.mappers import DOCUMENT_RECORDS, LINE_REVISIONS, REJECTED_EV
 from pipelines.sink.records import Record
 from pipelines.sink.step import MAPPED, rows_of
 from pipelines.sink.store import BadBlockError, StoppedError, Store
-from pipelines.topology import SINK_GROUP, USAGE_EVENTS
+from pipelines.topology import SINK_EVENTS_GROUP, SINK_GROUP, USAGE_EVENTS
 from pipelines.warehouse.client import connect
 from schemas.codec import Codec
 from schemas.registry import RegistryError
@@ -183,7 +183,7 @@ def lanes(settings: Settings, member: str) -> list[Lane]:
     """Results and raw events."""
     results = BatchConsumer(settings, SINK_GROUP, list(MAPPED), member=member, most_records=RESULT_RECORDS, most_bytes=RESULT_BYTES, linger_s=RESULT_LINGER_S)
     events = BatchConsumer(
-        settings, f"{SINK_GROUP}-events", [USAGE_EVENTS.name], member=member, most_records=EVENT_RECORDS, most_bytes=EVENT_BYTES, linger_s=EVENT_LINGER_S
+        settings, SINK_EVENTS_GROUP, [USAGE_EVENTS.name], member=member, most_records=EVENT_RECORDS, most_bytes=EVENT_BYTES, linger_s=EVENT_LINGER_S
     )
     return [Lane("results", settings, results, write_results, TABLES), Lane("events", settings, events, write_events)]
 

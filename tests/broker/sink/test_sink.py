@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from pipelines.local.warehouse_child import WarehouseChild
 from pipelines.offsets import Committed
 from pipelines.settings import Settings
+from pipelines.sink import consumer
 from pipelines.testing import Kafka, until
 from pipelines.topology import CONTRACT_CHANGES, PARTITIONER, RATED_LINE_ITEMS, SINK_GROUP, USAGE_EVENTS
 from pipelines.warehouse.client import connect
@@ -159,6 +160,27 @@ def test_a_result_is_in_the_warehouse_within_a_second(broker: Kafka, house: Ware
     took = sorted(took[1:])  # the first one waited for SINK to start
     print(f"result to warehouse: median {took[len(took) // 2] * 1000:.0f} ms, worst {took[-1] * 1000:.0f} ms")
     assert took[len(took) // 2] < 1.0
+
+
+def test_a_step_of_a_generation_is_not_gathered_for(broker: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a batch that would be gathered for hours, when a step comes, then it ends there; and what comes next is hardly gathered for."""
+    monkeypatch.setattr(consumer, "MOST_LINGER_S", 36_000.0)
+    settings = Settings(kafka=broker.bootstrap)
+    batches = consumer.BatchConsumer(settings, SINK_GROUP, [CONTRACT_CHANGES.name], member="one", most_records=1_000, most_bytes=1_000_000, linger_s=0.08)
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})
+
+    def put(key: str) -> None:
+        producer.produce(CONTRACT_CHANGES.name, CODEC.encode("contract_change", VALUES["contract_change"]), key, 0)
+        producer.flush(30)
+
+    put("ann")
+    assert [each.key for each in until(batches.batch, "the first record")] == [b"ann"]
+    batches.gather(36_000)
+    put("generation-1")
+    assert [each.key for each in batches.batch()] == [b"generation-1"]
+    put("bob")
+    assert [each.key for each in until(batches.batch, "the last record")] == [b"bob"]
+    batches.close()
 
 
 def test_a_control_record_makes_readers_stand_still(broker: Kafka, house: WarehouseChild, tmp_path: Path) -> None:

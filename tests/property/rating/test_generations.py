@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 from typing import Any, Final
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.twins import Scope, twin
+from pipelines.rating import beside
 from pipelines.replay.generations import Step
 from pipelines.topology import CONTRACT_CHANGES, METERED_USAGE
 from tests.property.rating.test_step import CATALOGUE, contract
@@ -73,8 +75,15 @@ def behind(world: World) -> list[int]:
 
 
 @settings(deadline=None)
-@given(past=st.lists(EVENT, max_size=20), turns=STEPS, closed=st.booleans(), seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.1, 0.3)), early=st.booleans())
-def test_every_event_is_in_both_sets_once(past: list[tuple[str, int, int]], turns: list[list[tuple[str, int, int]]], closed: bool, seed: int, crash: float, early: bool) -> None:
+@given(past=st.lists(EVENT, max_size=20), turns=STEPS, closed=st.booleans(), seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.1, 0.3)), early=st.booleans(), last=st.sampled_from((0, 1, 256)))
+def test_every_event_is_in_both_sets_once(
+    past: list[tuple[str, int, int]], turns: list[list[tuple[str, int, int]]], closed: bool, seed: int, crash: float, early: bool, last: int
+) -> None:
+    with patch.object(beside, "PORTION", 1), patch.object(beside, "LAST", last):
+        _every_event_is_in_both_sets_once(past, turns, closed, seed, crash, early)
+
+
+def _every_event_is_in_both_sets_once(past: list[tuple[str, int, int]], turns: list[list[tuple[str, int, int]]], closed: bool, seed: int, crash: float, early: bool) -> None:
     # given customers with usage that was metered wrongly, and a generation in which it is metered again
     world = World(3, seed)
     metered = Metered(world)
