@@ -29,11 +29,9 @@ from pipelines.settings import Settings
 LOG = logging.getLogger("taximeter.console")
 REPORT_S: Final = 1.0
 PATIENCE_S: Final = 60.0
-COLLECTED: Final = (5_000, 4, 20)
-"""Thresholds of the garbage collector. With those of Python it took a sixth of the process, and looked through everything, a tenth of a second and more,
-thirteen times in six hundred pages: a page is some thousand objects that live for as long as somebody looks at it. Now it does so about once."""
-TURN_S: Final = 0.001
-"""How long a thread that computes keeps the interpreter from the event loop, which waits for it again and again while it answers."""
+COLLECTED: Final = (5_000, 4, 5)
+"""Thresholds of the garbage collector. A page leaves some six hundred objects that only a look through everything frees, and with Python's own thresholds
+that happened every seventy pages, for a tenth of a second and more each time in which nobody is answered."""
 
 
 def listen(host: str, port: int | None) -> socket.socket:
@@ -62,7 +60,6 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
     gc.collect()
     gc.freeze()  # what is there now stays: a collection while people wait need not look at it
     gc.set_threshold(*COLLECTED)
-    sys.setswitchinterval(TURN_S)
     ended = threading.Event()
 
     def report() -> None:
