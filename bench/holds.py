@@ -1,10 +1,8 @@
-"""Holds: how long a decision takes, on the log included: `python -m bench.holds [--json]`.
+"""`taximeter bench holds`: how long the decision about a hold takes, on the log included.
 
-One desk on a real broker: reservations one after the other, and sixteen at once.
+One desk on a real broker: reservations one after the other, and `at_once` at a time; beside them a record of the same size that is produced and acknowledged.
 """
 
-import argparse
-import json
 import tempfile
 import time
 import uuid
@@ -14,50 +12,46 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psutil
 from confluent_kafka import Producer
 
+from bench.report import Figure, report
 from pipelines.holds.desk import Book, Desk
 from pipelines.holds.step import Hold, reserve
 from pipelines.local.kafka_child import KafkaChild
 from pipelines.local.topics import ensure
 from pipelines.settings import Settings
-from pipelines.topology import BALANCES
+from pipelines.topology import BALANCES, USAGE_EVENTS
 from schemas.codec import Codec
 
-ONE_BY_ONE = 300
-AT_ONCE = 16
-TOGETHER = 2_000
+WARM = 20
 LEFT = Decimal(1_000_000)
 
 
-def run() -> dict[str, Any]:
+def run(one_by_one: int = 300, together: int = 2_000, at_once: int = 16) -> dict[str, Any]:
+    """Measure. Raises KafkaException."""
     with tempfile.TemporaryDirectory() as folder, KafkaChild(Path(folder) / "kafka", Settings().cache) as broker:
         settings = Settings(data=Path(folder), kafka=broker.bootstrap)
         ensure(settings)
         codec = Codec.at(None)
-        _balance(broker.bootstrap, codec)
+        producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})
+        _balance(producer, codec)
         desk = Desk(broker.bootstrap, codec, settings.partitions)
         try:
-            for _ in range(20):
+            for _ in range(WARM):
                 decided(desk)
-            alone = sorted(decided(desk) for _ in range(ONE_BY_ONE))
-            with ThreadPoolExecutor(AT_ONCE) as pool:
+                _produced(producer)
+            plain = sorted(_produced(producer) for _ in range(one_by_one))
+            alone = sorted(decided(desk) for _ in range(one_by_one))
+            with ThreadPoolExecutor(at_once) as pool:
                 began = time.perf_counter()
-                together = sorted(pool.map(lambda _: decided(desk), range(TOGETHER)))
+                crowded = sorted(pool.map(lambda _: decided(desk), range(together)))
                 took_s = time.perf_counter() - began
         finally:
             desk.close()
-    return {
-        "bench": "holds",
-        "workload": {"one_by_one": ONE_BY_ONE, "together": TOGETHER, "at_once": AT_ONCE},
-        "machine": {"cores": psutil.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 2**30, 1), "load_1m": round(psutil.getloadavg()[0], 1)},
-        "figures": [
-            *_figures("decision", alone),
-            *_figures("decision_16_at_once", together),
-            {"name": "decisions_per_s", "value": round(TOGETHER / took_s), "unit": "1/s"},
-        ],
-    }
+    figures = [*_figures("decision", alone), *_figures("decision_at_once", crowded), Figure("decisions_per_s", together / took_s, "1/s")]
+    workload = {"one_by_one": one_by_one, "together": together, "at_once": at_once}
+    reference = _figures("plain_record", plain)[1]
+    return report("holds", workload, figures, reference, figures[1].value / reference.value)
 
 
 def decided(desk: Desk) -> float:
@@ -73,35 +67,26 @@ def decided(desk: Desk) -> float:
     return time.perf_counter() - began
 
 
-def _balance(bootstrap: str, codec: Codec) -> None:
+def _produced(producer: Producer) -> float:
+    """Seconds until a plain record is acknowledged."""
+    began = time.perf_counter()
+    producer.produce(USAGE_EVENTS.name, bytes(200), "acme")
+    producer.flush()
+    return time.perf_counter() - began
+
+
+def _balance(producer: Producer, codec: Codec) -> None:
     zero = Decimal(0)
     value = {
         "id": "prepaid", "customer": "acme", "contract": "k", "type": "credit", "currency": "USD", "granted": LEFT, "applied": zero, "expired": zero,
         "remaining": LEFT, "revision": 1, "as_of": 0, "deleted": False,
     }  # fmt: skip
-    producer = Producer({"bootstrap.servers": bootstrap})
     producer.produce(BALANCES.name, codec.encode("balance", value), "acme")
     producer.flush()
 
 
-def _figures(name: str, took_s: Sequence[float]) -> list[dict[str, Any]]:
+def _figures(name: str, took_s: Sequence[float]) -> list[Figure]:
     return [
-        {"name": f"{name}_p50_ms", "value": round(took_s[len(took_s) // 2] * 1000, 1), "unit": "ms"},
-        {"name": f"{name}_p99_ms", "value": round(took_s[len(took_s) * 99 // 100] * 1000, 1), "unit": "ms"},
+        Figure(f"{name}_p50_ms", took_s[len(took_s) // 2] * 1000, "ms"),
+        Figure(f"{name}_p99_ms", took_s[len(took_s) * 99 // 100] * 1000, "ms"),
     ]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    given = parser.parse_args()
-    found = run()
-    if given.json:
-        print(json.dumps(found))
-        return
-    for figure in found["figures"]:
-        print(f"{figure['name']:32} {figure['value']:>10,} {figure['unit']}")
-
-
-if __name__ == "__main__":
-    main()

@@ -19,6 +19,7 @@ BENCHES: Final = {
     "burst": "Twenty times the usage for a while: how long alerts take, and when they are as soon as before.",
     "soak": "An hour of steady usage: memory, latency, and every total at the end.",
     "console": "What people at open consoles wait for, and what they cost the pipeline; ingest over HTTP.",
+    "holds": "How long the decision about a hold takes, beside a plain record that is acknowledged.",
 }
 EXAMPLE = """\b
 Examples:
@@ -48,6 +49,7 @@ def command(name: str, options: tuple[str, ...], as_json: bool) -> None:
     burst     twenty times the usage for a while, and when alerts are as soon as before
     soak      an hour of steady usage: memory, latency, and every total at the end
     console   people at open consoles while usage flows; ingest over HTTP
+    holds     the decision about a hold, beside a plain record
     """
     given = dict(_option(each) for each in options)
     try:
