@@ -113,7 +113,14 @@ class Chaos:
             book = self._stack.book()
             return book.get("state") == "up" and book["updated_at"] > since and all(row["state"] == "running" for row in book["stages"])
 
-        until(look, "every stage runs", PATIENCE_S)
+        try:
+            until(look, "every stage runs", PATIENCE_S)
+        except TimeoutError as error:
+            book = self._stack.book()
+            told = {row["name"]: row for row in book.get("stages", ()) if row["state"] != "running"}
+            raise TimeoutError(
+                f"{error}; the stack is {book.get('state')}, written {time.time() - book.get('updated_at', 0):.0f} s ago, not running: {told}"
+            ) from error
 
     def _compare(self, flow: Flow, happened: list[str], status: str) -> None:
         expected, billed = flow.expected(), flow.billed()
