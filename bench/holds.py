@@ -1,6 +1,6 @@
 """`taximeter bench holds`: how long the decision about a hold takes, on the log included.
 
-One desk on a real broker: reservations one after the other, and `at_once` at a time; beside them a record of the same size that is produced and acknowledged.
+One desk on a real broker: reservations one after the other, and `at_once` at a time; beside them a plain record that is produced and acknowledged.
 """
 
 import tempfile

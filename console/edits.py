@@ -69,8 +69,7 @@ def save(held: Services, caller: Caller, draft: Draft, version: int) -> int:
 
 def totals(held: Services, customer: str) -> dict[str, str]:
     """Totals of the customer's invoices by id, as the preview writes them."""
-    rows = held.warehouse.consistent(lambda still: held.warehouse.little(still.tables(TOTALS), customer=customer))
-    return {name: format(total, "f") for name, total in rows}
+    return {name: format(total, "f") for name, total in held.warehouse.revisions(TOTALS, customer=customer)}
 
 
 def _read(held: Services, draft: Draft, papers: Papers, final: Mapping[str, int] | None = None) -> tuple[list[Catalogue], list[Contract]]:

@@ -159,6 +159,10 @@ class Warehouse:
                 return found
             still = now
 
+    def revisions(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
+        """`little`, about tables of revisions, `consistent`."""
+        return self.consistent(lambda still: self.little(still.tables(text), **parameters))
+
     def still(self) -> Still:
         """As it is now."""
         self._still = Still(*self.little(STILL)[0])
@@ -168,7 +172,7 @@ class Warehouse:
         """End of the last final period of each contract that has one."""
         if not contracts:
             return {}
-        return {row[0]: row[1] for row in self.consistent(lambda still: self.little(still.tables(FINALS), contracts=list(contracts)))}
+        return {row[0]: row[1] for row in self.revisions(FINALS, contracts=list(contracts))}
 
     def invoice(self, name: str) -> Invoice | None:
         """The invoice with that id, with its lines."""

@@ -93,9 +93,7 @@ def read(held: Services, name: str, text: str) -> Contract:
 
 def periods(held: Services, contract: Contract) -> list[tuple[int, int]]:
     """Statement periods that have an invoice, the latest first."""
-    warehouse = held.warehouse
-    found = warehouse.consistent(lambda still: warehouse.little(still.tables(PERIODS), customer=contract.customer, contract=contract.id))
-    return [(row[0], row[1]) for row in found]
+    return [(row[0], row[1]) for row in held.warehouse.revisions(PERIODS, customer=contract.customer, contract=contract.id)]
 
 
 def chosen(held: Services, name: str, choices: Sequence[str]) -> dict[str, Contract]:

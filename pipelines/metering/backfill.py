@@ -21,7 +21,7 @@ from pipelines.metering.coverage import Coverage, Span, Work
 from pipelines.metering.dedup import Entries
 from pipelines.metering.id_log import Log, covered
 from pipelines.metering.past import Past
-from pipelines.metering.reading import read, visible
+from pipelines.metering.reading import filled, read, visible
 from pipelines.metering.rereading import Rereading
 from pipelines.topology import BACKFILLS
 
@@ -74,9 +74,8 @@ class Backfill:
 
     def load(self, committed: Mapping[int, int | None]) -> None:
         """Partitions come, with the group's offsets of them: what is covered is as their last owner has left it. Raises KafkaException."""
-        marks = visible(self._bootstrap, BACKFILLS.name, committed)
         known: dict[int, dict[str, Coverage]] = {partition: {} for partition in committed}
-        written = {partition: mark for partition, mark in marks.items() if mark[1] > mark[0]}
+        written = filled(visible(self._bootstrap, BACKFILLS.name, committed))
         for batch in read(self._bootstrap, BACKFILLS.name, {partition: (start, None) for partition, (start, _) in written.items()}):
             for message in batch:
                 value = self._codec.decode("backfill", message.value())

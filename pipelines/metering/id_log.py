@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines.metering.ids import PACKED, Stretch, packed, unpacked
-from pipelines.metering.reading import REQUEST_S, WAIT_S, at_end, read, reader, surveyed, surveyor, take, visible
+from pipelines.metering.reading import REQUEST_S, WAIT_S, at_end, filled, read, reader, surveyed, surveyor, take, visible
 from pipelines.reach import reach
 from pipelines.topology import ACCEPTED_EVENTS, FORMER_IDS
 from schemas.codec import Codec
@@ -80,11 +80,6 @@ def nothing(codec: Codec, positions: Mapping[int, int]) -> list[tuple[int, bytes
     return [(partition, packed(codec, Stretch(at, at, np.empty(0, PACKED)))) for partition, at in positions.items()]
 
 
-def filled(marks: Ranges) -> dict[int, tuple[int, int]]:
-    """Those that are not empty."""
-    return {place: mark for place, mark in marks.items() if mark[1] > mark[0]}
-
-
 def find(log: Log, within: Ranges, wanted: Mapping[int, int]) -> dict[int, int]:
     """Offsets, by partition of the log, before which every stretch of a partition of usage-events ends at or before its event offset `wanted`.
 
@@ -142,16 +137,19 @@ def _firsts(
     return found
 
 
-def beginnings(logs: Sequence[Log], partitions: Iterable[int], alive: Callable[[], object] = lambda: None) -> dict[int, int]:
-    """By partition of usage-events the first event offset that is covered, of those that have a stretch. `alive` is called meanwhile. Raises KafkaException."""
+def beginnings(within: Sequence[tuple[Log, Ranges]], partitions: Iterable[int], alive: Callable[[], object] = lambda: None) -> dict[int, int]:
+    """By partition of usage-events the first event offset that is covered, of those that have a stretch.
+
+    `within`: the logs, the older one first, and where the partitions' stretches may be. `alive` is called meanwhile. Raises KafkaException.
+    """
     found: dict[int, int] = {}
-    for log in logs:
-        left = set(partitions) - found.keys()
-        within = log.ranges(left)
-        if within:
+    for log, marks in within:
+        owners = log.places(set(partitions) - found.keys())
+        starts = {place: marks[place][0] for place in owners if place in marks}
+        if starts:
             consumer = reader(log.bootstrap)
             try:
-                firsts = _firsts(consumer, log, {place: start for place, (start, _) in within.items()}, log.places(left), alive=alive)
+                firsts = _firsts(consumer, log, starts, owners, alive=alive)
             finally:
                 consumer.close()
             found |= {partition: stretch.first for each in firsts.values() for partition, stretch in each.items()}

@@ -63,6 +63,11 @@ def surveyed(admin: AdminClient, surveyor: Consumer, topic: str, wanted: list[in
     return marks
 
 
+def filled(marks: Mapping[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """Those of partitions that are not empty."""
+    return {partition: mark for partition, mark in marks.items() if mark[1] > mark[0]}
+
+
 def read(bootstrap: str, topic: str, ranges: Mapping[int, tuple[int, int | None]], most: int = BATCH) -> Iterator[list[Any]]:
     """Batches of `most` records of partitions, each from an offset to another one, or to where it ends now. Raises KafkaException."""
     if not ranges:

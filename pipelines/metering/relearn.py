@@ -20,7 +20,7 @@ from pipelines.metering.batch import Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.id_log import Log
 from pipelines.metering.ids import Stretch
-from pipelines.metering.reading import REQUEST_S, read, reader
+from pipelines.metering.reading import REQUEST_S, filled, read, reader
 from pipelines.metering.source import columns
 from pipelines.topology import REJECTED_EVENTS, USAGE_EVENTS
 from schemas.codec import Codec
@@ -40,13 +40,14 @@ def relearn(logs: Sequence[Log], metering: Metering, dedup: Dedup, gaps: Gaps, s
     What is learned stays learned when it is broken off. `alive` is called now and then. Raises KafkaException.
     """
     started = time.monotonic()
-    begun = id_log.beginnings(logs, gaps, alive)
+    within = [(log, log.ranges(gaps)) for log in logs]
+    begun = id_log.beginnings(within, gaps, alive)
     older = {partition: (known, min(committed, begun.get(partition, committed))) for partition, (known, committed) in gaps.items()}
     count = 0
     if older := {partition: span for partition, span in older.items() if span[0] < span[1]}:
         count += from_events(logs[-1].bootstrap, logs[-1].codec, metering, dedup, older, alive)
-    for log in logs:
-        count += from_ids(log, dedup, gaps, _since(log, log.ranges(gaps), since_ms), alive)
+    for log, marks in within:
+        count += from_ids(log, dedup, gaps, _since(log, marks, since_ms), alive)
     dedup.know({partition: committed for partition, (_, committed) in gaps.items()})
     _log.info("learned %d ids of %d partitions again in %.1f s", count, len(gaps), time.monotonic() - started)
     return count
@@ -65,7 +66,7 @@ def from_ids(log: Log, dedup: Dedup, gaps: Gaps, within: id_log.Ranges, alive: C
         held.clear()
         return weight
 
-    for batch in read(log.bootstrap, log.topic, {place: (start, within[place][1]) for place, start in starts.items() if start < within[place][1]}, 100):
+    for batch in read(log.bootstrap, log.topic, {place: (start, within[place][1]) for place, start in starts.items()}, 100):
         alive()
         for message in batch:
             partition = id_log.owner(message)
@@ -108,7 +109,7 @@ def _since(log: Log, marks: id_log.Ranges, since_ms: int) -> dict[int, tuple[int
         found = consumer.offsets_for_times([TopicPartition(log.topic, partition, since_ms) for partition in marks], timeout=REQUEST_S)
     finally:
         consumer.close()
-    return id_log.filled({each.partition: (each.offset if each.offset >= 0 else marks[each.partition][1], marks[each.partition][1]) for each in found})
+    return filled({each.partition: (each.offset if each.offset >= 0 else marks[each.partition][1], marks[each.partition][1]) for each in found})
 
 
 def _rejected(bootstrap: str, codec: Codec, gaps: Gaps) -> dict[int, npt.NDArray[np.int64]]:

@@ -15,7 +15,6 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
 from typing import Any, Final, NamedTuple
@@ -193,9 +192,8 @@ class Worker:
             self._follow_documents()
         if self._backfill.waits and not self._pace.rest_s(time.monotonic()):
             self._fill()
+        self._report_again("running")
         now = time.monotonic()
-        if now - self._reported > REPORT_S:
-            self._report("running")
         if now - self._rotated > ROTATE_S:
             self._rotated = now
             self._dedup.rotate(_now_ms())
@@ -297,14 +295,10 @@ class Worker:
                 gaps[partition] = (known, offset)
         if gaps:
             since_ms = _now_ms() - self._settings.dedup_days * DAY_MS
-            self._patience(lambda: relearn(self._ids, self._metering, self._dedup, gaps, since_ms, lambda: self._learning(gaps)))
+            self._patience(lambda: relearn(self._ids, self._metering, self._dedup, gaps, since_ms, lambda: self._report_again("learning", partitions=sorted(gaps))))
         self._patience(lambda: self._backfill.load(committed))
         self._untold = 0
         self._source.ready(partitions, {number: end for number, end in committed.items() if end is not None and end != told[number]})
-
-    def _learning(self, partitions: Iterable[int]) -> None:
-        if time.monotonic() - self._reported > REPORT_S:
-            self._report("learning", partitions=sorted(partitions))
 
     def _follow_documents(self) -> None:
         """After the batch was fetched: what was published before an event was sent holds for that event."""
@@ -317,8 +311,12 @@ class Worker:
             self._rate = current.rate if current is not None else 0
 
     def _waiting(self, reason: str | None) -> None:
+        self._report_again("waiting" if reason else "running" if self._started else "starting", waiting_for=reason)
+
+    def _report_again(self, state: str, **more: object) -> None:
+        """Once the last report is old enough."""
         if time.monotonic() - self._reported > REPORT_S:
-            self._report("waiting" if reason else "running" if self._started else "starting", waiting_for=reason)
+            self._report(state, **more)
 
     def _report(self, state: str, **more: object) -> None:
         self._reported = time.monotonic()

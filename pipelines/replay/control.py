@@ -23,7 +23,7 @@ from pipelines.progress import Progress
 from pipelines.publishing import Control, Draft, Published, Publisher
 from pipelines.reach import reach
 from pipelines.replay.coverage import Coverages, Metered
-from pipelines.replay.generations import Generation, Step, reserved
+from pipelines.replay.generations import ID, Generation, Step, reserved
 from pipelines.topology import BALANCES, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP, RATED_LINE_ITEMS, SINK_EVENTS_GROUP, SINK_GROUP, USAGE_EVENTS
 from pipelines.warehouse import stills
 
@@ -248,7 +248,7 @@ class Replays:
 
     def _check_moves(self, generation: Generation) -> None:
         with closing(self.stack.warehouse()) as client:
-            moved = client.query(MOVED, parameters={"id": f"generation-{generation.number}"}).result_rows[0][0]
+            moved = client.query(MOVED, parameters={"id": f"{ID}{generation.number}"}).result_rows[0][0]
         if moved:
             raise ReplayError(f"customer ids have moved to other families since generation {generation.number} was begun: abort or close it, and begin another one")
 
@@ -279,7 +279,7 @@ class Replays:
         return sorted(self._admin.list_topics(USAGE_EVENTS.name, timeout=offsets.REQUEST_S).topics[USAGE_EVENTS.name].partitions)
 
 def _control(step: Step, version: int, author: str) -> Control:
-    return Control(f"generation-{step.number}", version, msgspec.json.encode(step).decode(), time.time_ns() // 1_000_000, author, step.step != "more")
+    return Control(f"{ID}{step.number}", version, msgspec.json.encode(step).decode(), time.time_ns() // 1_000_000, author, step.step != "more")
 
 
 def _arrived(client: Client, generation: Generation) -> int:

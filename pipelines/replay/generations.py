@@ -20,9 +20,11 @@ import msgspec
 
 from contracts.twins import SEPARATOR, Scope
 
-__all__ = ["KIND", "Generation", "Generations", "Step", "Terms", "reserved"]
+__all__ = ["ID", "KIND", "Generation", "Generations", "Step", "Terms", "reserved"]
 
 KIND: Final = "replay"
+ID: Final = "generation-"
+"""What the ids of control records begin with; the number follows."""
 State = Literal["open", "live", "back", "closed", "aborted"]
 """open: metered beside; live: billed; back: was billed; closed: billed for good; aborted: never billed, or not any more."""
 

@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from pipelines.fatal import DONE_FOR, ClientLog
 from pipelines.reach import reach
+from pipelines.replay.generations import ID
 from pipelines.settings import Settings
 from pipelines.silence import Silence
 from pipelines.sink.records import Record
@@ -17,8 +18,7 @@ QUEUE_KB = 32_768
 FETCH_BYTES = 100_000
 GATHER = 2
 MOST_LINGER_S = 0.25
-STEP = b"generation-"
-"""What the keys of a generation's steps begin with."""
+STEP = ID.encode()
 LOOK_S = 0.02
 HURRY_S = 3.0
 """So long after a step readers may stand still and wait for what comes: most exchanges take less."""

@@ -89,7 +89,9 @@ def test_the_last_offset_that_is_covered_is_known_of_each_partition_that_has_one
 
 
 def test_where_the_log_begins_is_known_of_each_partition_that_has_a_stretch(broker: Kafka, written: list[Written]) -> None:
-    found = id_log.beginnings(id_log.logs(broker.bootstrap, CODEC), range(PARTITIONS))
+    within = [(log, log.ranges(range(PARTITIONS))) for log in id_log.logs(broker.bootstrap, CODEC)]
+
+    found = id_log.beginnings(within, range(PARTITIONS))
 
     assert found == {number: of(written, number)[0].first for number in range(PARTITIONS) if number != SILENT}
 
