@@ -295,7 +295,9 @@ class Worker:
                 gaps[partition] = (known, offset)
         if gaps:
             since_ms = _now_ms() - self._settings.dedup_days * DAY_MS
-            self._patience(lambda: relearn(self._ids, self._metering, self._dedup, gaps, since_ms, lambda: self._report_again("learning", partitions=sorted(gaps))))
+            self._patience(
+                lambda: relearn(self._ids, self._metering, self._dedup, gaps, since_ms, lambda: self._report_again("learning", partitions=sorted(gaps)))
+            )
         self._patience(lambda: self._backfill.load(committed))
         self._untold = 0
         self._source.ready(partitions, {number: end for number, end in committed.items() if end is not None and end != told[number]})
