@@ -1,6 +1,7 @@
 """A consumer that is given nothing although records wait: its client has come to stand still, mostly after a broker's restart amid a rebalance.
 
-The client lives, heartbeats and answers what it is asked, and never gives another record. Whoever notices raises, ends, and is started again.
+The client lives and never gives another record; it may even say that the broker does not answer, for ever. So another client is asked, made for
+the question. Whoever notices raises, ends, and is started again.
 
 SilentClientError     records wait that this consumer should have been given
 """
@@ -34,17 +35,7 @@ def waiting(bootstrap: str, offsets: Mapping[Place, int]) -> Place | None:
     """A place with a committed record at its offset or behind it; none: marks of transactions at most stand there. Raises KafkaException when the broker does not answer."""
     if not offsets:
         return None
-    consumer = Consumer(
-        {
-            **reach(bootstrap),
-            "group.id": "taximeter-watch",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-        },
-        logger=_NOBODY,
-    )
+    consumer = _asking(bootstrap, "taximeter-watch")
     try:
         consumer.assign([TopicPartition(*place, offset) for place, offset in offsets.items()])
         ended: set[tuple[str | None, int | None]] = set()
@@ -64,11 +55,25 @@ def waiting(bootstrap: str, offsets: Mapping[Place, int]) -> Place | None:
         consumer.close()
 
 
+def _asking(bootstrap: str, group: str) -> Consumer:
+    """A client that never joins the group."""
+    settings = {
+        **reach(bootstrap),
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",
+    }
+    return Consumer(settings, logger=_NOBODY)
+
+
 class Silence:
     """Watches one consumer, which tells it when it hears something and asks it when it does not. Not thread safe."""
 
-    def __init__(self, bootstrap: str, listen_s: float = LISTEN_S) -> None:
+    def __init__(self, bootstrap: str, group: str, listen_s: float = LISTEN_S) -> None:
         self._bootstrap = bootstrap
+        self._group = group
         self._listen_s = listen_s
         self._since = time.monotonic()
         self._before: Offsets = {}
@@ -79,7 +84,8 @@ class Silence:
         self._before = {}
 
     def check(self, consumer: Consumer, topics: Iterable[str]) -> None:
-        """Nothing has come of these topics. Raises SilentClientError when records wait at offsets that the group has not moved since the look before; KafkaException.
+        """Nothing has come of these topics. Raises SilentClientError when records wait at offsets that the group has not moved since the look before;
+        KafkaException when the broker does not answer.
 
         A consumer that has no partitions looks at all of those topics: somebody should be given them.
         """
@@ -87,13 +93,23 @@ class Silence:
         if now - self._since < self._listen_s:
             return
         self._since = now
-        known = consumer.list_topics(timeout=REQUEST_S).topics
-        asked = consumer.assignment() or [TopicPartition(name, number) for name in topics if name in known for number in known[name].partitions]
-        if not asked:
-            return
-        committed = {(each.topic, each.partition): max(each.offset, 0) for each in consumer.committed(asked, REQUEST_S)}
+        committed = self._committed(consumer.assignment(), topics)
         still = {place: offset for place, offset in committed.items() if self._before.get(place) == offset}
         self._before = committed
         if found := waiting(self._bootstrap, still):
             place = f"{found[0]}[{found[1]}], offset {still[found]}"
             raise SilentClientError(f"records wait at {place}, and the Kafka client gives none: ending, to be started again; nothing is lost")
+
+    def _committed(self, assigned: Iterable[TopicPartition], topics: Iterable[str]) -> Offsets:
+        """Of what is assigned, or else of all the topics."""
+        asking = _asking(self._bootstrap, self._group)
+        try:
+            known = asking.list_topics(timeout=REQUEST_S).topics
+            asked = list(assigned) or [TopicPartition(name, number) for name in topics if name in known for number in known[name].partitions]
+            found = asking.committed(asked, REQUEST_S) if asked else []
+        finally:
+            asking.close()
+        for each in found:
+            if each.error is not None:
+                raise KafkaException(each.error)
+        return {(each.topic, each.partition): max(each.offset, 0) for each in found}

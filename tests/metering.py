@@ -35,10 +35,15 @@ class Reject(NamedTuple):
     record: Mapping[str, Any]
 
 
+def change(catalogue: Catalogue, version: int) -> dict[str, Any]:
+    """A catalogue as contract-changes has it."""
+    return {"kind": "catalogue", "id": catalogue.id, "version": version, "body": msgspec.json.encode(catalogue).decode()}
+
+
 def documents(catalogue: Catalogue, contracts: Iterable[Contract] = (), version: int = 1) -> Documents:
     """As METER reads them from contract-changes."""
     known = Documents()
-    known.record({"kind": "catalogue", "id": catalogue.id, "version": version, "body": msgspec.json.encode(catalogue).decode()})
+    known.record(change(catalogue, version))
     for each in contracts:
         body = msgspec.json.encode(each).decode()
         known.record({"kind": "contract", "id": each.id, "version": 1, "root": None, "recorded_at": 0, "effective_at": None, "body": body})

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 from types import FrameType
 from typing import Any, Final
@@ -35,6 +36,7 @@ from pipelines.objects import ObjectLog
 from pipelines.reach import reach
 from pipelines.secret import secret_of
 from pipelines.settings import Settings
+from pipelines.silence import Silence
 from pipelines.topology import ALERTS_GROUP, BALANCE_THRESHOLDS, DELIVERIES
 
 LOG = logging.getLogger("taximeter.alerts")
@@ -71,6 +73,7 @@ class Alerts:
                 "heartbeat.interval.ms": 1_000,
             }
         )
+        self._silence = Silence(str(deployment.kafka), ALERTS_GROUP)
         self._producer = self._begin()
         self._consumer.subscribe([BALANCE_THRESHOLDS.name], on_assign=self._assigned, on_revoke=self._revoked)
 
@@ -84,7 +87,11 @@ class Alerts:
             elif message.error().code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
                 raise KafkaException(message.error())
         if crossings:
+            self._silence.broken()
             self._take_on(crossings)
+        else:
+            with suppress(KafkaException):  # nobody answers: nothing waits that could be had
+                self._silence.check(self._consumer, [BALANCE_THRESHOLDS.name])
         if self._log is None:
             return 0
         self._log.look(0.0)

@@ -1,11 +1,11 @@
-"""Products that appear are metered over what had arrived before: portion by portion between the batches, while live events go on.
+"""Products that appear are metered over what had arrived before: portion by portion beside live events, which go on.
 
 Where a product begins to be metered is decided for each partition by the batch that first is, and written to the topic `backfills` in the
 transaction of that batch; so is every portion that is filled, together with its usage. Whoever reads a partition next, after a crash or on another
 worker, goes on from there: the boundary is the same, and no portion counts twice.
 
-Past events are gathered in slices, which live events wait for, and counted many slices at a time: RATE is told one delta of a customer and window,
-however many events it is of.
+Past events are counted by another process (`filling.py`). Here is which, and what is to be committed of it; the next portion is begun
+before the transaction of the one before has ended, and thrown away when that fails.
 
 The definition that fills a gap is that of the moment: a changed definition of a product that is metered already is for a replay, not for a backfill.
 """
@@ -15,14 +15,15 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from pipelines.document_log import Documents
 from pipelines.metering import coverage
 from pipelines.metering.batch import Metering, Outcome
-from pipelines.metering.coverage import Coverage, Span, Work
+from pipelines.metering.counter import Stand
+from pipelines.metering.coverage import Coverage, Work
 from pipelines.metering.dedup import Entries
+from pipelines.metering.filling import Counted, Filling, Job
 from pipelines.metering.id_log import Log, covered
-from pipelines.metering.past import Past
 from pipelines.metering.reading import filled, read, visible
-from pipelines.metering.rereading import Rereading
 from pipelines.topology import BACKFILLS
 
 log = logging.getLogger("taximeter.meter")
@@ -41,26 +42,15 @@ class Task(NamedTuple):
     """The newest question that it answers."""
 
 
-class Gathered(NamedTuple):
-    """Slices that are in the engine and not counted yet."""
-
-    partition: int
-    work: Work
-    end: int
-    """Offset behind them."""
-    events: int
-
-
 class Backfill:
     """What the partitions of this worker are metered for. Not thread safe."""
 
-    def __init__(self, logs: Sequence[Log], metering: Metering, past: Past, whole: int) -> None:
-        """`logs`: of what was accepted; `whole`: about so many events are counted together, in one transaction."""
+    def __init__(self, logs: Sequence[Log], metering: Metering, filling: Filling) -> None:
+        """`logs`: of what was accepted; `metering`: that of live events."""
         self._logs = logs
         self._bootstrap, self._codec = logs[0].bootstrap, logs[0].codec
         self._metering = metering
-        self._whole = whole
-        self._past = Rereading(past)
+        self._filling = filling
         self._known: dict[int, dict[str, Coverage]] = {}
         self._lacking: list[tuple[int, Work]] | None = None
         """`_works`, until what is known changes."""
@@ -69,8 +59,10 @@ class Backfill:
         self._asked = 1
         """Grows when documents or partitions change and may ask for what is not covered."""
         self._answered = 0
-        self._filling: float | None = None
-        self._gathered: Gathered | None = None
+        self._pending: Changes = {}
+        """What `turn` gave, while its transaction is under way."""
+        self._since: float | None = None
+        """When filling began."""
 
     def load(self, committed: Mapping[int, int | None]) -> None:
         """Partitions come, with the group's offsets of them: what is covered is as their last owner has left it. Raises KafkaException."""
@@ -128,71 +120,53 @@ class Backfill:
 
     @property
     def due(self) -> bool:
-        """There is something to commit; whether that is `turn` to tell."""
-        found = self._present()
-        return self._asked > self._answered or (found is not None and self._complete(found))
+        """There may be something to commit, which `turn` tells."""
+        return self._asked > self._answered or self._filling.done
 
-    def ready(self, wait_s: float) -> bool:
-        """Whether `gather` has something to take; what it takes next is read meanwhile. Raises KafkaException."""
-        found = self._next_slice()
-        if found is None:
-            return False
-        then = next(((partition, work.span) for partition, work in self._works() if partition != found[0]), None)
-        return self._past.ready(*found, wait_s, then)
-
-    def gather(self, most: int) -> int:
-        """Take a slice of what is missing, of `most` events at most, when it is `ready`; how many it had."""
-        found = self._next_slice()
-        if found is None:
-            return 0
-        partition, span = found
-        portion = self._past.take(partition, span, most)
-        if portion.end == span.start:
-            return 0  # it is in the archive, which does not answer
-        if self._filling is None:
-            self._filling = time.monotonic()
-            log.info("backfill: %d offsets are to be read for products that are new", self.missing)
-        gathered, count = self._present(), len(portion.messages.values)
-        if gathered is None:
-            self._metering.forget()
-        if count:
-            self._metering.gather(portion.messages)
-        events = count if gathered is None else gathered.events + count
-        work = coverage.work(self._known[partition])
-        self._gathered = None if work is None else Gathered(partition, work, portion.end, events)
-        return count
+    def go_on(self, documents: Documents) -> None:
+        """Have counted what is missing next, and nothing else. Does not wait."""
+        job, found = self._filling.job, self._next()
+        if job is not None:
+            if not self._fits(job):
+                self._filling.drop()
+        elif found is not None:
+            if self._since is None:
+                self._since = time.monotonic()
+                log.info("backfill: %d offsets are to be read for products that are new", self.missing)
+            then = next(((partition, work.span) for partition, work in self._works() if partition != found[0]), None)
+            self._filling.begin(Job(*found), then, documents.behind)
+        else:
+            self._filling.rest()
 
     def turn(self) -> Task | None:
-        """What is `due`; none: nothing is. Nothing may be under way. Raises KafkaException."""
+        """What is `due`; none: nothing is. Nothing may be under way."""
         nothing = Outcome([], [], Entries([], []), 0, 0, 0, {})
         task = self.beside(nothing, {})
         if task.changes:
             return task
-        found = self._present()
-        if found is None or not self._complete(found):
+        counted = self._filling.take() if self._filling.done else None
+        if counted is None or not self._holds(counted):
             return None
-        self._gathered = None
-        metered = self._metering.filled(found.work.wanted) if found.events else []
-        done = coverage.filled(self._known[found.partition], Work(Span(found.work.span.start, found.end), found.work.wanted))
-        changes = {(found.partition, name): each for name, each in done.items()}
-        outcome = nothing._replace(metered=metered, coverage=self._records(changes), backfilled=found.events)
-        return Task(outcome, {found.partition: self._positions[found.partition]}, changes)
+        partition, work = counted.job
+        done = coverage.filled(self._known[partition], work)
+        self._pending = {(partition, name): each for name, each in done.items()}
+        self._lacking = None
+        outcome = nothing._replace(metered=counted.metered, coverage=self._records(self._pending), backfilled=counted.events)
+        return Task(outcome, {partition: self._positions[partition]}, self._pending)
 
-    def _next_slice(self) -> tuple[int, Span] | None:
-        found, gathered = self._next(), self._present()
-        if found is None:
-            return None
-        partition, work = found
-        return partition, work.span if gathered is None else Span(gathered.end, work.span.end)
+    def _fits(self, job: Job) -> bool:
+        """Whether it is the beginning of what is missing first, for the same products, and not more than they lack."""
+        found = self._next()
+        if found is None or found[0] != job.partition:
+            return False
+        (span, wanted), lacking = job.work, found[1]
+        return (lacking.wanted, lacking.span.start) == (wanted, span.start) and span.end <= lacking.span.end
 
-    def _present(self) -> Gathered | None:
-        """What is gathered, while it is the beginning of what is missing first; when it is not any more it is let go, and read again."""
-        gathered = self._gathered
-        if gathered is not None:
-            found = self._next()
-            begun = found is not None and found[0] == gathered.partition and _begins(gathered, found[1])
-            self._gathered = gathered._replace(work=found[1]) if found is not None and begun else None
-        return self._gathered
+    def _holds(self, counted: Counted) -> bool:
+        """Whether it would come to the same now. Contracts only say who owns usage, and what METER knew of that goes along with it."""
+        now = Stand.of(self._metering.documents)
+        same = all(now.versions.get(name) == counted.stand.versions.get(name) for name, _ in counted.job.work.wanted)
+        return same and now.steps == counted.stand.steps and self._fits(counted.job)
 
     def committed(self, task: Task) -> None:
         """Its transaction is on the log."""
@@ -200,19 +174,21 @@ class Backfill:
             if partition in self._positions:
                 self._positions[partition] = end
         self._answered = max(self._answered, task.asked)
+        self._pending = {}
         for (partition, name), each in task.changes.items():
             if partition in self._known:
                 self._known[partition][name] = each
-                self._lacking = None
-        if self._filling is not None and self._next() is None:
-            log.info("backfill: nothing is missing any more, after %.1f s", time.monotonic() - self._filling)
-            self._filling = None
+        self._lacking = None
+        if self._since is not None and self._next() is None:
+            log.info("backfill: nothing is missing any more, after %.1f s", time.monotonic() - self._since)
+            self._since = None
+
+    def failed(self) -> None:
+        """The transaction of what was given out last was not committed."""
+        self._pending, self._lacking = {}, None
 
     def close(self) -> None:
-        self._past.close()
-
-    def _complete(self, gathered: Gathered) -> bool:
-        return gathered.events >= self._whole or gathered.end == gathered.work.span.end
+        self._filling.close()
 
     def _begun(self) -> Changes:
         meters = self._metering.meters()
@@ -229,17 +205,16 @@ class Backfill:
         return next(iter(self._works()), None)
 
     def _works(self) -> list[tuple[int, Work]]:
-        """What is missing first in each partition that lacks something."""
+        """What is missing first in each partition that lacks something, beyond what is given out."""
         if self._lacking is None:
-            found = ((partition, coverage.work(known)) for partition, known in sorted(self._known.items()))
+            beyond = {partition: dict(known) for partition, known in self._known.items()}
+            for (partition, name), each in self._pending.items():
+                if partition in beyond:
+                    beyond[partition][name] = each
+            found = ((partition, coverage.work(known)) for partition, known in sorted(beyond.items()))
             self._lacking = [(partition, work) for partition, work in found if work is not None]
         return self._lacking
 
     def _records(self, changes: Changes) -> list[tuple[int, bytes, bytes]]:
         encode = self._codec.encode
         return [(partition, name.encode(), encode("backfill", coverage.to_wire(name, each))) for (partition, name), each in changes.items()]
-
-
-def _begins(gathered: Gathered, work: Work) -> bool:
-    """Whether it is of the same products from the same offset on, and not of more than they lack."""
-    return (gathered.work.wanted, gathered.work.span.start) == (work.wanted, work.span.start) and gathered.end <= work.span.end

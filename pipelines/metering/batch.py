@@ -23,7 +23,7 @@ from pipelines.metering.rejects import readable, rejects
 from pipelines.metering.routing import Routing, routing
 from pipelines.metering.step import IDENTITY, MARK_BYTES, in_order, judge, packs, untimely
 from schemas.codec import ID_BYTES, Codec
-from schemas.packed import metered_usage
+from schemas.packed import long, metered_usage
 
 SINGLES: Final = "meter.singles"
 KNOWN: Final = "meter.known"
@@ -136,7 +136,8 @@ class Metering:
 
     def prepare(self, documents: Documents) -> None:
         """Take the documents as they are now; they hold for all following batches. A change of one needs another call."""
-        self._documents = documents
+        self.documents = documents
+        """What was prepared last."""
         self._filling: tuple[AbstractSet[tuple[str, str]], sql.Deltas] | None = None
         self._compiled = {name: self._products(name, known) for name, known in documents.catalogues.items()}
         beside = twins.twins({name: found for name, (_, found) in self._compiled.items()}, documents.generations, self._set_table)
@@ -170,7 +171,7 @@ class Metering:
         meters = [each for _, found in self._known.values() for each in found if not types.isdisjoint(each.event_types)]
         checks = [sql.check(each, position) for position, each in enumerate(meters)]
         deltas = sql.deltas(meters, self._limits.window_ms, self._limits.partitions, self._single)
-        return Plan(types, meters, sql.identity(meters, self._documents.generations.brought()), checks, deltas)
+        return Plan(types, meters, sql.identity(meters, self.documents.generations.brought()), checks, deltas)
 
     def _extended(self) -> bool:
         """Whether the batch in the table has events of whose products the plan did not know; now it does."""
@@ -252,15 +253,26 @@ class Metering:
         """What following batches are metered for: by catalogue its version and its products."""
         return {name: (version, frozenset(each.product for each in found)) for name, (version, found) in self._known.items()}
 
-    def gather(self, messages: Messages) -> None:
-        """Put events of the past, all of which were accepted once, beside what is gathered of it.
+    def gather(self, messages: Messages, wanted: AbstractSet[tuple[str, str]]) -> int:
+        """Put events of the past, all of which were accepted once, beside what is gathered of it for the products `wanted` (catalogue, product); how many
+        there are that may concern them.
 
-        Planning a statement costs more than counting a slice of events, and what RATE is told of many is no more than of few: so they are counted together.
+        Planning a statement costs more than counting a slice of events, and what RATE is told of many is no more than of few: so they are counted
+        together. Most replays are of some products, and an event that can not be of theirs is not even decoded: the name of its type does not stand in it.
         """
-        _, bad, _ = self._load(messages, sql.PLACES)
+        marks = [long(len(kind.encode())) + kind.encode() for kind in self._types_of(wanted)]
+        values = [value or b"" for value in messages.values]
+        places = sorted({place for mark in marks for place, value in enumerate(values) if mark in value})
+        if not places:
+            return 0
+        _, bad, _ = self._load(messages._replace(keys=values).part(np.array(places, np.int64)), sql.PLACES)  # of keys nothing is asked, and they cost
         if bad:
             raise EngineError(f"an event that was accepted can not be read again: {bad[0].reason}, {bad[0].detail}")
         self._engine.run(f"INSERT INTO {sql.GATHERED} SELECT * FROM {TABLE} WHERE n != {SENTINEL}")
+        return len(places)
+
+    def _types_of(self, wanted: AbstractSet[tuple[str, str]]) -> frozenset[str]:
+        return frozenset(kind for _, found in self._known.values() for each in found if (each.catalogue, each.product) in wanted for kind in each.event_types)
 
     def filled(self, wanted: AbstractSet[tuple[str, str]]) -> list[tuple[int, bytes]]:
         """Records of metered-usage for the products `wanted` (catalogue, product) alone, from what is gathered, which is let go.
@@ -288,7 +300,7 @@ class Metering:
 
     def _corrected(self, each: products.Meter) -> products.Meter:
         """A product that is new, over the past as it is billed now; a twin has its own."""
-        generations = self._documents.generations
+        generations = self.documents.generations
         if number_of(each.product) is not None or not generations.corrected:
             return each
         compiled = next(one for one in self._compiled[each.catalogue][1] if one.product == each.product)
@@ -358,7 +370,7 @@ class Metering:
     def _packed(self, rows: Iterable[bytes], *, backfill: bool = False) -> list[tuple[int, bytes]]:
         """Records of metered-usage from rows of deltas."""
         header = self._codec.header("metered_usage")
-        behind = self._documents.behind
+        behind = self.documents.behind
         return [(target, header + metered_usage(bodies, behind.get(target, -1), backfill=backfill)) for target, bodies in packs(rows)]
 
 

@@ -1,21 +1,14 @@
-"""How much of the past METER takes at a time, so that live events wait only briefly for it.
+"""When the past takes its turn, and how much of it at a time.
 
-A slice is as large as fits into its time while live events come, by what the last ones took: on a machine that has little time slices
-are small; but not so small that what every one costs, whatever it holds, is most of it. And it rests between slices, the longer the further RATE is behind
-what METER writes: what it writes of the past stands before live usage. An explicit bound of the generation comes on top.
+Who counts it goes after everybody else, so live events do not wait for that; but what METER writes of the past stands before live usage in RATE's line.
+So the past rests between slices, the longer the further RATE is behind. An explicit bound of the generation comes on top.
 Pure: whoever drives it tells the time (seconds, of any clock that does not go back).
 """
 
 from typing import Final
 
-SLICE_S: Final = 0.08
-"""Of a slice while live events come: what these are late by."""
 LIVE_S: Final = 2.0
 """So long after the last live event they still come."""
-FIRST: Final = 20_000
-LEAST: Final = 5_000
-MOST: Final = 50_000
-"""Events of a slice while live ones come."""
 BEHIND_S: Final = 1.5
 """RATE takes more than half a second for usage that nobody waits for, whether the past comes or not; when it takes longer than this the past waits for it."""
 LOOK_S: Final = 0.5
@@ -29,12 +22,11 @@ BURST_S: Final = 0.25
 
 
 class Pace:
-    """Not thread safe."""
+    """`bound` and `live` are for the thread of live events, all else is for the one that has the past counted."""
 
     def __init__(self, most: int) -> None:
-        """`most`: events of a slice when no live ones come."""
+        """`most`: events of a slice."""
         self._most = most
-        self._an_event_s = SLICE_S / FIRST
         self._live_s = float("-inf")
         self._bound: float | None = None
         self._owed_s = 0.0
@@ -64,18 +56,16 @@ class Pace:
         rested_s = self._rested_s if self._comes(now_s) else float("-inf")
         return max(0.0, rested_s - now_s, self._owed_s - now_s if self._bound is not None else 0.0)
 
-    def portion(self, now_s: float) -> int:
+    def portion(self) -> int:
         """Events of the next slice."""
-        size = min(max(LEAST, int(SLICE_S / self._an_event_s)), MOST, self._most) if self._comes(now_s) else self._most
-        return size if self._bound is None else max(1, min(size, int(self._bound * BURST_S)))
+        bound = self._bound
+        return self._most if bound is None else max(1, min(self._most, int(bound * BURST_S)))
 
     def took(self, now_s: float, events: int, seconds: float) -> None:
         """A slice is taken."""
-        if events:
-            self._an_event_s += (seconds / events - self._an_event_s) / 4
         self._rested_s = now_s + seconds * (1 / self._share - 1)
-        if self._bound is not None:
-            self._owed_s = max(self._owed_s, now_s - BURST_S) + events / self._bound
+        if (bound := self._bound) is not None:
+            self._owed_s = max(self._owed_s, now_s - BURST_S) + events / bound
 
     def _comes(self, now_s: float) -> bool:
         return now_s - self._live_s < LIVE_S

@@ -1,5 +1,6 @@
 """Usage events that were accepted before: read from usage-events again, and told from the others by accepted-events."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import compress
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,6 @@ from pipelines.metering.batch import Messages
 from pipelines.metering.coverage import Span
 from pipelines.metering.id_log import Accepted, Log
 from pipelines.metering.reading import REQUEST_S, WAIT_S, at_end, reader, take
-from pipelines.metering.source import columns
 from pipelines.topology import USAGE_EVENTS
 
 AT_ONCE: Final = 10_000
@@ -61,21 +61,25 @@ class Past:
                 return Portion(*self._archive.read(partition, Span(span.start, min(span.end, kept)), most))
             self._events.assign([TopicPartition(USAGE_EVENTS.name, partition, span.start)])
         found: list[Any] = []
+        offsets: list[int] = []
         end: int | None = None
         while end is None:
-            for message in take(self._events, min(most - len(found), AT_ONCE), WAIT_S):
-                if end is not None:
-                    continue
-                if at_end(message) or message.offset() >= span.end:
-                    end = span.end
-                else:
-                    found.append(message)
+            taken = take(self._events, min(most - len(found), AT_ONCE), WAIT_S)
+            messages = [message for message in taken if message.error() is None]
+            places = [message.offset() for message in messages]
+            if places and places[-1] >= span.end:
+                within = bisect_left(places, span.end)
+                messages, places, end = messages[:within], places[:within], span.end
+            elif len(messages) < len(taken) and any([at_end(message) for message in taken]):  # noqa: C419 - one that is an error raises
+                end = span.end
+            found += messages
+            offsets += places
             if end is None and len(found) >= most:
-                end = found[-1].offset() + 1
+                end = offsets[-1] + 1
         accepted = self._accepted.until(end)
         if end < span.end:
             self._at = (partition, end)
-        return Portion(columns(_among(found, accepted)), end)
+        return Portion(_among(partition, found, np.array(offsets, np.int64), accepted), end)
 
     def close(self) -> None:
         if self._events is not None:
@@ -87,9 +91,11 @@ class Past:
             self._archive.close()
 
 
-def _among(found: list[Any], accepted: Sequence[npt.NDArray[np.int64]]) -> list[Any]:
-    """The messages whose offsets are among these."""
-    if not found or not accepted:
-        return []
-    counted = np.isin(np.fromiter([each.offset() for each in found], np.int64, len(found)), np.concatenate(accepted))
-    return found if counted.all() else list(compress(found, counted.tolist()))
+def _among(partition: int, found: list[Any], offsets: npt.NDArray[np.int64], accepted: Sequence[npt.NDArray[np.int64]]) -> Messages:
+    """The messages whose offsets are among these, as columns; keys nobody asks for."""
+    counted = np.isin(offsets, np.concatenate([*accepted, np.empty(0, np.int64)]))
+    if not counted.all():
+        found, offsets = list(compress(found, counted.tolist())), offsets[counted]
+    count = len(found)
+    recorded_ms = np.array([message.timestamp()[1] for message in found], np.int64)
+    return Messages([message.value() for message in found], [None] * count, np.full(count, partition, np.uint16), offsets, recorded_ms)

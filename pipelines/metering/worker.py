@@ -4,7 +4,8 @@ A batch is one Kafka transaction: its metered usage, its rejects and the offsets
 the transaction ends, and that they are known when it has ended; a crash in between is harmless (`dedup.py`, `relearn.py`). Documents
 take effect between batches.
 
-Three batches are under way at a time: one is fetched (`ahead.py`), one is worked on, of one the transaction ends. The next transaction is not
+Three batches are under way at a time: one is fetched (`ahead.py`), one is worked on, of one the transaction ends; beside them the past is counted, when
+some product lacks it (`filling.py`). The next transaction is not
 begun before, and nothing is given away meanwhile: a partition that leaves waits for the transaction that has its offsets.
 """
 
@@ -29,15 +30,15 @@ from pipelines.document_log import DocumentLog
 from pipelines.health import Health
 from pipelines.metering import id_log, positions
 from pipelines.metering.ahead import Ahead
-from pipelines.metering.archive import Archive
+from pipelines.metering.apart import Apart
 from pipelines.metering.backfill import Backfill, Task
 from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Messages, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.downstream import Downstream
 from pipelines.metering.engine import engine
+from pipelines.metering.filling import Filling
 from pipelines.metering.output import Output
 from pipelines.metering.pace import Pace
-from pipelines.metering.past import Past
 from pipelines.metering.patience import Patience, StoppedError
 from pipelines.metering.relearn import relearn
 from pipelines.metering.source import ASK_S, IDLE_S, Source
@@ -46,19 +47,17 @@ from pipelines.monitoring.logs import log_to_stderr
 from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.silence import Silence
-from pipelines.topology import USAGE_EVENTS
+from pipelines.topology import METER_GROUP, USAGE_EVENTS
 from schemas.codec import Codec
 
 log = logging.getLogger("taximeter.meter")
 
 REPORT_S: Final = 1.0
 ROTATE_S: Final = 3600.0
-BACKFILL_S: Final = 0.001
-"""What a backfill leaves to live events before it takes its turn."""
+COUNTED_S: Final = 0.02
+"""While live events do not come METER looks so often whether more of the past is counted."""
 BATCHES: Final = 2
 """A transaction of the past has the events of so many batches: RATE is told one delta of a customer and window, however many events it is of."""
-READ_S: Final = 0.005
-"""METER waits so long at most for the past to be read before it looks at live events again."""
 SWITCH_S: Final = 0.0005
 """A thread that comes back from the engine or the store waits so long at most for the one that fetches."""
 GROUP_S: Final = 60.0
@@ -113,10 +112,10 @@ class Worker:
     def run(self) -> None:
         """Meter until `stop`. Raises KafkaException when another process has taken this worker's place."""
         settings = self._settings
-        limits = Limits(settings.window_minutes * 60_000, settings.late_days * DAY_MS, settings.ahead_hours * HOUR_MS, settings.partitions)
+        self._limits = Limits(settings.window_minutes * 60_000, settings.late_days * DAY_MS, settings.ahead_hours * HOUR_MS, settings.partitions)
         with self._health:
             self._report("starting")
-            self._metering = Metering(engine(), self._codec, limits)
+            self._metering = Metering(engine(), self._codec, self._limits)
             folder = settings.data / "meter" / self._name
             self._dedup = opened(folder, lambda: Dedup(folder, settings.dedup_days, _now_ms()))
             try:
@@ -135,14 +134,14 @@ class Worker:
         self._dedup.belong_to(self._patience(lambda: _topic_id(self._bootstrap)), _now_ms())
         self._log = self._patience(lambda: DocumentLog(self._bootstrap, self._codec, ASK_S))
         self._ids = self._patience(lambda: id_log.logs(self._bootstrap, self._codec))
-        past = Past(self._ids, Archive(self._settings, self._codec))
-        self._backfill = Backfill(self._ids, self._metering, past, BATCHES * self._settings.batch_events)
         self._pace = Pace(self._settings.batch_events)
-        self._follow_documents()
         self._output = Output(self._bootstrap, self._name, self._committing, self._ids[-1])
         self._downstream = Downstream(self._bootstrap, lambda: self._output.written)
+        filling = Filling(Apart(self._settings, self._limits), self._pace, BATCHES * self._settings.batch_events, self._downstream.lag_s)
+        self._backfill = Backfill(self._ids, self._metering, filling)
+        self._follow_documents()
         self._source = Source(self._bootstrap, self._name)
-        self._silence = Silence(self._bootstrap)
+        self._silence = Silence(self._bootstrap, METER_GROUP)
         self._ahead = Ahead(self._source, self._settings.batch_events, self._settings.linger_ms / 1000)
         self._started = True
         log.info("metering %d catalogues", len(self._log.documents.catalogues))
@@ -178,11 +177,8 @@ class Worker:
             self._listen()
         if self._source.new:
             self._welcome(sorted(self._source.new))
-        if self._rate:
-            self._pace.bound(self._rate * len(self._source.assigned()) / self._settings.partitions)
-        else:
-            self._pace.bound(None)
-        self._ahead.begin(min(max(BACKFILL_S, self._pace.rest_s(time.monotonic())), IDLE_S) if self._backfill.waits else IDLE_S)
+        self._pace.bound(self._rate * len(self._source.assigned()) / self._settings.partitions if self._rate else None)
+        self._ahead.begin(COUNTED_S if self._backfill.waits else IDLE_S)
         if found is not None:
             self._silence.broken()
             self._patience.over()
@@ -190,8 +186,7 @@ class Worker:
             self._batch(found)
         else:
             self._follow_documents()
-        if self._backfill.waits and not self._pace.rest_s(time.monotonic()):
-            self._fill()
+        self._fill()
         self._report_again("running")
         now = time.monotonic()
         if now - self._rotated > ROTATE_S:
@@ -200,10 +195,15 @@ class Worker:
 
     def _listen(self) -> None:
         """Nothing comes: because nothing is there, because nobody answers, or because the client has come to stand still?"""
-        if self._patience.waiting:
-            self._patience(self._source.ask)
-        else:
-            self._patience(lambda: self._silence.check(self._source.consumer, ()))
+        self._patience(self._hear)
+
+    def _hear(self) -> None:
+        """Raises KafkaException while nobody answers the client, SilentClientError when it is the client that stands still."""
+        try:
+            if self._patience.waiting:
+                self._source.ask()
+        finally:
+            self._silence.check(self._source.consumer, ())
 
     def _batch(self, messages: Messages) -> None:
         self._log.ask()
@@ -218,17 +218,13 @@ class Worker:
         self._commit(self._backfill.beside(outcome, ends))
 
     def _fill(self) -> None:
-        """A slice of what is missing for products that are new, when it is read; or, when enough is gathered, what it comes to."""
+        """What is missing for products that are new: commit what has been counted of it, and have the next counted."""
         if self._backfill.due:
             self._settle()
-            task = None if self._failed else self._patience(self._backfill.turn)
+            task = None if self._failed else self._backfill.turn()
             if task is not None:
                 self._commit(task)
-        elif self._patience(lambda: self._backfill.ready(READ_S)):
-            began = time.monotonic()
-            self._pace.behind(began, self._downstream.lag_s())
-            count = self._backfill.gather(self._pace.portion(began))
-            self._pace.took(time.monotonic(), count, time.monotonic() - began)
+        self._backfill.go_on(self._log.documents)
 
     def _commit(self, task: Task) -> None:
         if self._untold % id_log.OFTEN == 0:
@@ -255,6 +251,7 @@ class Worker:
         if not ending.answer.result():
             metrics.TRANSACTIONS_FAILED.inc()
             self._failed = True
+            self._backfill.failed()
             return
         self._dedup.know(ending.task.ends)
         self._backfill.committed(ending.task)

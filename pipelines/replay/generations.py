@@ -93,6 +93,11 @@ class Generations:
         self.by_number: dict[int, Generation] = {}
         self._seen: set[tuple[str, int]] = set()
 
+    @property
+    def changes(self) -> int:
+        """Grows with every step."""
+        return len(self._seen)
+
     def record(self, change: Mapping[str, Any]) -> bool:
         """Take a decoded contract_change of kind `replay`; whether it was news: a step comes once for each partition."""
         key = (change["id"], change["version"])

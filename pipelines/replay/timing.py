@@ -48,7 +48,7 @@ def timed(settings: Settings, codec: Codec, present: Documents, partitions: int,
     try:
         for some in (messages.between(0, LEAST), messages):  # the first time is not like the others
             began = time.perf_counter()
-            metering.gather(some)
+            metering.gather(some, wanted)
             metering.filled(wanted)
     except EngineError:
         return None

@@ -41,7 +41,7 @@ class BatchConsumer:
         self._hurried_until = 0.0
         self._asked = 0.0
         self._topics = list(topics)
-        self._silence = Silence(str(settings.kafka))
+        self._silence = Silence(str(settings.kafka), group)
         self._client = ClientLog()
         self._consumer = Consumer(
             {
@@ -65,6 +65,7 @@ class BatchConsumer:
                 "allow.auto.create.topics": False,
             },
             error_cb=self._complained,
+            on_commit=self._committed,
             logger=self._client.logger,
         )
         self._consumer.subscribe(list(topics))
@@ -114,22 +115,21 @@ class BatchConsumer:
             self.trouble = str(error.args[0])
         else:
             self.trouble = None
-            self._listen()
-
-    def _listen(self) -> None:
+        # Also when this client says that nobody answers: it may be the client.
         try:
             self._silence.check(self._consumer, self._topics)
         except KafkaException as error:
             self.trouble = str(error.args[0])
 
     def commit(self, records: Sequence[Record]) -> None:
-        """The records are stored. A commit that fails is no loss: they are stored again, which changes nothing."""
+        """The records are stored. Does not wait: a client whose group stands still would do so for ever. A commit that fails is no loss: the records
+        are stored again, which changes nothing."""
         last: dict[tuple[str, int], int] = {}
         for record in records:
             last[record.topic, record.partition] = record.offset
         offsets = [TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             self.trouble = str(error.args[0])
 
@@ -153,6 +153,10 @@ class BatchConsumer:
 
     def close(self) -> None:
         self._consumer.close()
+
+    def _committed(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
+        if error is not None:
+            self.trouble = str(error)
 
     def _complained(self, error: KafkaError) -> None:
         self.trouble = str(error)

@@ -3,9 +3,10 @@
 import threading
 import uuid
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from pipelines.metering.source import Source
 from pipelines.settings import Settings
@@ -81,12 +82,34 @@ def test_a_sink_that_was_fenced_off_ends(kafka: Kafka, tmp_path: Path) -> None:
     other.close()
 
 
-def test_a_sink_whose_client_gives_nothing_though_records_wait_ends(kafka: Kafka, tmp_path: Path) -> None:
+class Deaf:
+    """A client that says that nobody answers, and gives nothing."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+    def consume(self, count: int, timeout: float) -> list[Message]:
+        self._consumer.pause(self._consumer.assignment())
+        given: list[Message] = self._consumer.consume(count, timeout)
+        return given
+
+    def list_topics(self, *_: object, **__: object) -> None:
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    def committed(self, *_: object) -> None:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_sink_whose_client_gives_nothing_though_records_wait_ends(kafka: Kafka, tmp_path: Path, deaf: bool) -> None:
     # given: one that has read everything, the mark of a transaction behind it
     group = f"sink-{uuid.uuid4().hex}"
     settings = Settings(data=tmp_path, kafka=kafka.bootstrap)
     consumer = BatchConsumer(settings, group, [USAGE_EVENTS.name], member="one", most_records=10, most_bytes=1000, linger_s=0.1)
-    consumer._silence = Silence(kafka.bootstrap, 0.1)
+    consumer._silence = Silence(kafka.bootstrap, group, 0.1)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": group})
     producer.init_transactions(30)
 
@@ -114,7 +137,10 @@ def test_a_sink_whose_client_gives_nothing_though_records_wait_ends(kafka: Kafka
 
     until(looked, "three looks")
     # when its client gives nothing any more
-    consumer._consumer.pause(consumer._consumer.assignment())
+    if deaf:
+        consumer._consumer = cast("Consumer", Deaf(consumer._consumer))
+    else:
+        consumer._consumer.pause(consumer._consumer.assignment())
     send("unheard")
     # then
     with pytest.raises(SilentClientError, match=r"usage-events\[0\]"):

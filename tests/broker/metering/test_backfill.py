@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from contracts.catalogue import Catalogue, Metric, Product
@@ -80,6 +81,45 @@ def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, fillin
         flow.halt()
     print(f"killed {kills} times")
     assert kills
+    check(broker, flow, LATER)
+
+
+def counting(meter: Process) -> psutil.Process | None:
+    """The process in which it counts the past."""
+    assert meter.process is not None
+    return next((each for each in psutil.Process(meter.process.pid).children() if "spawn_main" in " ".join(each.cmdline())), None)
+
+
+def gone(process: psutil.Process) -> bool:
+    """It has ended, whether somebody has asked after it or not."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_the_process_that_counts_the_past_may_die_and_does_not_outlive_its_meter(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
+    """Given a backfill, when first the process that counts it is killed and then METER, then the past comes through and nothing is left running."""
+    meter = Process(broker, tmp_path / "data")
+    flow = Flow(broker, SEED, 1_500).start()
+    try:
+        with running(meter):
+            meter.start()
+            until(lambda: committed(broker) > EARLIER, "usage before the products")
+            publish(broker, LATER)
+            begun = until(filling.missing, "a backfill")
+            first = until(lambda: counting(meter), "the process that counts")
+            first.kill()
+            until(lambda: gone(first), "its end")
+            second = until(lambda: counting(meter), "another one")
+            until(lambda: filling.missing() < begun, "the past comes through")
+            meter.kill()
+            until(lambda: gone(second), "its end with METER")
+            meter.start()
+            flow.stop()
+            caught_up(broker)
+            filling.done()
+            assert meter.stop() == 0
+    finally:
+        flow.halt()
+    assert "the past can be read again" in meter.log.read_text()
     check(broker, flow, LATER)
 
 

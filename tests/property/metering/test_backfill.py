@@ -1,6 +1,9 @@
-"""A backfill in slices: whatever is taken at a time, fails, is edited meanwhile or changes hands, each product has each event of the past once."""
+"""A backfill in slices, on a thread of its own: whatever is taken at a time, fails or is edited meanwhile, each product has each event of the past once."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import cycle
 from typing import Any, cast
 
 import msgspec
@@ -13,15 +16,18 @@ from hypothesis import strategies as st
 from contracts.catalogue import Catalogue
 from pipelines.metering.backfill import Backfill, Task
 from pipelines.metering.batch import Limits, Messages, Metering
+from pipelines.metering.counter import Counter, Slice, Stand
 from pipelines.metering.coverage import Span
 from pipelines.metering.engine import engine
+from pipelines.metering.filling import Filling
 from pipelines.metering.id_log import logs
+from pipelines.metering.pace import Pace
 from pipelines.metering.past import Past, Portion
+from pipelines.testing import until
 from pipelines.topology import ACCEPTED_EVENTS, BACKFILLS
-from tests.metering import CODEC, NOW, documents
+from tests.metering import CODEC, NOW, change, documents
 
 WHOLE = 12
-PATIENCE_S = 60.0
 METRICS = {
     "calls": {"event_types": ["call"], "aggregation": "count"},
     "tokens": {"event_types": ["call"], "aggregation": "sum", "value": "n"},
@@ -86,45 +92,86 @@ class Filled:
                 self.events[key] = self.events.get(key, 0) + delta["events"]
 
 
+class Sizes(Pace):
+    """Slices of these sizes, one after the other."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__(WHOLE)
+        self._sizes = cycle(sizes)
+
+    def portion(self) -> int:
+        return next(self._sizes)
+
+
+ALONE = threading.Lock()
+"""There is one engine in this process."""
+
+
+class Here(Counter):
+    """Counts in this process."""
+
+    def begin(self, behind: Mapping[int, int], wanted: AbstractSet[tuple[str, str]]) -> Stand:
+        with ALONE:
+            return super().begin(behind, wanted)
+
+    def gather(self, partition: int, span: Span, most: int, then: tuple[int, Span] | None) -> Slice:
+        with ALONE:
+            return super().gather(partition, span, most, then)
+
+    def count(self) -> list[tuple[int, bytes]]:
+        with ALONE:
+            return super().count()
+
+    def rest(self) -> None:
+        """It has nothing to let go."""
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(st.integers(0, 3), st.integers(1, 40), min_size=1),
-    st.lists(st.sampled_from(["gather", "gather", "gather", "turn", "fail", "edit", "more"]), max_size=25),
+    st.lists(st.sampled_from(["begin", "begin", "turn", "turn", "late", "fail", "edit", "more"]), max_size=25),
     st.lists(st.integers(1, 9), min_size=1, max_size=5),
 )
 def test_each_product_has_each_event_of_the_past_once(mock: str, ends: dict[int, int], steps: list[str], sizes: list[int]) -> None:
     metering = Metering(engine(), CODEC, Limits(partitions=4))
+    known = documents(catalogue(1))
     version, products = 1, 1
-    metering.prepare(documents(catalogue(products), version=version))
-    backfill = Backfill(logs(mock, CODEC), metering, cast("Past", Log()), WHOLE)
+    metering.prepare(known)
+    counter = Here(Metering(engine(), CODEC, Limits(partitions=4)), cast("Past", Log()), lambda _: known)
+    filling = Filling(counter, Sizes(sizes), WHOLE, lambda: 0.0)
+    backfill = Backfill(logs(mock, CODEC), metering, filling)
     backfill.load(dict(ends))  # what there was has been metered for the first product
     filled = Filled()
-    at = 0
 
     def take(step: str) -> None:
-        nonlocal version, products, at
-        at += 1
+        nonlocal version, products
         if step in ("edit", "more"):
             version, products = version + 1, min(len(NAMES), products + (step == "more"))
-            metering.prepare(documents(catalogue(products), version=version))
+            with ALONE:
+                known.record(change(catalogue(products), version))
+                metering.prepare(known)
             backfill.follow()
-        elif step == "gather" and not backfill.due:
-            if backfill.ready(PATIENCE_S):
-                backfill.gather(sizes[at % len(sizes)])
-        elif backfill.due:
-            task = backfill.turn()
-            if task is not None and step != "fail":
-                filled.take(task)
-                backfill.committed(task)
+            return
+        if step != "begin" and filling.job is not None:
+            until(lambda: filling.done, "the past is counted")
+        task = backfill.turn() if step != "begin" and backfill.due else None
+        if step != "late":
+            backfill.go_on(known)  # while its transaction is under way
+        if task is not None and step == "fail":
+            backfill.failed()
+        elif task is not None:
+            filled.take(task)
+            backfill.committed(task)
+        backfill.go_on(known)
 
-    # given usage of the past, when products appear, slices are taken, transactions fail and documents change in any order
+    # given usage of the past, when products appear, slices are counted, transactions fail and documents change in any order
     for step in ["more", *steps]:
         take(step)
     rounds = 0
     while backfill.waits:
         rounds += 1
         assert rounds < 2_000
-        take("turn" if backfill.due else "gather")
+        take("turn")
     backfill.close()
 
     # then each of them has all of it once, and the first, which had it already, nothing more

@@ -96,7 +96,7 @@ def test_a_product_that_appears_finds_every_event_that_was_accepted(one: Meter, 
 
     cut = data.draw(st.integers(0, count))
     for slice_ in (np.arange(cut), np.arange(cut, count)):
-        one.metering.gather(messages.part(slice_))
+        one.metering.gather(messages.part(slice_), NEW)
     metered = one.metering.filled(NEW)
 
     records = [CODEC.decode("metered_usage", value) for _, value in metered]
