@@ -77,15 +77,17 @@ class Silence:
         self._listen_s = listen_s
         self._since = time.monotonic()
         self._before: Offsets = {}
+        self._suspect: tuple[Place, int] | None = None
+        """Where a record waited at the last look, and the group's offset there: it may have come just then."""
 
     def broken(self) -> None:
         """A record came."""
         self._since = time.monotonic()
-        self._before = {}
+        self._before, self._suspect = {}, None
 
     def check(self, consumer: Consumer, topics: Iterable[str]) -> None:
-        """Nothing has come of these topics. Raises SilentClientError when records wait at offsets that the group has not moved since the look before;
-        KafkaException when the broker does not answer.
+        """Nothing has come of these topics. Raises SilentClientError when a record waited at the look before, at an offset that the group has not moved
+        since; KafkaException when the broker does not answer.
 
         A consumer that has no partitions looks at all of those topics: somebody should be given them.
         """
@@ -96,9 +98,13 @@ class Silence:
         committed = self._committed(consumer.assignment(), topics)
         still = {place: offset for place, offset in committed.items() if self._before.get(place) == offset}
         self._before = committed
-        if found := waiting(self._bootstrap, still):
-            place = f"{found[0]}[{found[1]}], offset {still[found]}"
-            raise SilentClientError(f"records wait at {place}, and the Kafka client gives none: ending, to be started again; nothing is lost")
+        suspect = self._suspect
+        if suspect is not None and still.get(suspect[0]) == suspect[1]:
+            raise SilentClientError(
+                f"records wait at {suspect[0][0]}[{suspect[0][1]}], offset {suspect[1]}, and the Kafka client gives none: ending, to be started again; nothing is lost"
+            )
+        found = waiting(self._bootstrap, still)
+        self._suspect = None if found is None else (found, still[found])
 
     def _committed(self, assigned: Iterable[TopicPartition], topics: Iterable[str]) -> Offsets:
         """Of what is assigned, or else of all the topics."""

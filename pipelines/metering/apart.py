@@ -7,11 +7,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -29,9 +29,12 @@ from pipelines.metering.engine import engine
 from pipelines.metering.past import Past
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.settings import Settings
-from schemas.codec import Codec
+from schemas.codec import Codec, CodecError
+from schemas.registry import RegistryError
 
 NICENESS: Final = 5
+CALL_S: Final = 900.0
+"""A call of a process that is well takes seconds at most, or minutes while it asks a busy warehouse for what Kafka has let go."""
 KEPT_S: Final = 60.0
 """So long the process stays when it has nothing to do: its start takes a second or two."""
 
@@ -39,12 +42,14 @@ Result = TypeVar("Result")
 
 
 class Apart:
-    """For one thread. Its calls are those of `Counter`; they raise UnreadableError also when the process has ended."""
+    """The calls of a `Counter`, for one thread; `rest` and `close` are for any. Raises UnreadableError for what another try may mend."""
 
     def __init__(self, settings: Settings, limits: Limits) -> None:
         self._told = settings, limits
         self._process: ProcessPoolExecutor | None = None
+        self._pid: Future[int] | None = None
         self._used = 0.0
+        self._closed = False
 
     def begin(self, behind: Mapping[int, int], wanted: AbstractSet[tuple[str, str]]) -> Stand:
         return self._call(_begin, dict(behind), wanted)
@@ -58,24 +63,46 @@ class Apart:
     def rest(self) -> None:
         """Nothing is to be done now."""
         if time.monotonic() - self._used > KEPT_S:
-            self.close()
+            self._end()
 
     def close(self) -> None:
-        """End the process, after the call at hand."""
-        if self._process is not None:
-            self._process.shutdown(cancel_futures=True)
-            self._process = None
+        """End the process and the call at hand."""
+        self._closed = True
+        self._end()
 
     def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
-        if self._process is None:
-            self._process = ProcessPoolExecutor(1, get_context("spawn"), _start, self._told)
         try:
-            return self._process.submit(function, *arguments).result()
+            return self._at_work().submit(function, *arguments).result(CALL_S)
         except BrokenProcessPool:
-            self.close()
+            self._end()
             raise UnreadableError("the process that counts it has ended") from None
+        except TimeoutError:
+            self._end()
+            raise UnreadableError(f"the process that counts it has not answered for {CALL_S:.0f} s and was ended") from None
+        except OSError as error:
+            self._end()
+            raise UnreadableError(f"the process that counts it can not be started: {error}") from None
         finally:
             self._used = time.monotonic()
+
+    def _at_work(self) -> ProcessPoolExecutor:
+        if self._closed:
+            raise UnreadableError("METER ends")
+        if self._process is None:
+            self._process = ProcessPoolExecutor(1, get_context("spawn"), _start, self._told)
+            self._pid = self._process.submit(os.getpid)
+        return self._process
+
+    def _end(self) -> None:
+        """At once: it owns nothing, and whatever it waits for, nobody should wait for it."""
+        process, pid = self._process, self._pid
+        self._process = self._pid = None
+        if process is None:
+            return
+        if pid is not None and pid.done() and not pid.cancelled() and pid.exception() is None:
+            with suppress(ProcessLookupError):
+                os.kill(pid.result(), signal.SIGKILL)
+        process.shutdown(wait=False, cancel_futures=True)
 
 
 # In the process
@@ -107,15 +134,25 @@ def _end_with_parent() -> None:
 
 def _begin(behind: Mapping[int, int], wanted: AbstractSet[tuple[str, str]]) -> Stand:
     global _counter  # noqa: PLW0603
-    if _counter is None:
-        bootstrap, codec = str(_settings.kafka), Codec.at(_settings.schema_registry)
-        try:
-            log = DocumentLog(bootstrap, codec)
+    with _said_plainly():
+        if _counter is None:
+            bootstrap, codec = str(_settings.kafka), Codec.at(_settings.schema_registry)
             past = Past(id_log.logs(bootstrap, codec), Archive(_settings, codec))
-        except KafkaException as error:
-            raise UnreadableError(str(error)) from None
-        _counter = Counter(Metering(engine(), codec, _limits), past, log.read_to)
-    return _counter.begin(behind, wanted)
+            _counter = Counter(Metering(engine(), codec, _limits), past, DocumentLog(bootstrap, codec).read_to)
+        try:
+            return _counter.begin(behind, wanted)
+        except BaseException:
+            _counter = None  # what it knows of the documents may have a hole
+            raise
+
+
+def _gather(partition: int, span: Span, most: int, then: tuple[int, Span] | None) -> Slice:
+    with _said_plainly():
+        return _known().gather(partition, span, most, then)
+
+
+def _count() -> list[tuple[int, bytes]]:
+    return _known().count()
 
 
 def _known() -> Counter:
@@ -124,9 +161,10 @@ def _known() -> Counter:
     return _counter
 
 
-def _gather(partition: int, span: Span, most: int, then: tuple[int, Span] | None) -> Slice:
-    return _known().gather(partition, span, most, then)
-
-
-def _count() -> list[tuple[int, bytes]]:
-    return _known().count()
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Errors of the clients can not be sent to another process."""
+    try:
+        yield
+    except (KafkaException, RegistryError, CodecError) as error:
+        raise UnreadableError(str(error)) from None

@@ -23,7 +23,7 @@ from pipelines.metering.rejects import readable, rejects
 from pipelines.metering.routing import Routing, routing
 from pipelines.metering.step import IDENTITY, MARK_BYTES, in_order, judge, packs, untimely
 from schemas.codec import ID_BYTES, Codec
-from schemas.packed import long, metered_usage
+from schemas.packed import metered_usage
 
 SINGLES: Final = "meter.singles"
 KNOWN: Final = "meter.known"
@@ -260,7 +260,7 @@ class Metering:
         Planning a statement costs more than counting a slice of events, and what RATE is told of many is no more than of few: so they are counted
         together. Most replays are of some products, and an event that can not be of theirs is not even decoded: the name of its type does not stand in it.
         """
-        marks = [long(len(kind.encode())) + kind.encode() for kind in self._types_of(wanted)]
+        marks = [kind.encode() for kind in self._types_of(wanted)]
         values = [value or b"" for value in messages.values]
         places = sorted({place for mark in marks for place, value in enumerate(values) if mark in value})
         if not places:

@@ -4,15 +4,12 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
-from confluent_kafka import KafkaException
-
 from contracts.errors import TaximeterError
 from pipelines.document_log import Documents
 from pipelines.metering.batch import Metering
 from pipelines.metering.coverage import Span
 from pipelines.metering.past import Past
 from pipelines.metering.rereading import Rereading
-from schemas.registry import RegistryError
 
 WAIT_S: Final = 0.05
 """A slice waits so long at most until some of it is read."""
@@ -47,7 +44,7 @@ class Slice(NamedTuple):
 
 
 class Counter:
-    """One stretch at a time. Not thread safe. All calls raise UnreadableError."""
+    """One stretch at a time. Not thread safe. Raises KafkaException, RegistryError, CodecError, UnreadableError: another try may mend all of them."""
 
     def __init__(self, metering: Metering, past: Past, documents: Callable[[Mapping[int, int]], Documents]) -> None:
         """`metering`: nobody else's; `documents`: as they are when everything before these offsets of contract-changes is in, by partition."""
@@ -59,10 +56,7 @@ class Counter:
 
     def begin(self, behind: Mapping[int, int], wanted: AbstractSet[tuple[str, str]]) -> Stand:
         """Let go of what is gathered, and know the documents up to there at least; from now on it is for these products (catalogue, product)."""
-        try:
-            documents = self._documents(behind)
-        except KafkaException as error:
-            raise UnreadableError(str(error)) from None
+        documents = self._documents(behind)
         if documents.changes != self._changes:
             self._metering.prepare(documents)
             self._changes = documents.changes
@@ -75,13 +69,12 @@ class Counter:
 
         What follows is read meanwhile, also of `then`.
         """
-        try:
-            if not self._past.ready(partition, span, WAIT_S, then):
-                return Slice(span.start)
-            portion = self._past.take(partition, span, most)
-            return Slice(portion.end, len(portion.messages.values), self._metering.gather(portion.messages, self._wanted))
-        except (KafkaException, RegistryError) as error:
-            raise UnreadableError(str(error)) from None
+        if not self._past.ready(partition, span, WAIT_S, then):
+            return Slice(span.start)
+        portion = self._past.take(partition, span, most)
+        if portion.end == span.start:
+            raise UnreadableError("Kafka has let it go, and the warehouse does not answer")
+        return Slice(portion.end, len(portion.messages.values), self._metering.gather(portion.messages, self._wanted))
 
     def count(self) -> list[tuple[int, bytes]]:
         """What is gathered: records of metered-usage by partition."""

@@ -24,7 +24,8 @@ LOOK_S: Final = 0.05
 MOST: Final = 500_000
 """Events of a job at most, also when few of them concern its products: so much is read again when a job is of no use."""
 AGAIN_S: Final = 1.0
-"""From a job that failed to the next."""
+"""From a job that failed to the next; twice as long after each that fails."""
+MOST_AGAIN_S: Final = 60.0
 
 
 class Counting(Protocol):
@@ -67,7 +68,7 @@ class Filling:
         self._lag_s = lag_s
         self._thread = ThreadPoolExecutor(1, "meter-past")
         self._unwanted = threading.Event()
-        self._trouble = False
+        self._again_s = AGAIN_S
         self._answer: Future[Counted | None] | None = None
         self.job: Job | None = None
         """What was begun and not taken yet."""
@@ -98,23 +99,23 @@ class Filling:
         return None if answer is None else answer.result()
 
     def close(self) -> None:
-        """A job that is under way ends soon."""
+        """A job that is under way ends with who counts it."""
         self.drop()
-        self._thread.shutdown()
         self._counter.close()
+        self._thread.shutdown()
 
     def _patiently(self, job: Job, then: tuple[int, Span] | None, behind: Mapping[int, int]) -> Counted | None:
         try:
             counted = self._count(job, then, behind)
         except UnreadableError as error:
-            if not self._trouble:
-                log.warning("the past of usage-events[%d] can not be read (%s): it waits, live usage goes on", job.partition, error)
-            self._trouble = True
-            self._unwanted.wait(AGAIN_S)
+            if not self._unwanted.is_set():
+                log.warning("the past of usage-events[%d] can not be read (%s): once more in %.0f s, live usage goes on", job.partition, error, self._again_s)
+                self._unwanted.wait(self._again_s)
+                self._again_s = min(2 * self._again_s, MOST_AGAIN_S)
             return None
-        if self._trouble and counted is not None:
+        if counted is not None and self._again_s > AGAIN_S:
             log.warning("the past can be read again: going on")
-            self._trouble = False
+            self._again_s = AGAIN_S
         return counted
 
     def _count(self, job: Job, then: tuple[int, Span] | None, behind: Mapping[int, int]) -> Counted | None:
@@ -126,8 +127,6 @@ class Filling:
                 return None
             began = time.monotonic()
             end, count, some = self._counter.gather(job.partition, Span(at, span.end), self._pace.portion(), then)
-            if end == at and self._unwanted.wait(LOOK_S):
-                return None
             self._pace.took(time.monotonic(), count, time.monotonic() - began)
             at, events, concerned = end, events + count, concerned + some
         metered = self._counter.count() if concerned else []

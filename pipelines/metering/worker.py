@@ -154,10 +154,10 @@ class Worker:
                 self._turn()
             self._settle()
         finally:
+            self._backfill.close()
             self._commits.shutdown()
             self._ahead.close()
             self._source.consumer.close()
-            self._backfill.close()
             self._downstream.close()
             self._log.close()
 
@@ -170,14 +170,17 @@ class Worker:
         if self._failed:
             self._failed, found = False, None
             told = self._patience(lambda: self._source.committed(self._source.read()), GROUP_S)
-            self._source.seek(self._patience(lambda: positions.later(self._ids, told), GROUP_S))
+            later = self._patience(lambda: positions.later(self._ids, told), GROUP_S)
+            self._source.seek(later)
+            # Nobody knows whether it was committed after all: what is covered is as the log says.
+            self._patience(lambda: self._backfill.load(later))
         elif trouble is not None:
             self._patience.wait(trouble)
         elif found is None:
             self._listen()
         if self._source.new:
             self._welcome(sorted(self._source.new))
-        self._pace.bound(self._rate * len(self._source.assigned()) / self._settings.partitions if self._rate else None)
+        self._pace.bound(self._rate * len(self._source.assigned()) / self._settings.partitions or None)
         self._ahead.begin(COUNTED_S if self._backfill.waits else IDLE_S)
         if found is not None:
             self._silence.broken()

@@ -3,10 +3,11 @@
 import threading
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from pipelines.metering.source import Source
 from pipelines.settings import Settings
@@ -146,3 +147,21 @@ def test_a_sink_whose_client_gives_nothing_though_records_wait_ends(kafka: Kafka
     with pytest.raises(SilentClientError, match=r"usage-events\[0\]"):
         until(lambda: read("unheard"), "the end of SINK's consumer")
     consumer.close()
+
+
+def test_a_record_that_comes_while_it_is_asked_is_no_silence(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a consumer that is well, and a record that comes at the very moment of each look
+    silence = Silence(kafka.bootstrap, f"group-{uuid.uuid4().hex}", 0.0)
+    consumer = cast("Consumer", SimpleNamespace(assignment=lambda: [TopicPartition(USAGE_EVENTS.name, 0)]))
+    monkeypatch.setattr(silence, "_committed", lambda *_: {(USAGE_EVENTS.name, 0): 7})
+    monkeypatch.setattr("pipelines.silence.waiting", lambda _, still: next(iter(still), None))
+    # when it is given the record before the next look
+    for _ in range(3):
+        silence.check(consumer, ())
+        silence.check(consumer, ())
+        silence.broken()
+    # then only one that is not given raises
+    silence.check(consumer, ())
+    silence.check(consumer, ())
+    with pytest.raises(SilentClientError):
+        silence.check(consumer, ())

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -53,12 +53,15 @@ class Broker(Protocol):
     def bootstrap(self) -> str: ...
 
 
+METER: Final = ("-m", "pipelines.metering.worker")
+
+
 class Process:
     """`python -m pipelines.metering.worker NUMBER` on a data folder."""
 
-    def __init__(self, kafka: Broker, data: Path, number: int = 0, workers: int = 1) -> None:
+    def __init__(self, kafka: Broker, data: Path, number: int = 0, workers: int = 1, program: Sequence[str] = METER) -> None:
         told = {"TAXIMETER_KAFKA": kafka.bootstrap, "TAXIMETER_DATA": str(data), "TAXIMETER_BATCH_EVENTS": "1000", "TAXIMETER_WORKERS": str(workers)}
-        self._command = [sys.executable, "-m", "pipelines.metering.worker", str(number)]
+        self._command = [sys.executable, *program, str(number)]
         self._environment = {**os.environ, **told}
         self.log = data / f"meter-{number}.log"
         self.process: subprocess.Popen[bytes] | None = None

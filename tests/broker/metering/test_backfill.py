@@ -84,6 +84,39 @@ def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, fillin
     check(broker, flow, LATER)
 
 
+FORGETFUL = """
+import itertools, sys
+from pipelines.metering import worker
+from pipelines.metering.output import Output
+commit, count = Output.commit, itertools.count()
+
+def committed_and_not_told(self, *arguments):
+    return commit(self, *arguments) and next(count) % 3 != 2
+
+Output.commit = committed_and_not_told
+sys.exit(worker.main(sys.argv[1:]))
+"""
+
+
+def test_a_commit_that_was_not_told_counts_once(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
+    """Given a METER that takes every third of its transactions for lost though it is committed, when products appear, then each event counts once for each."""
+    meter = Process(broker, tmp_path / "data", program=["-c", FORGETFUL])
+    flow = Flow(broker, SEED, 1_500).start()
+    try:
+        with running(meter):
+            meter.start()
+            until(lambda: committed(broker) > EARLIER, "usage before the products")
+            publish(broker, LATER)
+            until(filling.missing, "a backfill")
+            flow.stop()
+            caught_up(broker)
+            filling.done()
+            assert meter.stop() == 0
+    finally:
+        flow.halt()
+    check(broker, flow, LATER)
+
+
 def counting(meter: Process) -> psutil.Process | None:
     """The process in which it counts the past."""
     assert meter.process is not None
