@@ -64,6 +64,10 @@ class Page(NamedTuple):
     url: str
     first: dict[str, Any]
     more: bool
+    next: str = ""
+    """What a question for the page behind it has in it: the token that was given, or the id of the last object."""
+    asked: str | None = None
+    """The question, as text; none: it was not saved."""
 
 
 class Export(NamedTuple):
@@ -83,7 +87,11 @@ def read(texts: Mapping[str, str], skip: Collection[str] = ()) -> Export:
                 asked = answer.get("request")
                 request, body = asked if isinstance(asked, dict) else {}, answer["response"]
             body = _without(body, frozenset(skip), file, found.findings)
+            before = len(found.pages)
             found.objects.extend(Saved(file, each, request) for each in _objects(file, body, found))
+            if request:
+                asked = json.dumps(request, default=str, ensure_ascii=False)
+                found.pages[before:] = [page._replace(asked=asked) for page in found.pages[before:]]
     return found
 
 
@@ -117,7 +125,8 @@ def _objects(file: str, body: Any, found: Export) -> Iterator[dict[str, Any]]:
     elif isinstance(body, dict) and isinstance(body.get("data"), list) and ("object" not in body or body["object"] == "list"):
         rows = [each for each in body["data"] if isinstance(each, dict)]
         more = bool(body.get("has_more")) or bool(body.get("next_page"))
-        found.pages.append(Page(file, str(body.get("url") or ""), rows[0] if rows else {}, more))
+        behind = str(body.get("next_page") or (rows[-1].get("id") if rows else "") or "")
+        found.pages.append(Page(file, str(body.get("url") or ""), rows[0] if rows else {}, more, behind))
         yield from rows
     elif isinstance(body, dict) and isinstance(body.get("data"), dict) and "object" not in body:
         yield body["data"]
@@ -126,7 +135,7 @@ def _objects(file: str, body: Any, found: Export) -> Iterator[dict[str, Any]]:
 
 
 def unfinished(pages: Iterable[Page], kind: Callable[[Page], str]) -> Iterator[Finding]:
-    """A list whose every page says that more follows lacks its last one."""
+    """A list whose every page says that more follows lacks its last one. Where the questions were saved too, each page is looked for that must follow."""
     by_kind: dict[str, list[Page]] = {}
     for page in pages:
         by_kind.setdefault(kind(page), []).append(page)
@@ -134,6 +143,11 @@ def unfinished(pages: Iterable[Page], kind: Callable[[Page], str]) -> Iterator[F
         if all(page.more for page in found):
             message = "every page in the export says that more follow; save the pages behind it too"
             yield Finding("refused", found[-1].file, f"list of {name}", "", "has_more" if found[-1].url else "next_page", message)
+        elif all(page.asked is not None for page in found):
+            for page in found:
+                if page.more and page.next and not any(page.next in (other.asked or "") for other in found):
+                    message = f"the page behind this one ({page.next}) is not in the export; save it too"
+                    yield Finding("refused", page.file, f"list of {name}", "", "has_more" if page.url else "next_page", message)
 
 
 def _without(value: Any, skip: frozenset[str], file: str, findings: list[Finding]) -> Any:

@@ -9,6 +9,7 @@ import click
 EXAMPLE = """\b
 Examples:
   taximeter export october --period 2025-10
+  taximeter export autumn --period 2025-09-15/2025-12-01
   taximeter export acme --period 2025 --customer acme --view invoices --view invoice_lines
 """
 VIEWS: Final = {
@@ -26,7 +27,7 @@ VIEWS: Final = {
 
 @click.command("export", short_help="Views of the warehouse as Parquet files.", epilog=EXAMPLE)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--period", help="A month (2025-10), a year (2025) or a day (2025-10-15), UTC. Left out: everything.")
+@click.option("--period", help="A month (2025-10), a year (2025), a day (2025-10-15) or a start and an end (2025-10-15/2025-11-01), UTC. Left out: everything.")
 @click.option("--customer", help="Only this one.")
 @click.option("--view", "names", multiple=True, type=click.Choice(list(VIEWS)), help="Only these. Left out: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("invoice", short_help="A customer's invoices with their lines.")
 @click.argument("customer")
-@click.option("--period", metavar="2025-10", help="Only invoices whose period starts in this month, year or day.")
+@click.option("--period", metavar="2025-10", help="Only invoices whose period starts in this month, year, day, or between two (2025-10-15/2025-11-01).")
 @click.option("--contract", default="", help="Only invoices of this contract.")
 @click.option("--as-of", metavar="TIME", help="As the invoices were at that time: rated again from what was recorded by then.")
 @click.option("--zero", is_flag=True, help="Show invoices and lines that come to zero too.")

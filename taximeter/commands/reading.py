@@ -109,7 +109,9 @@ def instant_ms(text: str) -> int:
 
 
 def period_ms(text: str) -> tuple[int, int]:
-    """Start and end of a year (2025), month (2025-10) or day (2025-10-15), UTC."""
+    """Start and end of a year (2025), month (2025-10) or day (2025-10-15), UTC, or of what lies between two instants or dates (2025-10-15/2025-11-01)."""
+    if "/" in text:
+        return _between(text)
     parts = text.split("-")
     try:
         year, month, day = (int(part) for part in (*parts, "1", "1")[:3])
@@ -121,8 +123,20 @@ def period_ms(text: str) -> tuple[int, int]:
         else:
             end = datetime.fromtimestamp(start.timestamp() + 86_400, UTC)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not a period: give a month (2025-10), a year (2025) or a day (2025-10-15)") from None
+        raise click.BadParameter(f"{text!r} is not a period: give a month (2025-10), a year (2025), a day (2025-10-15) or a start and an end (2025-10-15/2025-11-01)") from None
     return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
+
+
+def _between(text: str) -> tuple[int, int]:
+    from contracts.instants import instant_ms
+
+    try:
+        start, end = (instant_ms(part) for part in text.split("/"))
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text!r} is not a period: write a start and an end, RFC 3339 or dates, such as 2025-10-15/2025-11-01") from None
+    if start >= end:
+        raise click.BadParameter(f"{text!r} ends before it begins: the end is not part of a period, and comes after its start")
+    return start, end
 
 
 def cell(value: Any) -> str:

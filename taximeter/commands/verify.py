@@ -15,7 +15,7 @@ SHOWN = 20
 @click.command("verify", short_help="Invoices worked out again from raw events, and compared.")
 @click.argument("customer", nargs=-1)
 @click.option("--all", "everybody", is_flag=True, help="All customers that have a contract.")
-@click.option("--period", metavar="2025-10", help="Only invoices whose period starts in this month, year or day.")
+@click.option("--period", metavar="2025-10", help="Only invoices whose period starts in this month, year, day, or between two (2025-10-15/2025-11-01).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(customer: tuple[str, ...], everybody: bool, period: str | None, as_json: bool) -> None:
     """Work out the bills of CUSTOMER (or of all) again in two ways and compare digests: event by event from Kafka, and by SQL over the

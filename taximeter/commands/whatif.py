@@ -20,7 +20,7 @@ WIDTH = 30
 
 @click.command("whatif", short_help="A past period rated under other documents: revenue by customer and product.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--period", required=True, metavar="2025-10", help="Invoices whose period starts in this month, year or day.")
+@click.option("--period", required=True, metavar="2025-10", help="Invoices whose period starts in this month, year, day, or between two (2025-10-15/2025-11-01).")
 @click.option("--customer", "customers", multiple=True, help="Only this customer. Several times for several.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a row for each customer and product to this Parquet file.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes that rate; left out: one for each core, four at most.")
