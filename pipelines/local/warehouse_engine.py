@@ -34,6 +34,8 @@ class Output(NamedTuple):
 
 MERGES_LAST: Final = "os_threads_nice_value_merge_mutate=19"
 """Of the server, told with the first connection: nobody waits for a merge, and one of some seconds would stand in the way of what decides (decision 0204)."""
+QUESTIONS_LATE: Final = "os_threads_nice_value_query=12"
+"""Of every connection: the niceness of the process (`STORING` of `pipelines.local.stages`) would end with the first question that has one of its own."""
 
 
 class Connection:
@@ -91,7 +93,7 @@ class Engine:
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
-        self._path = f"{path}?{MERGES_LAST}"
+        self._path = f"{path}?{MERGES_LAST}&{QUESTIONS_LATE}"
         self._keep = Connection(self._path)  # chdb shuts the engine down with its last connection
         self._opening = threading.Lock()
         self._answers = path.parent / "answers"
