@@ -3,6 +3,7 @@
 import random
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -53,35 +54,41 @@ def filling(broker: Kafka) -> Iterator[Filling]:
     made.close()
 
 
-@pytest.mark.parametrize("local_state", (pytest.param(True, marks=pytest.mark.long), False), ids=["with its store", "without its store"])
-def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, filling: Filling, tmp_path: Path, local_state: bool) -> None:
-    """Given usage that flows, when products appear and METER is killed again and again while it fills their past, then each event counts once for each."""
-    meter = Process(broker, tmp_path / "data")
+@contextmanager
+def backfill(broker: Kafka, filling: Filling, meter: Process) -> Iterator[int]:
+    """Usage flows through a METER when products appear; gives how many offsets they lack. In the end METER comes through, and each event counts once for each."""
     flow = Flow(broker, SEED, 1_500).start()
-    kills = 0
     try:
         with running(meter):
             meter.start()
             until(lambda: committed(broker) > EARLIER, "usage before the products")
             publish(broker, LATER)
-            begun = until(filling.missing, "a backfill")
-            until(lambda: filling.missing() != begun, "its beginning")
-            while (left := filling.missing()) and kills < 3:
-                meter.kill()
-                kills += 1
-                if not local_state:
-                    shutil.rmtree(tmp_path / "data" / "meter", ignore_errors=True)
-                meter.start()
-                until(lambda: filling.missing() < left, "progress of the backfill")
+            yield until(filling.missing, "a backfill")
             flow.stop()
             caught_up(broker)
             filling.done()
             assert meter.stop() == 0
     finally:
         flow.halt()
+    check(broker, flow, LATER)
+
+
+@pytest.mark.parametrize("local_state", (pytest.param(True, marks=pytest.mark.long), False), ids=["with its store", "without its store"])
+def test_sigkill_amid_a_backfill_loses_and_doubles_nothing(broker: Kafka, filling: Filling, tmp_path: Path, local_state: bool) -> None:
+    """Given usage that flows, when products appear and METER is killed again and again while it fills their past, then each event counts once for each."""
+    meter = Process(broker, tmp_path / "data")
+    kills = 0
+    with backfill(broker, filling, meter) as begun:
+        until(lambda: filling.missing() != begun, "its beginning")
+        while (left := filling.missing()) and kills < 3:
+            meter.kill()
+            kills += 1
+            if not local_state:
+                shutil.rmtree(tmp_path / "data" / "meter", ignore_errors=True)
+            meter.start()
+            until(lambda: filling.missing() < left, "progress of the backfill")
     print(f"killed {kills} times")
     assert kills
-    check(broker, flow, LATER)
 
 
 FORGETFUL = """
@@ -100,60 +107,41 @@ sys.exit(worker.main(sys.argv[1:]))
 
 def test_a_commit_that_was_not_told_counts_once(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
     """Given a METER that takes every third of its transactions for lost though it is committed, when products appear, then each event counts once for each."""
-    meter = Process(broker, tmp_path / "data", program=["-c", FORGETFUL])
-    flow = Flow(broker, SEED, 1_500).start()
-    try:
-        with running(meter):
-            meter.start()
-            until(lambda: committed(broker) > EARLIER, "usage before the products")
-            publish(broker, LATER)
-            until(filling.missing, "a backfill")
-            flow.stop()
-            caught_up(broker)
-            filling.done()
-            assert meter.stop() == 0
-    finally:
-        flow.halt()
-    check(broker, flow, LATER)
+    with backfill(broker, filling, Process(broker, tmp_path / "data", program=["-c", FORGETFUL])) as begun:
+        until(lambda: filling.missing() < begun, "the past comes through")
 
 
 def counting(meter: Process) -> psutil.Process | None:
     """The process in which it counts the past."""
     assert meter.process is not None
-    return next((each for each in psutil.Process(meter.process.pid).children() if "spawn_main" in " ".join(each.cmdline())), None)
+    for each in psutil.Process(meter.process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # also of one that has ended and was not asked after
+            if "spawn_main" in " ".join(each.cmdline()):
+                return each
+    return None
 
 
 def gone(process: psutil.Process) -> bool:
     """It has ended, whether somebody has asked after it or not."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_the_process_that_counts_the_past_may_die_and_does_not_outlive_its_meter(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
     """Given a backfill, when first the process that counts it is killed and then METER, then the past comes through and nothing is left running."""
     meter = Process(broker, tmp_path / "data")
-    flow = Flow(broker, SEED, 1_500).start()
-    try:
-        with running(meter):
-            meter.start()
-            until(lambda: committed(broker) > EARLIER, "usage before the products")
-            publish(broker, LATER)
-            begun = until(filling.missing, "a backfill")
-            first = until(lambda: counting(meter), "the process that counts")
-            first.kill()
-            until(lambda: gone(first), "its end")
-            second = until(lambda: counting(meter), "another one")
-            until(lambda: filling.missing() < begun, "the past comes through")
-            meter.kill()
-            until(lambda: gone(second), "its end with METER")
-            meter.start()
-            flow.stop()
-            caught_up(broker)
-            filling.done()
-            assert meter.stop() == 0
-    finally:
-        flow.halt()
+    with backfill(broker, filling, meter) as begun:
+        first = until(lambda: counting(meter), "the process that counts")
+        first.kill()
+        until(lambda: gone(first), "its end")
+        second = until(lambda: counting(meter), "another one")
+        until(lambda: filling.missing() < begun, "the past comes through")
+        meter.kill()
+        until(lambda: gone(second), "its end with METER")
+        meter.start()
     assert "the past can be read again" in meter.log.read_text()
-    check(broker, flow, LATER)
 
 
 @pytest.mark.long
