@@ -14,14 +14,15 @@ from contracts.errors import TaximeterError
 from contracts.instants import instant_ms
 from contracts.result import Invoice
 from contracts.translation.fields import Wrong
+from pipelines.local.stages import YIELDING
 from pipelines.warehouse import reads
 
 Found = TypeVar("Found")
 
 ON_ONE_THREAD: Final = " SETTINGS max_threads = 1"
 """On several threads a question of one customer costs a third more, and each of them waits for its turn on a busy machine."""
-SOON: Final = f"{ON_ONE_THREAD}, os_threads_nice_value_query = 5"
-"""And somebody waits for the answer, who should not wait for what the embedded warehouse has to do besides (its niceness is 12): it takes the console's.
+SOON: Final = f"{ON_ONE_THREAD}, os_threads_nice_value_query = {YIELDING}"
+"""And somebody waits for the answer, who should not wait for what the embedded warehouse has to do besides: it takes the console's.
 A server that may not set niceness does without."""
 
 FINALS = """

@@ -20,9 +20,10 @@ from contracts.twins import original
 from contracts.usage import Delta, Point
 from contracts.windows import merge, of_delta
 from pipelines.document_log import Documents
-from pipelines.metering.batch import Limits, Messages, Metering, Outcome
+from pipelines.metering.batch import Limits, Metering, Outcome
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
+from pipelines.metering.messages import Messages
 from schemas.codec import Codec
 
 CODEC = Codec()

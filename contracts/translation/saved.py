@@ -69,6 +69,11 @@ class Page(NamedTuple):
     asked: str | None = None
     """The question, as text; none: it was not saved."""
 
+    @property
+    def field(self) -> str:
+        """Which of its fields says that more follows."""
+        return "has_more" if self.url else "next_page"
+
 
 class Export(NamedTuple):
     objects: list[Saved]
@@ -142,12 +147,12 @@ def unfinished(pages: Iterable[Page], kind: Callable[[Page], str]) -> Iterator[F
     for name, found in by_kind.items():
         if all(page.more for page in found):
             message = "every page in the export says that more follow; save the pages behind it too"
-            yield Finding("refused", found[-1].file, f"list of {name}", "", "has_more" if found[-1].url else "next_page", message)
+            yield Finding("refused", found[-1].file, f"list of {name}", "", found[-1].field, message)
         elif all(page.asked is not None for page in found):
             for page in found:
                 if page.more and page.next and not any(page.next in (other.asked or "") for other in found):
                     message = f"the page behind this one ({page.next}) is not in the export; save it too"
-                    yield Finding("refused", page.file, f"list of {name}", "", "has_more" if page.url else "next_page", message)
+                    yield Finding("refused", page.file, f"list of {name}", "", page.field, message)
 
 
 def _without(value: Any, skip: frozenset[str], file: str, findings: list[Finding]) -> Any:

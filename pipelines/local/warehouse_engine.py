@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from chdb import _chdb
 
+from pipelines.local.stages import STORING
 from pipelines.local.warehouse_errors import WarehouseError
 
 IN_ORDER = "max_threads = 1, input_format_parallel_parsing = 0"
@@ -34,8 +35,8 @@ class Output(NamedTuple):
 
 MERGES_LAST: Final = "os_threads_nice_value_merge_mutate=19"
 """Of the server, told with the first connection: nobody waits for a merge, and one of some seconds would stand in the way of what decides (decision 0204)."""
-QUESTIONS_LATE: Final = "os_threads_nice_value_query=12"
-"""Of every connection: the niceness of the process (`STORING` of `pipelines.local.stages`) would end with the first question that has one of its own."""
+QUESTIONS_LATE: Final = f"os_threads_nice_value_query={STORING}"
+"""Of every connection: the niceness of the process would end with the first question that has one of its own."""
 
 
 class Connection:

@@ -12,8 +12,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from contracts.errors import TaximeterError
-from pipelines.metering.batch import Messages
 from pipelines.metering.coverage import Span
+from pipelines.metering.messages import Messages
 from pipelines.settings import Settings
 from pipelines.warehouse.client import connect
 from schemas.codec import Codec

@@ -38,8 +38,8 @@ class Pace:
         """It rests until then."""
 
     def bound(self, per_second: float | None) -> None:
-        """So many events a second at most; none: no bound."""
-        self._bound = per_second
+        """So many events a second at most; none or 0: no bound."""
+        self._bound = per_second or None
 
     def live(self, now_s: float) -> None:
         """Live events have come."""

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipelines.metering.archive import Archive
-from pipelines.metering.batch import Messages
 from pipelines.metering.coverage import Span
 from pipelines.metering.id_log import Accepted, Log
+from pipelines.metering.messages import Messages
 from pipelines.metering.reading import REQUEST_S, WAIT_S, at_end, reader, take
 from pipelines.topology import USAGE_EVENTS
 

@@ -7,7 +7,7 @@ from pipelines.metering.decode import Bad
 from schemas.codec import Codec
 
 if TYPE_CHECKING:
-    from pipelines.metering.batch import Messages
+    from pipelines.metering.messages import Messages
 
 SHOWN: Final = 1000
 """So much of a bad event's key and ids is repeated in its reject."""

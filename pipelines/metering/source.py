@@ -9,7 +9,7 @@ import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipelines.fatal import DONE_FOR, ClientLog
-from pipelines.metering.batch import Messages
+from pipelines.metering.messages import Messages
 from pipelines.reach import reach
 from pipelines.topology import METER_GROUP, USAGE_EVENTS
 

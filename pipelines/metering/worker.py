@@ -32,11 +32,12 @@ from pipelines.metering import id_log, positions
 from pipelines.metering.ahead import Ahead
 from pipelines.metering.apart import Apart
 from pipelines.metering.backfill import Backfill, Task
-from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Messages, Metering
+from pipelines.metering.batch import DAY_MS, HOUR_MS, Limits, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.downstream import Downstream
 from pipelines.metering.engine import engine
 from pipelines.metering.filling import Filling
+from pipelines.metering.messages import Messages
 from pipelines.metering.output import Output
 from pipelines.metering.pace import Pace
 from pipelines.metering.patience import Patience, StoppedError
@@ -180,7 +181,7 @@ class Worker:
             self._listen()
         if self._source.new:
             self._welcome(sorted(self._source.new))
-        self._pace.bound(self._rate * len(self._source.assigned()) / self._settings.partitions or None)
+        self._pace.bound(self._rate * len(self._source.assigned()) / self._settings.partitions)
         self._ahead.begin(COUNTED_S if self._backfill.waits else IDLE_S)
         if found is not None:
             self._silence.broken()

@@ -10,8 +10,9 @@ from confluent_kafka import TopicPartition
 
 from contracts.twins import Scope
 from pipelines.document_log import Documents
-from pipelines.metering.batch import HOUR_MS, Limits, Messages, Metering
+from pipelines.metering.batch import HOUR_MS, Limits, Metering
 from pipelines.metering.engine import EngineError, engine
+from pipelines.metering.messages import Messages
 from pipelines.metering.reading import WAIT_S, at_end, reader, take
 from pipelines.metering.source import columns
 from pipelines.settings import Settings

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from contracts.catalogue import Catalogue
 from pipelines.metering.backfill import Backfill, Task
-from pipelines.metering.batch import Limits, Messages, Metering
+from pipelines.metering.batch import Limits, Metering
 from pipelines.metering.counter import Counter, Slice, Stand
 from pipelines.metering.coverage import Span
 from pipelines.metering.engine import engine
 from pipelines.metering.filling import Filling
 from pipelines.metering.id_log import logs
+from pipelines.metering.messages import Messages
 from pipelines.metering.pace import Pace
 from pipelines.metering.past import Past, Portion
 from pipelines.testing import until

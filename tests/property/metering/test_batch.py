@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from contracts.catalogue import Catalogue
 from pipelines.document_log import Documents
-from pipelines.metering.batch import FEW, Limits, Messages, Metering, Outcome
+from pipelines.metering.batch import FEW, Limits, Metering, Outcome
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
+from pipelines.metering.messages import Messages
 from schemas.codec import Codec
 from tests import oracle
 

@@ -14,8 +14,9 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.twins import Scope, number_of, original
 from pipelines.document_log import Documents
-from pipelines.metering.batch import Limits, Messages, Metering
+from pipelines.metering.batch import Limits, Metering
 from pipelines.metering.engine import engine
+from pipelines.metering.messages import Messages
 from pipelines.replay.generations import Step, reserved
 from tests import oracle
 from tests.metering import CODEC, NOW, Meter, deltas, documents, meter

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.catalogue import Catalogue
-from pipelines.metering.batch import Messages
 from pipelines.metering.ids import unpacked
+from pipelines.metering.messages import Messages
 from tests import oracle
 from tests.metering import CODEC, NOW, Meter, deltas, documents, meter
 

@@ -11,9 +11,10 @@ import pytest
 
 from contracts.catalogue import Catalogue
 from pipelines.document_log import Documents
-from pipelines.metering.batch import FEW, MANY, Limits, Messages, Metering
+from pipelines.metering.batch import FEW, MANY, Limits, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
+from pipelines.metering.messages import Messages
 from schemas.codec import Codec
 from tests import oracle
 

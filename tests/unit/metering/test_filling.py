@@ -92,7 +92,7 @@ def test_an_end_waits_for_nobody() -> None:
 def test_a_meter_without_partitions_is_not_bound() -> None:
     # given a bound of no events, as when all partitions have left
     pace = Pace(1_000)
-    pace.bound(0.0 or None)
+    pace.bound(0.0)
 
     pace.took(1.0, 100, 0.1)
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.metering.batch import Messages
 from pipelines.metering.coverage import Span
+from pipelines.metering.messages import Messages
 from pipelines.metering.past import Portion
 from pipelines.metering.rereading import Rereading
 
