@@ -53,10 +53,12 @@ def meter(first: int, last: int) -> str:
     marks: list[Mark] = []
 
     def look() -> None:
-        deadline = time.monotonic() + IDLE_S
+        read, deadline = 0, time.monotonic() + IDLE_S
         for wanted in (first, last):
-            while worker.counts["read"] < wanted and time.monotonic() < deadline:
+            while read < wanted and time.monotonic() < deadline:
                 time.sleep(LOOK_S)
+                if worker.counts["read"] > read:
+                    read, deadline = worker.counts["read"], time.monotonic() + IDLE_S
             marks.append(mark(worker.counts["read"]))
         worker.stop()
 

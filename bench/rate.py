@@ -34,6 +34,7 @@ WARM: Final = 0.1
 """Share of the events that is not counted."""
 LOOK_S: Final = 0.05
 PATIENCE_S: Final = 900.0
+"""So long nothing may happen."""
 FAUST_EVENTS: Final = 12_000
 FAUST_WARM: Final = 2_000
 
@@ -133,7 +134,7 @@ def until_rated(settings: Settings, child: Child, there: Mapping[int, Metered], 
     """When RATE has committed so many of the events. Raises BenchError."""
     asked = offsets.Committed(str(settings.kafka))
     wanted = {(METERED_USAGE.name, partition): each.ends[-1] for partition, each in there.items() if each.ends}
-    deadline = time.monotonic() + PATIENCE_S
+    before, deadline = 0, time.monotonic() + PATIENCE_S
     try:
         while time.monotonic() < deadline:
             if not child.running():
@@ -141,10 +142,12 @@ def until_rated(settings: Settings, child: Child, there: Mapping[int, Metered], 
             done = sum(events_before(there[place[1]], offset) for place, offset in asked.of(RATE_GROUP, wanted).items())
             if done >= events:
                 return Mark(done, time.perf_counter(), watched.costs()["rate"])
+            if done > before:
+                before, deadline = done, time.monotonic() + PATIENCE_S
             time.sleep(LOOK_S)
     finally:
         asked.close()
-    raise BenchError(f"RATE has not rated {events} events in {PATIENCE_S:.0f} s: {child.told()}")
+    raise BenchError(f"RATE has rated {before} events of {events}, and nothing for {PATIENCE_S:.0f} s: {child.told()}")
 
 
 def events_before(metered: Metered, offset: int) -> int:
@@ -179,7 +182,7 @@ def _read(settings: Settings) -> dict[int, Metered]:
 
 def side(settings: Settings, module: str, *arguments: str) -> dict[str, Any]:
     environment = {**os.environ, "TAXIMETER_DATA": str(settings.data), "TAXIMETER_KAFKA": str(settings.kafka)}
-    done = subprocess.run([sys.executable, "-m", module, *arguments], env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    done = subprocess.run([sys.executable, "-m", module, *arguments], env=environment, capture_output=True, text=True, timeout=4 * PATIENCE_S, check=False)
     if done.returncode != 0:
         raise BenchError(f"{module} ended with {done.returncode}: {done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -46,8 +46,10 @@ class Minute(NamedTuple):
 
     p50_ms: float
     p99_ms: float
-    waiting: int
-    """Records that no stage has read yet, all stages together, at its end."""
+    waiting: dict[str, int]
+    """Records that it has not read yet, by stage, at its end."""
+    cores: dict[str, float]
+    """Used on average, by process."""
     rss_mb: dict[str, float]
     """By process, at its end."""
 
@@ -67,7 +69,7 @@ def run(
         watched = Watched({name: process.pid for name, process in processes.items()})
         probe = Probe(kafka, Codec(), PROBE, settings.partitions)
         with flowing(kafka, per_second - PROBES_PER_S, customers, seed, duplicates) as flow:
-            seen = [_minute(stack, probe, processes, number) for number in range(1, minutes + 1)]
+            seen = [_minute(stack, probe, processes | {"usage": psutil.Process(flow.pid)}, number) for number in range(1, minutes + 1)]
             flowed = ended(flow)
         probe.close()
         progress.sent(USAGE_EVENTS.name, behind_last(kafka, USAGE_EVENTS.name))
@@ -100,11 +102,14 @@ def _publish_probe(kafka: str) -> None:
 
 def _minute(stack: Stack, probe: Probe, processes: dict[str, psutil.Process], number: int) -> Minute:
     """Probe for a minute, then look. Raises ProbeError; psutil.NoSuchProcess when a stage has ended, which none should."""
+    watched, began = Watched({name: process.pid for name, process in processes.items()}), time.monotonic()
     latency: Latency = probe.measure(MINUTE_S * PROBES_PER_S, PROBES_PER_S)
-    waiting = sum(row["lag"] or 0 for row in stack.book()["stages"])
+    took_s = time.monotonic() - began
+    cores = {name: round(cost.cpu_s / took_s, 2) for name, cost in watched.costs().items()}
+    waiting = {row["name"]: row["lag"] for row in stack.book()["stages"] if row["lag"] is not None}
     rss_mb = {name: round(process.memory_info().rss / 1e6, 1) for name, process in processes.items()}
-    found = Minute(round(latency.p50_ms, 1), round(latency.p99_ms, 1), waiting, rss_mb)
-    print(f"minute {number}: p50 {found.p50_ms} ms, p99 {found.p99_ms} ms, waiting {waiting}, MB {rss_mb}", file=sys.stderr, flush=True)
+    found = Minute(round(latency.p50_ms, 1), round(latency.p99_ms, 1), waiting, cores, rss_mb)
+    print(f"minute {number}: p50 {found.p50_ms} ms, p99 {found.p99_ms} ms, waiting {waiting}, cores {cores}, MB {rss_mb}", file=sys.stderr, flush=True)
     return found
 
 
