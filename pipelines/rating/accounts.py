@@ -18,7 +18,7 @@ from pipelines.rating.emission import EMPTY
 from pipelines.rating.rows import AccountRow, CatalogueRow, Pending, Terms
 
 WALL: Final = "wall"
-ACCOUNT_BYTES: Final = 5_000
+ACCOUNT_BYTES: Final = 9_000
 STORED_TIMES: Final = 12
 """What its documents and final invoices take in memory, as measured, for each byte of its row."""
 

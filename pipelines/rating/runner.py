@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pipelines.rating.agents import Shell
 
 LINE: Final = 200
-"""Records of a partition that may stand in line before the agent waits."""
+"""Records of a partition that may stand in line before usage is fetched no more, and documents wait."""
 LINE_BYTES: Final = 1_500_000
-"""And so much that is not read yet."""
+"""And so much usage that is not read yet."""
 PORTION_BYTES: Final = 1_000_000
 """Of disputed rows that are written again in one batch."""
 TIDY_S: Final = 0.2
@@ -62,6 +62,8 @@ class Runner:
         self._unread: deque[Any] = deque()
         """Messages of metered usage that are not read yet, behind what stands in the partition's line."""
         self._unread_bytes = 0
+        self._held = False
+        """No more usage is fetched until there is room."""
         self._wake = asyncio.Event()
         self._wake.set()
         self._room = asyncio.Event()
@@ -97,7 +99,7 @@ class Runner:
         return 0 if last is None else max(0, last + 1 - (self._shell.consumer.settled(topic, self._number) or 0))
 
     async def take(self, message: Any) -> None:
-        """Stand in line; waits while the line is full. Where much usage waits, more is read when its turn comes: the messages are a tenth of its size."""
+        """Stand in line; a document waits while the line is full. Where much usage waits, more is read when its turn comes: the messages are a tenth of its size."""
         if message.topic == METERED_USAGE.name and (self._unread or not self.partition.light):
             self._unread.append(message)
             self._unread_bytes += len(message.value or b"")
@@ -108,9 +110,12 @@ class Runner:
                 self._urgent.set()
         if self._full:
             self._urgent.set()
+        if self._unread_is(LINE, LINE_BYTES):
+            # It may wait for documents, which come on their own topic: they must not wait for it, nor other partitions' usage.
+            self._held = True
+            self._shell.consumer.hold(METERED_USAGE.name, self._number)
         self._wake.set()
-        # A line in which all wait for a document must not keep the document out.
-        if self._full and self.partition.busy:
+        if message.topic != METERED_USAGE.name and self.partition.waiting >= LINE and self.partition.busy:
             self._room.clear()
             await self._room.wait()
 
@@ -121,6 +126,18 @@ class Runner:
     @property
     def _behind_by_half(self) -> bool:
         return self.partition.waiting >= LINE // 2 or self._unread_bytes >= LINE_BYTES // 2
+
+    def _unread_is(self, records: int, size: int) -> bool:
+        """So many records at least, or so many bytes."""
+        return len(self._unread) >= records or self._unread_bytes >= size
+
+    def _let_in(self) -> None:
+        """What was kept out, if there is room."""
+        if self.partition.waiting < LINE:
+            self._room.set()
+        if self._held and not self._stopping and not self._unread_is(LINE // 2, LINE_BYTES // 2):
+            self._held = False
+            self._shell.consumer.let_in(METERED_USAGE.name, self._number)
 
     def _busy(self) -> bool:
         """Whether there is something to do; what can be applied together stands in the partition's line then."""
@@ -162,8 +179,7 @@ class Runner:
             write = self.partition.take()
             worked_s = time.perf_counter() - started
             self._shell.counts["work_us"] += round(worked_s * 1e6)
-            if not self._full:
-                self._room.set()
+            self._let_in()
             if write is not None:
                 await self._commit(write)
             self._rest_until = time.monotonic() + self._rest_s(worked_s, time.perf_counter() - started)
@@ -189,6 +205,7 @@ class Runner:
 
     async def _idle(self) -> None:
         """Until there is something to do; meanwhile the outbox is emptied."""
+        self._let_in()
         self._room.set()
         self._wake.clear()
         try:

@@ -161,6 +161,14 @@ class Consumer(driver.Consumer):
                 log.error("%s[%d]: committed up to %d, but the state has it up to %d only: reading on from there", place.topic, place.partition, committed, applied)
                 await self.seek(place, applied)
 
+    def hold(self, topic: str, partition: int) -> None:
+        """Fetch no more of it until `let_in`; what is fetched is handed on. Say it again as long as more comes: Faust lets in by itself what it kept out itself."""
+        self.on_buffer_full(TP(topic, partition))
+
+    def let_in(self, topic: str, partition: int) -> None:
+        """Whoever has it in hand has room again."""
+        self.on_buffer_drop(TP(topic, partition))
+
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """The sources wait for `resume_flow`, which comes when the offsets are sought and the queues are empty."""
         given = set(tps)

@@ -12,6 +12,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
+from pipelines import heap
 from pipelines.damage import damaged, throw_away
 from pipelines.health import Health
 from pipelines.monitoring import metrics
@@ -133,6 +134,7 @@ def _lag(shell: Shell) -> int:
 
 
 def main(arguments: list[str]) -> int:
+    heap.bound()
     settings = Settings()
     log_to_stderr(settings, "rate")
     for name in ("faust", "mode", "aiokafka", "pipelines.rating"):

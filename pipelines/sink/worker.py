@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from pipelines import heap
 from pipelines.health import Health
 from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
@@ -221,6 +222,7 @@ def run(settings: Settings, member: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.sink.worker", description="SINK: topics to ClickHouse.")
     parser.add_argument("--member", default=socket.gethostname(), help="name of this process in the group: another for each SINK on one machine")
+    heap.bound()
     settings = Settings()
     log_to_stderr(settings, "sink")
     for chatty in ("urllib3", "clickhouse_connect"):
