@@ -69,7 +69,7 @@ def run(events: int = 600_000, customers: int = 1_000, products: int = 5, times:
 def _measured(data: Path, workload: Workload) -> dict[str, Any]:
     with KafkaChild(data, Settings().cache) as kafka:
         settings = Settings(data=data, kafka=kafka.bootstrap)
-        there = metered(settings, workload)
+        there, _ = metered(settings, workload)
         first, last = _rated(settings, there)
         faust = side(
             settings, "bench.faust_agent", kafka.bootstrap, str(settings.partitions), str(data / "faust"), str(FAUST_WARM), str(FAUST_WARM + FAUST_EVENTS)
@@ -95,8 +95,8 @@ def _measured(data: Path, workload: Workload) -> dict[str, Any]:
     )
 
 
-def metered(settings: Settings, workload: Workload, first: int = 0) -> dict[int, Metered]:
-    """Let METER meter the workload, from its event `first` on; what stands on metered-usage then. Raises BenchError."""
+def metered(settings: Settings, workload: Workload, first: int = 0) -> tuple[dict[int, Metered], float]:
+    """Let METER meter the workload, from its event `first` on; what stands on metered-usage then, and the most memory (MB) that METER had. Raises BenchError."""
     if not first:
         topics.ensure(settings)
         contracts.publish(str(settings.kafka), workload)
@@ -104,7 +104,7 @@ def metered(settings: Settings, workload: Workload, first: int = 0) -> dict[int,
     told = side(settings, "bench.meter_sides", "meter", "0", str(sent.events))
     if told["accepted"] != sent.accepted:
         raise BenchError(f"METER accepted {told['accepted']} events of {sent.accepted}")
-    return _read(settings)
+    return _read(settings), told["peak_rss_mb"]
 
 
 def _rated(settings: Settings, there: Mapping[int, Metered]) -> tuple[Mark, Mark]:

@@ -37,13 +37,13 @@ def run(events: int = 400_000, customers: int = 20_000, products: int = 5, times
 def _measured(settings: Settings, workload: Workload, behind: int) -> dict[str, Any]:
     child = stage(settings)
     try:
-        there = metered(settings, workload)
+        there, metering_mb = metered(settings, workload)
         child.start()
         rated = until_rated(settings, child, there, events_of(there), Watched({"rate": child.pid or 0}))
         child.kill()
 
         # What METER has metered meanwhile waits for it; its local state is there.
-        there = metered(settings, workload._replace(events=behind), workload.events)
+        there, _ = metered(settings, workload._replace(events=behind), workload.events)
         began = time.perf_counter()
         child.start()
         caught_up_s = until_rated(settings, child, there, events_of(there), Watched({"rate": child.pid or 0})).wall_s - began
@@ -68,6 +68,7 @@ def _measured(settings: Settings, workload: Workload, behind: int) -> dict[str, 
             Figure("rebuilt_rows", rows, ""),
             Figure("rebuilt_rows_per_s", rows / rebuild_s, "1/s"),
             Figure("rebuild_cpu_us_per_row", rebuilt.cpu_s / rows * 1e6, "us"),
+            Figure("metering_peak_rss_mb", metering_mb, "MB"),
             Figure("rating_peak_rss_mb", rated.cost.peak_rss_mb, "MB"),
             Figure("rebuild_peak_rss_mb", rebuilt.peak_rss_mb, "MB"),
             Figure("state_mb", state_mb, "MB"),

@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from console.gathering import Gathering, Shared
 from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay
+from console.pages.parts.closing import let_go
 from console.pages.parts.pulse import Pulse
 from console.services import Services
 
@@ -47,6 +48,7 @@ def attach(app: FastAPI, services: Services) -> FastAPI:
         binding_refresh_interval=None,
         reconnect_timeout=10.0,
     )
+    pages.on_delete(let_go)
     mounted = app.router.routes.pop()
     if not isinstance(mounted, Mount):
         raise TypeError(f"NiceGUI has mounted {mounted!r}")
