@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bench.background import ended, flowing
 from bench.ingest import BATCH, clients
@@ -40,6 +40,21 @@ CALLS: Final = 500
 
 class BenchError(RuntimeError):
     """Something did not come through; the message says what."""
+
+
+class People(NamedTuple):
+    """What people did, and what was seen meanwhile."""
+
+    took_ms: list[tuple[str, float]]
+    """Each action by its name."""
+    seconds: float
+    """All of it took."""
+    cpu_s: float
+    """What their side of it took, which in life is browsers on other machines."""
+    live_ms: list[float]
+    """From an event to an open page, ascending."""
+    latency: Latency
+    """Of the pipeline."""
 
 
 def run(
@@ -70,22 +85,24 @@ def run(
             without = Probe(kafka, Codec(), PROBES[1], partitions).run(probes, probes_per_s)
             alone = _cores(watched, time.monotonic() - began)
             watched = Watched(pids)
-            used, seen, live, latency = _people(
+            people = _people(
                 kafka, address, consoles, seconds, think_s, customers, lambda: Probe(kafka, Codec(), PROBES[2], partitions).run(probes, probes_per_s)
             )
-            together, peak_rss_mb = _cores(watched, seen), watched.costs()["console"].peak_rss_mb
+            together, peak_rss_mb = _cores(watched, people.seconds), watched.costs()["console"].peak_rss_mb
             sent_per_s = ended(flow).per_s
         cpu_s, wall_s, request_ms = _ingest(address, pids["console"], ingested)
-    took = sorted(each for _, each in used)
-    names = sorted({name for name, _ in used})
+    took = sorted(each for _, each in people.took_ms)
+    names = sorted({name for name, _ in people.took_ms})
+    live, latency = people.live_ms, people.latency
     figures = [
         Figure("action_p50_ms", _at(took, 50), "ms"),
         Figure("action_p99_ms", _at(took, 99), "ms"),
-        *(Figure(f"{name}_p99_ms", _at(sorted(each for of, each in used if of == name), 99), "ms") for name in names),
+        *(Figure(f"{name}_p99_ms", _at(sorted(each for of, each in people.took_ms if of == name), 99), "ms") for name in names),
         Figure("actions", len(took), ""),
         Figure("event_to_page_p50_ms", _at(live, 50), "ms"),
         Figure("event_to_page_p99_ms", _at(live, 99), "ms"),
         Figure("console_cores", together["console"], "cores"),
+        Figure("people_cores", people.cpu_s / people.seconds, "cores"),
         Figure("warehouse_cores", together["warehouse"], "cores"),
         Figure("warehouse_cores_without", alone["warehouse"], "cores"),
         Figure("console_peak_rss_mb", peak_rss_mb, "MB"),
@@ -126,8 +143,8 @@ def _publish(publisher: Publisher, customers: int) -> None:
 
 def _people(
     kafka: str, address: str, consoles: int, seconds: float, think_s: float, customers: int, probe: Any
-) -> tuple[list[tuple[str, float]], float, list[float], Latency]:
-    """What people did and how long each took, how many seconds all of it took, ms from an event to an open page, and the pipeline's latency meanwhile."""
+) -> People:
+    """Let people work while usage of one customer flows that somebody looks at, and `probe` measures."""
     outbox = Outbox(kafka, Codec())
     sent: list[float] = []
     done = threading.Event()
@@ -161,7 +178,7 @@ def _people(
     if found["failures"]:
         raise BenchError(f"{len(found['failures'])} actions failed; the first: {found['failures'][0]}")
     live = _seen(list(sent), [(at, int(Decimal(text.replace(",", "")) / (CALLS * PRICE))) for at, text in found["totals"]])
-    return [(name, each) for name, each in found["took_ms"]], time.monotonic() - began, live, latency
+    return People([(name, each) for name, each in found["took_ms"]], time.monotonic() - began, found["cpu_s"], live, latency)
 
 
 def _seen(sent: Sequence[float], shown: Sequence[tuple[float, int]]) -> list[float]:

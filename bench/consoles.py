@@ -223,7 +223,7 @@ async def work(asked: Asked) -> dict[str, Any]:
         await watched.close()
         await asyncio.gather(*(person.leave() for person in people), return_exceptions=True)
     took = [each for person in people for each in person.took_ms]
-    return {"took_ms": took, "failures": [each for person in people for each in person.failures], "totals": totals}
+    return {"took_ms": took, "failures": [each for person in people for each in person.failures], "totals": totals, "cpu_s": time.process_time()}
 
 
 async def _started(person: Person, asked: Asked, until: float, number: int) -> None:

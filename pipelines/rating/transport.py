@@ -166,8 +166,9 @@ class Consumer(driver.Consumer):
         self.on_buffer_full(TP(topic, partition))
 
     def let_in(self, topic: str, partition: int) -> None:
-        """Whoever has it in hand has room again."""
-        self.on_buffer_drop(TP(topic, partition))
+        """Whoever has it in hand has room again. What waits for `resume_flow` comes with that."""
+        if (place := TP(topic, partition)) not in self._held_back:
+            self.on_buffer_drop(place)
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """The sources wait for `resume_flow`, which comes when the offsets are sought and the queues are empty."""
