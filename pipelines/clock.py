@@ -2,12 +2,13 @@
 
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
 from pipelines import offsets
 from pipelines.reach import reach
+from pipelines.reader import is_end, reader
 from pipelines.topology import CLOCK
 from schemas.codec import Codec
 
@@ -24,16 +25,7 @@ def standings(bootstrap: str, codec: Codec) -> dict[str, int]:
     # Every partition has every tick, so one is enough.
     where = TopicPartition(CLOCK.name, 0, OFFSET_BEGINNING)
     (end,) = offsets.ends(AdminClient({**reach(bootstrap), "log_level": 2}), [(CLOCK.name, 0)]).values()
-    consumer = Consumer(
-        {
-            **reach(bootstrap),
-            "group.id": "taximeter-clock-reader",
-            "log_level": 2,
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 20,
-        }
-    )
+    consumer = reader(bootstrap, "taximeter-clock-reader")
     consumer.list_topics(CLOCK.name, timeout=TIMEOUT_S)
     consumer.assign([where])
     found: dict[str, int] = {}
@@ -43,7 +35,7 @@ def standings(bootstrap: str, codec: Codec) -> dict[str, int]:
             for message in consumer.consume(5000, 0.05):
                 error = message.error()
                 if error is not None:
-                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                    if is_end(error):
                         reached = end
                     continue
                 reached = message.offset() + 1

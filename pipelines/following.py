@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.reach import reach
+from pipelines.reader import is_end, reader
 
 TIMEOUT_S: Final = 30.0
 IDLE_WAIT_MS: Final = 100
@@ -30,17 +31,7 @@ class Follower:
         self._take = take
         # log_level 2: what a client complains about is told once, by whoever waits for it
         self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
-        self._consumer = Consumer(
-            {
-                **reach(bootstrap),
-                "group.id": f"taximeter-follower-{topic}",
-                "log_level": 2,
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": IDLE_WAIT_MS,
-            }
-        )
+        self._consumer = reader(bootstrap, f"taximeter-follower-{topic}", {"fetch.wait.max.ms": IDLE_WAIT_MS})
         self._asked: Callable[[], offsets.Offsets] | None = None
         there = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
         self._reached = dict.fromkeys(there if partitions is None else partitions, 0)
@@ -74,7 +65,7 @@ class Follower:
             if error is None:
                 self._reached[message.partition()] = message.offset() + 1
                 self._take(message)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+            elif is_end(error):
                 self._reached[message.partition()] = message.offset()
 
     def close(self) -> None:

@@ -1,13 +1,14 @@
 """Where the last record of each partition is: its end may be behind marks of transactions, which nobody can read or commit past."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.reach import reach
+from pipelines.reader import at_end, reader
 
 NEAR: Final = 8
 """So far before the end it is looked for first; sixteen times as far when it is not there."""
@@ -23,18 +24,7 @@ def behind_lasts(bootstrap: str, topics: Iterable[str]) -> offsets.Offsets:
     admin = AdminClient({**reach(bootstrap), "log_level": 2})
     known = admin.list_topics(timeout=offsets.REQUEST_S).topics
     ends = offsets.ends(admin, [(topic, number) for topic in topics for number in known[topic].partitions])
-    consumer = Consumer(
-        {
-            **reach(bootstrap),
-            "group.id": "taximeter-last",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "fetch.wait.max.ms": 20,
-            "log_level": 2,
-        }
-    )
+    consumer = reader(bootstrap, "taximeter-last")
     found = dict.fromkeys((place for place, end in ends.items() if not end), 0)
     back = NEAR
     try:
@@ -53,12 +43,9 @@ def _last(consumer: Consumer, open_: set[offsets.Place]) -> offsets.Offsets:
     found: offsets.Offsets = {}
     while open_:
         for message in consumer.consume(1000, 0.02):
-            error: Any = message.error()
             place = (message.topic() or "", message.partition() or 0)
-            if error is None:
-                found[place] = (message.offset() or 0) + 1
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+            if at_end(message):
                 open_.discard(place)
             else:
-                raise KafkaException(error)
+                found[place] = (message.offset() or 0) + 1
     return found

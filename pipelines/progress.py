@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from contracts.errors import TaximeterError
@@ -17,6 +17,7 @@ from pipelines.backfills import Backfills
 from pipelines.last import behind_last, behind_lasts
 from pipelines.offsets import Offsets
 from pipelines.reach import reach
+from pipelines.reader import is_end, reader
 from pipelines.settings import Settings
 from pipelines.topology import (
     BALANCE_THRESHOLDS,
@@ -72,17 +73,7 @@ class Progress:
         self._committed = offsets.Committed(bootstrap)
         self._bootstrap = bootstrap
         self._backfills: Backfills | None = None
-        self._consumer = Consumer(
-            {
-                **reach(bootstrap),
-                "group.id": "taximeter-progress",
-                "log_level": 2,
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 20,
-            }
-        )
+        self._consumer = reader(bootstrap, "taximeter-progress")
         topics = self._consumer.list_topics(timeout=REQUEST_S).topics
         missing = sorted({*WRITTEN_BY_METER, *WRITTEN_BY_RATE} - topics.keys())
         if missing:
@@ -164,6 +155,6 @@ class Progress:
                 place = (message.topic(), message.partition())
                 if error is None:
                     self._reached[place] = self._last[place] = message.offset() + 1
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                elif is_end(error):
                     self._reached[place] = message.offset()
         return self._last

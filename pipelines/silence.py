@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from contracts.errors import TaximeterError
 from pipelines.offsets import Offsets, Place
-from pipelines.reach import reach
+from pipelines.reader import at_end, reader
 
 PEEK_S: Final = 3.0
 REQUEST_S: Final = 10.0
@@ -44,11 +44,8 @@ def waiting(bootstrap: str, offsets: Mapping[Place, int]) -> Place | None:
             message = consumer.poll(max(0.0, deadline - time.monotonic()))
             if message is None:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - the client has no other name for it
-            error = message.error()
-            if error is None:
+            if not at_end(message):
                 return message.topic() or "", message.partition() or 0
-            if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-                raise KafkaException(error)
             ended.add((message.topic(), message.partition()))
         return None
     finally:
@@ -57,15 +54,7 @@ def waiting(bootstrap: str, offsets: Mapping[Place, int]) -> Place | None:
 
 def _asking(bootstrap: str, group: str) -> Consumer:
     """A client that never joins the group."""
-    settings = {
-        **reach(bootstrap),
-        "group.id": group,
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest",
-    }
-    return Consumer(settings, logger=_NOBODY)
+    return reader(bootstrap, group, logger=_NOBODY)
 
 
 class Silence:

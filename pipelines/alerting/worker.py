@@ -34,6 +34,7 @@ from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.objects import ObjectLog
 from pipelines.reach import reach
+from pipelines.reader import is_end
 from pipelines.secret import secret_of
 from pipelines.settings import Settings
 from pipelines.silence import Silence
@@ -84,7 +85,7 @@ class Alerts:
         for message in messages:
             if message.error() is None:
                 crossings.append(message)
-            elif message.error().code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+            elif not is_end(message.error()):
                 raise KafkaException(message.error())
         if crossings:
             self._silence.broken()

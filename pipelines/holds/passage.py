@@ -6,12 +6,13 @@ read `balances` to there has the usage in what is left.
 
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.offsets import Committed, Offsets
 from pipelines.reach import reach
+from pipelines.reader import is_end, reader
 from pipelines.topology import BALANCES, METER_GROUP, METERED_USAGE, RATE_GROUP, USAGE_EVENTS
 
 PROBE_S: Final = 2.0
@@ -44,16 +45,7 @@ class Ends:
         self._admin = AdminClient(reach(bootstrap))
         self._committed = Committed(bootstrap)
         self._partitions = partitions
-        self._probe = Consumer(
-            {
-                **reach(bootstrap),
-                "group.id": "taximeter-passage",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 20,
-            }
-        )
+        self._probe = reader(bootstrap, "taximeter-passage")
 
     def ends(self, topic: str) -> Offsets:
         return offsets.ends(self._admin, [(topic, number) for number in range(self._partitions)])
@@ -74,7 +66,7 @@ class Ends:
                 if not messages:
                     return False
                 error = messages[0].error()
-                if error is None or error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                if error is None or not is_end(error):
                     return False
                 open_ends.discard((messages[0].topic(), messages[0].partition()))
         finally:

@@ -14,8 +14,9 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines.metering.ids import PACKED, Stretch, packed, unpacked
-from pipelines.metering.reading import REQUEST_S, WAIT_S, at_end, filled, read, reader, surveyed, surveyor, take, visible
+from pipelines.metering.reading import REQUEST_S, WAIT_S, filled, past_reader, read, surveyed, surveyor, take, visible
 from pipelines.reach import reach
+from pipelines.reader import at_end, reader
 from pipelines.topology import ACCEPTED_EVENTS, FORMER_IDS
 from schemas.codec import Codec
 
@@ -95,7 +96,7 @@ def find(log: Log, within: Ranges, wanted: Mapping[int, int]) -> dict[int, int]:
 
 
 def _prober(bootstrap: str) -> Consumer:
-    return reader(bootstrap, **{"fetch.message.max.bytes": 65_536, "queued.max.messages.kbytes": 1_024})
+    return reader(bootstrap, "taximeter-meter-prober", {"fetch.message.max.bytes": 65_536, "queued.max.messages.kbytes": 1_024})
 
 
 def _find(prober: Consumer, log: Log, within: Ranges, wanted: Mapping[int, int]) -> dict[int, int]:
@@ -147,7 +148,7 @@ def beginnings(within: Sequence[tuple[Log, Ranges]], partitions: Iterable[int], 
         owners = log.places(set(partitions) - found.keys())
         starts = {place: marks[place][0] for place in owners if place in marks}
         if starts:
-            consumer = reader(log.bootstrap)
+            consumer = past_reader(log.bootstrap)
             try:
                 firsts = _firsts(consumer, log, starts, owners, alive=alive)
             finally:
@@ -205,7 +206,7 @@ class Accepted:
         self._logs = logs
         bootstrap = logs[0].bootstrap
         self._admin = AdminClient({**reach(bootstrap), "log_level": 2})
-        self._surveyor, self._prober, self._consumer = surveyor(bootstrap), _prober(bootstrap), reader(bootstrap)
+        self._surveyor, self._prober, self._consumer = surveyor(bootstrap), _prober(bootstrap), past_reader(bootstrap)
         self._partition = -1
         self._held: list[_Accepted] = []
         self._parts: list[_Part] = []

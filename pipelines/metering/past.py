@@ -13,7 +13,8 @@ from pipelines.metering.archive import Archive
 from pipelines.metering.coverage import Span
 from pipelines.metering.id_log import Accepted, Log
 from pipelines.metering.messages import Messages
-from pipelines.metering.reading import REQUEST_S, WAIT_S, at_end, reader, take
+from pipelines.metering.reading import REQUEST_S, WAIT_S, past_reader, take
+from pipelines.reader import at_end
 from pipelines.topology import USAGE_EVENTS
 
 AT_ONCE: Final = 10_000
@@ -52,7 +53,7 @@ class Past:
     def _read(self, partition: int, span: Span, most: int) -> Portion:
         at, self._at = self._at, None  # unless all goes well, the next call starts anew
         if self._events is None or self._accepted is None:
-            self._accepted, self._events = Accepted(self._logs), reader(self._logs[0].bootstrap)
+            self._accepted, self._events = Accepted(self._logs), past_reader(self._logs[0].bootstrap)
         if at != (partition, span.start) or span.end > self._told_until:
             self._accepted.begin(partition, span.start)
             self._told_until = span.end

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.reach import reach
+from pipelines.reader import at_end, reader
 
 BATCH: Final = 50_000
 WAIT_S: Final = 0.5
@@ -18,21 +19,9 @@ OPEN_S: Final = 60.0
 """Kafka ends a transaction that is left open after 15 s."""
 
 
-def reader(bootstrap: str, **options: Any) -> Consumer:
-    """A consumer without a group of its own, which is told when a partition ends."""
-    return Consumer(
-        {
-            **reach(bootstrap),
-            "group.id": "taximeter-meter-past",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "queued.max.messages.kbytes": 65_536,
-            "fetch.wait.max.ms": 20,
-            **options,
-        }
-    )
+def past_reader(bootstrap: str, isolation: str = "read_committed") -> Consumer:
+    """Of what was written long ago, which is much."""
+    return reader(bootstrap, "taximeter-meter-past", {"queued.max.messages.kbytes": 65_536, "isolation.level": isolation})
 
 
 def visible(bootstrap: str, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
@@ -49,7 +38,7 @@ def visible(bootstrap: str, topic: str, partitions: Iterable[int]) -> dict[int, 
 
 def surveyor(bootstrap: str) -> Consumer:
     """Who is told where partitions end: a reader of what is committed is told the end of that, which may be before a transaction that is just ending."""
-    return reader(bootstrap, **{"isolation.level": "read_uncommitted"})
+    return past_reader(bootstrap, "read_uncommitted")
 
 
 def surveyed(admin: AdminClient, surveyor: Consumer, topic: str, wanted: list[int]) -> dict[int, tuple[int, int]]:
@@ -72,7 +61,7 @@ def read(bootstrap: str, topic: str, ranges: Mapping[int, tuple[int, int | None]
     """Batches of `most` records of partitions, each from an offset to another one, or to where it ends now. Raises KafkaException."""
     if not ranges:
         return
-    consumer = reader(bootstrap)
+    consumer = past_reader(bootstrap)
     try:
         consumer.assign([TopicPartition(topic, partition, start) for partition, (start, _) in ranges.items()])
         open_ = set(ranges)
@@ -96,13 +85,3 @@ def take(consumer: Consumer, most: int, wait_s: float) -> list[Any]:
     """What is there, `most` records at most; waits for the first one only. Ends of partitions among them (`at_end`)."""
     first: list[Any] = consumer.consume(1, wait_s)
     return first + consumer.consume(most - 1, 0) if first and most > 1 else first
-
-
-def at_end(message: Any) -> bool:
-    """Whether this is not a record but the end of its partition. Raises KafkaException for other errors."""
-    error = message.error()
-    if error is None:
-        return False
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
-        return True
-    raise KafkaException(error)

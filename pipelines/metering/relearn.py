@@ -20,7 +20,7 @@ from pipelines.metering.batch import Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.id_log import Log
 from pipelines.metering.ids import Stretch
-from pipelines.metering.reading import REQUEST_S, filled, read, reader
+from pipelines.metering.reading import REQUEST_S, filled, past_reader, read
 from pipelines.metering.source import columns
 from pipelines.topology import REJECTED_EVENTS, USAGE_EVENTS
 from schemas.codec import Codec
@@ -104,7 +104,7 @@ def _since(log: Log, marks: id_log.Ranges, since_ms: int) -> dict[int, tuple[int
     """The same, from the first record that was written at `since_ms` or later."""
     if not marks:
         return {}
-    consumer = reader(log.bootstrap)
+    consumer = past_reader(log.bootstrap)
     try:
         found = consumer.offsets_for_times([TopicPartition(log.topic, partition, since_ms) for partition in marks], timeout=REQUEST_S)
     finally:

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.rating.tables import Store
 from pipelines.reach import reach
+from pipelines.reader import at_end, reader
 
 log = logging.getLogger("taximeter.rate")
 
@@ -65,17 +66,7 @@ class Recovery:
     def _read(self, store: Store, missing: dict[int, tuple[int, int]], wanted: Callable[[], bool]) -> bool:
         """`missing`: first offset to read and end, by partition."""
         log.info("reading the rest of the changelog of partitions %s", ", ".join(map(str, sorted(missing))))
-        consumer = Consumer(
-            {
-                **reach(self._bootstrap),
-                "group.id": "taximeter-rate-recovery",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 20,
-                "log_level": 2,
-            }
-        )
+        consumer = reader(self._bootstrap, "taximeter-rate-recovery")
         try:
             consumer.assign([TopicPartition(self._changelog, number, first) for number, (first, _) in missing.items()])
             left = set(missing)
@@ -84,10 +75,8 @@ class Recovery:
                     return False
                 rows: dict[int, list[Any]] = {}
                 for message in consumer.consume(AT_ONCE, WAIT_S):
-                    number, error = message.partition(), message.error()
-                    if error is not None:
-                        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
-                            raise KafkaException(error)
+                    number = message.partition()
+                    if at_end(message):
                         left.discard(number)
                         continue
                     row = Row(self._changelog, number, message.offset(), message.key(), message.value(), message.headers())

@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines import offsets
 from pipelines.backfills import Backfills
 from pipelines.offsets import Offsets
 from pipelines.reach import reach
+from pipelines.reader import is_end, reader
 from pipelines.topology import METER_GROUP, METERED_USAGE, USAGE_EVENTS
 from schemas.codec import Codec
 
@@ -77,17 +78,7 @@ class Watermark:
 
     def _holds(self, place: offsets.Place, start: int, end: int) -> bool:
         """There is a record in [start, end)."""
-        consumer = Consumer(
-            {
-                **reach(self._bootstrap),
-                "group.id": "taximeter-rate-watermark",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-            },
-            logger=_SILENT,
-        )
+        consumer = reader(self._bootstrap, "taximeter-rate-watermark", logger=_SILENT)
         consumer.assign([TopicPartition(*place, start)])
         try:
             while True:
@@ -95,7 +86,7 @@ class Watermark:
                     error = message.error()
                     if error is None:
                         return bool(message.offset() < end)
-                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+                    if is_end(error):
                         return False
         finally:
             consumer.close()

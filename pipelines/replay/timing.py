@@ -13,8 +13,9 @@ from pipelines.document_log import Documents
 from pipelines.metering.batch import HOUR_MS, Limits, Metering
 from pipelines.metering.engine import EngineError, engine
 from pipelines.metering.messages import Messages
-from pipelines.metering.reading import WAIT_S, at_end, reader, take
+from pipelines.metering.reading import WAIT_S, past_reader, take
 from pipelines.metering.source import columns
+from pipelines.reader import at_end
 from pipelines.settings import Settings
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec
@@ -57,7 +58,7 @@ def timed(settings: Settings, codec: Codec, present: Documents, partitions: int,
 
 
 def _sample(settings: Settings, partitions: int) -> Messages:
-    consumer = reader(settings.kafka or "")
+    consumer = past_reader(settings.kafka or "")
     found: list[Any] = []
     ended: set[int] = set()
     until = time.monotonic() + LONGEST_S

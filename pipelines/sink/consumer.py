@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from pipelines.fatal import DONE_FOR, ClientLog
 from pipelines.reach import reach
+from pipelines.reader import is_end
 from pipelines.replay.generations import ID
 from pipelines.settings import Settings
 from pipelines.silence import Silence
@@ -162,7 +163,7 @@ class BatchConsumer:
         self.trouble = str(error)
 
     def _read_error(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+        if is_end(error):
             return
         self.trouble = str(error)
         if error.code() in DONE_FOR:

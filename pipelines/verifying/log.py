@@ -9,14 +9,14 @@ from hashlib import blake2b
 from multiprocessing import get_context
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from contracts.case import UsageEvent
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.metering import Limits, Metering
 from pipelines.corrected import Corrected
-from pipelines.reach import reach
+from pipelines.reader import at_end, reader
 from pipelines.topology import REJECTED_EVENTS, USAGE_EVENTS
 from pipelines.verifying.windows import Counted, Kinds, arrival, count, join
 from schemas.codec import Codec, CodecError
@@ -129,19 +129,7 @@ def _take(reading: Reading, metering: Metering, found: Counted, event: UsageEven
 
 def _messages(bootstrap: str, topic: str, ends: Mapping[int, int | None], starts: Mapping[int, int]) -> Iterator[Any]:
     """Messages of partitions up to an offset, or to where each ends now."""
-    consumer = Consumer(
-        {
-            **reach(bootstrap),
-            "group.id": "taximeter-verify",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "queued.max.messages.kbytes": 32_768,
-            "fetch.wait.max.ms": 20,
-            "log_level": 2,
-        }
-    )
+    consumer = reader(bootstrap, "taximeter-verify", {"queued.max.messages.kbytes": 32_768})
     try:
         for partition, end in ends.items():
             consumer.assign([TopicPartition(topic, partition, starts.get(partition, OFFSET_BEGINNING))])
@@ -154,14 +142,8 @@ def _partition(consumer: Consumer, end: int | None) -> Iterator[Any]:
     while True:
         found: Sequence[Any] = consumer.consume(BATCH, 0.2)
         for message in found:
-            error = message.error()
-            if error is None:
-                if end is not None and message.offset() >= end:
-                    return
-                yield message
-                if end is not None and message.offset() + 1 >= end:
-                    return
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client has no other name for it
+            if at_end(message) or (end is not None and message.offset() >= end):
                 return
-            else:
-                raise KafkaException(error)
+            yield message
+            if end is not None and message.offset() + 1 >= end:
+                return

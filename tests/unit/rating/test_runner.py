@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,12 +16,11 @@ from tests.property.rating.world import Table, World, delta
 PATIENCE_S = 10.0
 
 
-class Store(Table):
-    """The changelog and the local store of one partition."""
+class Store:
+    """The local store of one partition."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.offset = -1
+        self._rows = Table()
 
     def claim(self, _number: int) -> Claim:
         return Claim(0, b"")
@@ -32,14 +32,13 @@ class Store(Table):
         return None
 
     def get_row(self, _number: int, key: bytes) -> bytes | None:
-        return self.get(key)
+        return self._rows.get(key)
 
-    def scan(self, number: Any, prefix: bytes = b"", after: bytes = b"") -> Any:  # of one partition, or as a table
-        return super().scan(prefix, after) if isinstance(number, int) else super().scan(number, prefix)
+    def scan(self, _number: int, prefix: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return self._rows.scan(prefix, after)
 
-    def write(self, _number: int, rows: dict[bytes, bytes | None], offset: int, _claim: Claim) -> None:
-        self.take(rows)
-        self.offset = offset
+    def write(self, _number: int, rows: dict[bytes, bytes | None], _offset: int, _claim: Claim) -> None:
+        self._rows.take(rows)
 
 
 class Shell:
