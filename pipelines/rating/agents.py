@@ -5,7 +5,7 @@ import logging
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import faust
 from faust.types import TP
@@ -40,6 +40,14 @@ class RateApp(faust.App):
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
+
+
+class Awaited(NamedTuple):
+    """A tick that waits until its partition has applied the usage before `end`."""
+
+    runner: Runner
+    mark: int
+    end: int
 
 
 class Shell:
@@ -137,20 +145,19 @@ class Shell:
     async def keep_time(self) -> None:
         """Let ticks through when the usage that arrived before them is applied."""
         watermark = Watermark(self.settings.kafka or "", self.codec)
+        waiting: dict[int, Awaited] = {}
         while True:
-            marks = {number: mark for number, runner in self._runners.items() if (mark := runner.partition.mark()) is not None}
-            ends = await asyncio.to_thread(watermark.pass_by, list(marks), WATERMARK_S) if marks else None
-            while ends and not self._app.rebalancing:
-                standing = await self.consumer.reading(METERED_USAGE.name, ends)
-                for number, (position, last) in standing.items():
-                    runner = self._runners.get(number)
-                    if runner is None:
-                        del ends[number]
-                    elif position >= ends[number] and runner.partition.applied(METERED_USAGE.name) > last:
-                        runner.release(marks[number])
-                        del ends[number]
-                if ends:
-                    await asyncio.sleep(LOOK_S)
+            # A partition that is behind keeps no tick of the others waiting.
+            asked = {number: (runner, mark) for number, runner in self._runners.items() if number not in waiting and (mark := runner.partition.mark()) is not None}
+            ends = await asyncio.to_thread(watermark.pass_by, list(asked), WATERMARK_S) if asked else None
+            waiting |= {number: Awaited(*asked[number], end) for number, end in (ends or {}).items()}
+            waiting = {number: each for number, each in waiting.items() if each.runner is self._runners.get(number)}
+            standing = await self.consumer.reading(METERED_USAGE.name, waiting) if waiting and not self._app.rebalancing else {}
+            for number, (position, last) in standing.items():
+                runner, mark, end = waiting[number]
+                if position >= end and runner.partition.applied(METERED_USAGE.name) > last:
+                    runner.release(mark)
+                    del waiting[number]
             await asyncio.sleep(LOOK_S)
 
     async def release(self) -> None:

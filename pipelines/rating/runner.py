@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from pipelines.rating.agents import Shell
 
 LINE: Final = 200
-"""Records of a partition that may stand in line before usage is fetched no more, and documents wait."""
+"""Documents of a partition that may stand in line before more have to wait; records of usage that are not read yet, before no more are fetched."""
 LINE_BYTES: Final = 1_500_000
 """And so much usage that is not read yet."""
+RESTS_S: Final = 30.0
+"""So long after a partition was assigned there may be records that were read before."""
 PORTION_BYTES: Final = 1_000_000
 """Of disputed rows that are written again in one batch."""
 TIDY_S: Final = 0.2
@@ -59,6 +61,7 @@ class Runner:
         room = shell.settings.rate_memory_mb * 1_000_000 // owned
         self.partition = Partition(number, shell.settings.partitions, PartitionRows(store, number), self._claim.number, room)
         self._last: dict[str, int] = {}
+        self._began = time.monotonic()
         self._unread: deque[Any] = deque()
         """Messages of metered usage that are not read yet, behind what stands in the partition's line."""
         self._unread_bytes = 0
@@ -85,6 +88,8 @@ class Runner:
         last, before = self._last.get(message.topic), message.checksum
         if last is None:
             if before != FIRST:
+                if time.monotonic() - self._began > RESTS_S:
+                    raise MissedRecordError(f"{message.topic}[{self._number}]: the first record was passed over (offset {message.offset} came); starting again")
                 return False  # a rest of what was read before the partition was assigned anew
         elif message.offset <= last:
             return False
@@ -115,17 +120,17 @@ class Runner:
             self._held = True
             self._shell.consumer.hold(METERED_USAGE.name, self._number)
         self._wake.set()
-        if message.topic != METERED_USAGE.name and self.partition.waiting >= LINE and self.partition.busy:
+        if message.topic != METERED_USAGE.name and self.partition.documents >= LINE and self.partition.busy:
             self._room.clear()
             await self._room.wait()
 
     @property
     def _full(self) -> bool:
-        return self.partition.waiting >= LINE or self._unread_bytes >= LINE_BYTES
+        return self.partition.waiting >= LINE or self._unread_is(LINE, LINE_BYTES)
 
     @property
     def _behind_by_half(self) -> bool:
-        return self.partition.waiting >= LINE // 2 or self._unread_bytes >= LINE_BYTES // 2
+        return self.partition.waiting >= LINE // 2 or self._unread_is(LINE // 2, LINE_BYTES // 2)
 
     def _unread_is(self, records: int, size: int) -> bool:
         """So many records at least, or so many bytes."""
@@ -133,7 +138,7 @@ class Runner:
 
     def _let_in(self) -> None:
         """What was kept out, if there is room."""
-        if self.partition.waiting < LINE:
+        if self.partition.documents < LINE:
             self._room.set()
         if self._held and not self._stopping and not self._unread_is(LINE // 2, LINE_BYTES // 2):
             self._held = False
@@ -190,7 +195,8 @@ class Runner:
         if self._full:
             return 0.0
         self._busy()
-        if self.partition.begun or self._behind_by_half:
+        self._let_in()
+        if self.partition.begun or self._behind_by_half or self._held:
             return min(LINGER_S, turn_s)
         together = self._shell.partitions.values()
         if not together:

@@ -57,6 +57,8 @@ class Partition:
         stored = table.get(keys.POSITION)
         self._position = rows.decode_position(stored) if stored else Position()
         self._line: list[Input] = []
+        self.documents = 0
+        """Records of contract-changes in line."""
         self._deltas = 0
         """Of the records in line that are not begun."""
         self._settled: dict[str, int] = {}
@@ -86,6 +88,7 @@ class Partition:
             self._deltas += len(record.value["deltas"])
         else:
             self._line.append(record)
+            self.documents += 1
 
     def mark(self) -> int | None:
         """The last tick that waits; none: no tick does."""
@@ -144,6 +147,7 @@ class Partition:
             else:
                 self._document(record)
                 del self._line[place]
+                self.documents -= 1
                 self._done(record)
         for offset in self._clocks.run(self._full):
             self._settle(CLOCK.name, offset + 1)

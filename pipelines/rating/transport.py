@@ -166,9 +166,13 @@ class Consumer(driver.Consumer):
         self.on_buffer_full(TP(topic, partition))
 
     def let_in(self, topic: str, partition: int) -> None:
-        """Whoever has it in hand has room again. What waits for `resume_flow` comes with that."""
-        if (place := TP(topic, partition)) not in self._held_back:
-            self.on_buffer_drop(place)
+        """Whoever has it in hand has room again."""
+        self.on_buffer_drop(TP(topic, partition))
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """What is paused is read on with everything else (`resume_flow`): read before its offset is sought back it would pass over records."""
+        if tp not in self._paused_partitions:
+            super().on_buffer_drop(tp)
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """The sources wait for `resume_flow`, which comes when the offsets are sought and the queues are empty."""

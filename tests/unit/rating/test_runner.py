@@ -1,4 +1,4 @@
-"""One partition as it runs, without Kafka: usage that waits for a document is kept out when it is much, and keeps nothing else out."""
+"""One partition as it runs, without Kafka: usage that waits for documents is kept out when it is much, and keeps nothing else out."""
 
 import asyncio
 from collections import Counter
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from pipelines.rating.runner import LINE_BYTES, Runner
+import pytest
+
+from pipelines.rating.runner import LINE_BYTES, MissedRecordError, Runner
 from pipelines.rating.step import Input, Write
 from pipelines.rating.tables import Claim
 from pipelines.topology import CONTRACT_CHANGES, METERED_USAGE
@@ -85,38 +87,57 @@ def message(record: Input, size: int = 100) -> Any:
     return SimpleNamespace(topic=record.topic, offset=record.offset, value=bytes(size), record=record)
 
 
-def usage(offset: int, documents: int) -> Input:
+def usage(offset: int, documents: int, deltas: int) -> Input:
     """A record that knows so many documents."""
-    record = {"kind": "metered", "documents": documents, "deltas": [delta("ann", "calls", "1") for _ in range(2_000)]}
+    record = {"kind": "metered", "documents": documents, "deltas": [delta("ann", "calls", "1") for _ in range(deltas)]}
     return Input(METERED_USAGE.name, offset, 1_760_000_000_000, record)
 
 
-def test_usage_that_waits_for_a_document_is_kept_out_and_keeps_no_document_out() -> None:
-    asyncio.run(much_usage_and_then_its_documents())
-
-
-async def much_usage_and_then_its_documents() -> None:
+async def usage_and_then_its_documents(records: int, deltas: int, size: int) -> Shell:
+    """So many records of usage, each of so many deltas and bytes; then the documents that they wait for. All are applied at the end."""
     world = World(1, 0)
     world.publish(CATALOGUE.format(price="0.01"), *(contract(f"c{number}") for number in range(300)), contract("ann"))
     documents = world.topics[CONTRACT_CHANGES.name][0]
     shell = Shell()
     runner = shell.partitions[0] = Runner(shell, 0, 1)  # type: ignore[arg-type]
     try:
-        # given: much usage whose documents have not come
-        records = [usage(offset, len(documents)) for offset in range(20)]
         async with asyncio.timeout(PATIENCE_S):
-            for record in records:
-                await runner.take(message(record, LINE_BYTES // 5))
-        assert shell.held
-        assert all(shell.held)
-        # when: the documents come, more than a line
+            for offset in range(records):
+                await runner.take(message(usage(offset, len(documents), deltas), size))
+        assert False not in shell.held
         async with asyncio.timeout(PATIENCE_S):
             for record in documents:
                 await runner.take(message(record))
-        # then: they are applied, in few writes; and so is the usage, of which more is let in
         await shell.until_settled(CONTRACT_CHANGES.name, len(documents))
-        await shell.until_settled(METERED_USAGE.name, len(records))
-        assert shell.held[-1] is False
+        await shell.until_settled(METERED_USAGE.name, records)
         assert shell.counts["writes"] < len(documents) / 4
     finally:
         await runner.stop()
+    return shell
+
+
+def test_much_usage_that_waits_for_documents_is_kept_out_and_keeps_none_of_them_out() -> None:
+    shell = asyncio.run(usage_and_then_its_documents(20, 2_000, LINE_BYTES // 5))
+    assert shell.held[0] is True
+    assert shell.held[-1] is False
+
+
+def test_many_small_records_of_usage_keep_no_document_out() -> None:
+    shell = asyncio.run(usage_and_then_its_documents(400, 1, 100))
+    assert shell.held == []
+
+
+def test_the_first_record_must_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def others_come() -> None:
+        shell = Shell()
+        runner = shell.partitions[0] = Runner(shell, 0, 1)  # type: ignore[arg-type]
+        try:
+            rest = SimpleNamespace(topic=METERED_USAGE.name, offset=7, checksum=6)
+            assert not runner.follows(rest)
+            monkeypatch.setattr("pipelines.rating.runner.RESTS_S", -1.0)
+            with pytest.raises(MissedRecordError, match="the first record was passed over"):
+                runner.follows(rest)
+        finally:
+            await runner.stop()
+
+    asyncio.run(others_come())
