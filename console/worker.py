@@ -33,6 +33,9 @@ COLLECTED: Final = (5_000, 4, 5)
 """Thresholds of the garbage collector. A page leaves some six hundred objects that only a look through everything frees, and with Python's own thresholds
 that happened every seventy pages, for a tenth of a second and more each time in which nobody is answered."""
 
+SWITCH_S: Final = 0.0005
+"""Whoever waits for an answer gets his turn so soon, while a thread reads figures for open pages."""
+
 
 def listen(host: str, port: int | None) -> socket.socket:
     """A bound socket. Raises OSError when the port is held by somebody else."""
@@ -60,6 +63,7 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
     gc.collect()
     gc.freeze()  # what is there now stays: a collection while people wait need not look at it
     gc.set_threshold(*COLLECTED)
+    sys.setswitchinterval(SWITCH_S)
     ended = threading.Event()
 
     def report() -> None:

@@ -1,17 +1,16 @@
 """The console's pages: one file a page, on the FastAPI application of the API, from the same services."""
 
-from functools import partial
-
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from console.gathering import Gathering, Shared
+from console.gathering import Shared
 from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay
 from console.pages.parts.closing import let_go
 from console.pages.parts.pulse import Pulse
+from console.pages.parts.spend import Charts
 from console.services import Services
 
 __all__ = ["attach"]
@@ -33,7 +32,7 @@ def attach(app: FastAPI, services: Services) -> FastAPI:
     """The same application with the pages. Once in a process: NiceGUI keeps one."""
     pages.state.services = services
     pages.state.pulse = Pulse(services.warehouse, lambda: services.books.now(DOCUMENTS_S))
-    pages.state.charts = Gathering(partial(customer.charts, services.warehouse))
+    pages.state.charts = Charts(services.warehouse)
     pages.state.watch = overview.Watch(services)
     pages.state.events = Shared(events.LOOK_S * 0.8)
     pages.state.alerts = Shared(alerts.LOOK_S * 0.8)

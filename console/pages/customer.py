@@ -10,20 +10,18 @@ from nicegui import app, context, ui
 
 from console.api import customers
 from console.books import KEPT_FRESH_S, Papers
-from console.days import Days, Running, days_of
+from console.days import Running
 from console.errors import NotFoundError, UnavailableError, missing
 from console.figures import Figures
-from console.gathering import Gathering
-from console.pages.parts.chart import chart
 from console.pages.parts.frame import at, boxed, frame, raw
 from console.pages.parts.gauge import balance_gauge, gauge, share
 from console.pages.parts.invoice import KINDS, STATUS, amounts, invoice_list, invoice_table
 from console.pages.parts.live import sight
 from console.pages.parts.pulse import Pulse, Watching
+from console.pages.parts.spend import Charts, Wanted, nothing
 from console.pages.parts.states import FAILURES, empty, failed, soon
 from console.pages.parts.text import Html, badge, day, href, join, link, many, moment, money, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
-from console.reading import Warehouse
 from contracts.contract import Contract, Threshold
 from contracts.instants import instant_ms
 from contracts.money import exponent
@@ -58,27 +56,6 @@ class Account(NamedTuple):
         invoice = self.figures.draft
         contract = next((each for each in self.agreed.contracts if invoice and each.id == invoice.contract), None)
         return Running(contract, invoice) if invoice and contract else None
-
-
-class Wanted:
-    """A chart that a page asks for."""
-
-    def __init__(self, account: Account) -> None:
-        self.account = account
-
-
-def charts(warehouse: Warehouse, asked: Sequence[Wanted]) -> dict[Wanted, Html]:
-    """Spend by product and day, of all that ask at the same time with one question. Raises UnavailableError."""
-    running = {each: found for each in asked if (found := each.account.running) is not None}
-    days = dict(zip(running, days_of(warehouse, list(running.values())), strict=True))
-    return {each: spend_chart(each.account, days.get(each, {})) for each in asked}
-
-
-def spend_chart(account: Account, days: Days) -> Html:
-    invoice = account.figures.draft
-    if invoice is None or not days:
-        return empty("Nothing spent in this period", "Each product gets a colour once it is used.")
-    return chart(days, invoice.starting_ms, invoice.ending_ms, account.agreed.names, invoice.currency)
 
 
 def agreed_by(papers: Papers, customer: str) -> Agreed:
@@ -216,7 +193,7 @@ class Screen:
         self._visit = visit
         self._customer = customer
         self._pulse: Pulse = app.state.pulse
-        self._charts: Gathering[Wanted, Html] = app.state.charts
+        self._charts: Charts = app.state.charts
         self._seen = sight()
         self._amounts: dict[str, Decimal] | None = None
         self._account: Account | None = None
@@ -285,7 +262,9 @@ class Screen:
             return
         self._slow_drawn = account.figures
         try:
-            self._chart.set_content(boxed(CHART, await self._charts.ask(Wanted(account))))
+            running = account.running
+            drawn = nothing() if running is None else await self._charts.ask(Wanted(running, account.agreed.names, self._changes))
+            self._chart.set_content(boxed(CHART, drawn))
             if account.figures.balances and account.figures.balances != self._owed:
                 told = await self._visit.ask(customers.ledgers, self._visit.held, self._visit.caller, self._customer)
                 self._ledgers, self._owed = told["ledgers"], account.figures.balances

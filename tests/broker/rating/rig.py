@@ -153,14 +153,14 @@ class Rig:
         for partition, offset in self.publisher.publish(edit).offsets.items():
             self._sent(CONTRACT_CHANGES.name, partition, offset)
 
-    def meter(self, deltas: Iterable[Mapping[str, Any]], partition: int | None = None) -> None:
-        """Metered records, one a partition, as METER writes them."""
+    def meter(self, deltas: Iterable[Mapping[str, Any]], partition: int | None = None, ahead: int = 0) -> None:
+        """Metered records, one a partition, as METER writes them. `ahead`: METER knew so many documents of the partition that are still to be published."""
         by_partition: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
         for each in deltas:
             by_partition[partition_of(each["customer"], self.partitions) if partition is None else partition].append(each)
         for number, some in by_partition.items():
             behind = self.publisher.present().behind.get(number, -1)
-            value = self.codec.encode("metered_usage", {"deltas": some, "documents": behind})
+            value = self.codec.encode("metered_usage", {"deltas": some, "documents": behind + ahead})
             self._produce(METERED_USAGE.name, value, number)
 
     def tick(self, clock: str, now_ms: int) -> None:

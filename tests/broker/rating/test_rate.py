@@ -130,6 +130,42 @@ def test_workers_that_join_leave_are_killed_or_stopped_for_long_lose_and_double_
 
 
 @pytest.mark.timeout(600)
+def test_usage_that_is_kept_out_until_its_documents_come_survives_workers_that_come_and_go(rig: Rig) -> None:
+    # given: of each partition more usage than a worker lets in, which waits for an edit after the next
+    rig.publish(CATALOGUE, *(contract(customer) for customer in CUSTOMERS))
+    traffic = Traffic(rig, random.SystemRandom().randrange(2**32))
+    owners = {partition_of(customer, rig.partitions): customer for customer in CUSTOMERS}
+    rig.start(0, workers=2)
+    for number in range(400 * len(owners)):
+        customer = owners[sorted(owners)[number % len(owners)]]
+        deltas = [delta(customer, "calls", str(traffic.random.randint(1, 100)), hour=hour) for hour in range(30)]
+        traffic.sums[customer, "calls"] += sum(Decimal(each["value"]) for each in deltas)
+        rig.meter(deltas, ahead=3)
+    rig.flush()
+
+    def shared(*numbers: int) -> bool:
+        held = [rig.health(f"rate-{number}").get("partitions", []) for number in numbers]
+        return rig.alive() and all(held) and sorted(number for each in held for number in each) == list(range(rig.partitions))
+
+    until(lambda: shared(0), "the first has all partitions", 180)
+
+    # when: edits come one by one, and between them a worker that joins, and is killed
+    for edit in range(3):
+        for customer in owners.values():
+            rig.publish(contract(customer, extra=f"  name: edit {edit}\n"))
+        if edit == 0:
+            rig.start(1, workers=2)
+            until(lambda: shared(0, 1), "both have partitions", 180)
+        elif edit == 1:
+            rig.kill(1)
+            until(lambda: shared(0), "the first has all partitions again", 180)
+    rig.done()
+
+    # then
+    assert rig.quantities() == traffic.sums
+
+
+@pytest.mark.timeout(600)
 def test_a_broker_that_is_gone_for_a_while_is_waited_for(rig: Rig) -> None:
     # given
     rig.publish(CATALOGUE, *(contract(customer) for customer in CUSTOMERS))
