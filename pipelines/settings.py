@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     """Accepted event times reach back this many days from arrival."""
     ahead_hours: int = 24
     """Accepted event times reach ahead this many hours of arrival."""
-    rate_memory_mb: int = 400
+    rate_memory_mb: int = 320
     """Memory that a RATE worker may use for accounts (10 to 70 KB each, with their open invoices); one that is not there is read from its state, which costs as much as rating it."""
     batch_events: int = 50_000
     linger_ms: int = 25
