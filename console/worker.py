@@ -30,8 +30,9 @@ LOG = logging.getLogger("taximeter.console")
 REPORT_S: Final = 1.0
 PATIENCE_S: Final = 60.0
 COLLECTED: Final = (5_000, 4, 5)
-"""Thresholds of the garbage collector. A page leaves some six hundred objects that only a look through everything frees, and with Python's own thresholds
-that happened every seventy pages, for a tenth of a second and more each time in which nobody is answered."""
+"""Thresholds of the garbage collector. A page's requests leave some two hundred objects that only a look through everything frees (it was eight hundred
+before pages were let go of), and with Python's own thresholds such a look came every seventy pages, for a tenth of a second and more each time in which
+nobody is answered."""
 
 SWITCH_S: Final = 0.0005
 """Whoever waits for an answer gets his turn so soon, while a thread reads figures for open pages."""
