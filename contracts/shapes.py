@@ -77,13 +77,13 @@ def _kind(value: Any) -> str:
     return "a mapping"
 
 
-def _float(value: FloatText, path: Path, problems: list[Problem]) -> Any:
+def _refuse_float(value: FloatText, path: Path, problems: list[Problem]) -> Any:
     return _refuse(path, f'{value} is a float, and floats are not exact; write it as text in quotes: "{value}"', problems)
 
 
 def _text(value: Any, path: Path, problems: list[Problem]) -> str:
     if isinstance(value, FloatText):
-        _float(value, path, problems)
+        _refuse_float(value, path, problems)
     if isinstance(value, bool):
         _refuse(path, f'must be text; put it in quotes: "{text_of(value)}"', problems)
     if isinstance(value, (str, int)):
@@ -93,7 +93,7 @@ def _text(value: Any, path: Path, problems: list[Problem]) -> str:
 
 def _scalar(value: Any, path: Path, problems: list[Problem]) -> str:
     if isinstance(value, FloatText):
-        _float(value, path, problems)
+        _refuse_float(value, path, problems)
     if isinstance(value, (str, int)):
         return text_of(value)
     return _refuse(path, f"must be text, an integer, true or false, not {_kind(value)}", problems)  # type: ignore[no-any-return]
@@ -101,7 +101,7 @@ def _scalar(value: Any, path: Path, problems: list[Problem]) -> str:
 
 def _decimal(value: Any, path: Path, problems: list[Problem]) -> Decimal:
     if isinstance(value, FloatText):
-        _float(value, path, problems)
+        _refuse_float(value, path, problems)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -115,7 +115,7 @@ def _decimal(value: Any, path: Path, problems: list[Problem]) -> Decimal:
 
 def _integer(value: Any, path: Path, problems: list[Problem]) -> int:
     if isinstance(value, FloatText):
-        _float(value, path, problems)
+        _refuse_float(value, path, problems)
     if isinstance(value, str) and _INTEGER.fullmatch(value) and len(value) <= MAX_DIGITS:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -179,7 +179,7 @@ def _reader(kind: Any) -> Reader:
 def _literal(words: tuple[Any, ...]) -> Reader:
     def read(value: Any, path: Path, problems: list[Problem]) -> Any:
         if isinstance(value, FloatText):
-            _float(value, path, problems)
+            _refuse_float(value, path, problems)
         if value in words and isinstance(value, str):
             return str(value)
         close = difflib.get_close_matches(str(value), words, 1, 0.6)
