@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from pipelines.reach import reach
+from pipelines.reader import reader
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -85,8 +85,7 @@ class Committed:
 
     def _consumer(self, group: str) -> Consumer:
         # With read_committed the broker answers when transactions under way have ended, so that no offset of theirs is missed.
-        settings = {**reach(self._bootstrap), "group.id": group, "enable.auto.commit": False, "isolation.level": "read_committed", "log_level": 2}
-        consumer = self._consumers[group] = Consumer(settings)
+        consumer = self._consumers[group] = reader(self._bootstrap, group)
         return consumer
 
 

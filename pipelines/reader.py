@@ -12,7 +12,7 @@ from pipelines.reach import reach
 def reader(bootstrap: str | None, name: str, options: Mapping[str, Any] | None = None, logger: logging.Logger | None = None) -> Consumer:
     """A client that joins no group, for what is committed; from the beginning where an offset is no more there. `name`: of the group that it would be.
 
-    What it complains about goes to `logger` only: it is told once, by whoever waits for it.
+    It complains to `logger`, or of what is critical only: the rest is told once, by whoever waits for it.
     """
     settings = {
         **reach(bootstrap),

@@ -64,9 +64,9 @@ class Charts:
 
 
 def spend_chart(wanted: Wanted, days: Days) -> Html:
-    invoice = wanted.running.invoice
     if not days:
         return nothing()
+    invoice = wanted.running.invoice
     return chart(days, invoice.starting_ms, invoice.ending_ms, wanted.names, invoice.currency)
 
 
