@@ -19,6 +19,7 @@ from contracts.offline import Memory, rate
 from contracts.rendering import digest
 from contracts.result import Result
 from contracts.timeline import iso
+from tests.property.contracts.examples import thoroughly
 from tests.property.contracts.worlds import HOUR, NOVEMBER, OCTOBER, World, account, delta, facts, kind_of, worlds
 from tests.reference.generate import generate
 
@@ -63,6 +64,7 @@ def rate_watched(case: Case, told: Callable[[Account], None]) -> list[Result]:
         return rate(case)
 
 
+@thoroughly
 @given(cases)
 def test_lines_add_up_and_ledgers_do_and_nothing_is_negative(case: Case) -> None:
     for result in rated(case):
@@ -81,6 +83,7 @@ def _edited(case: Case) -> bool:
     return bool(case.edits)
 
 
+@thoroughly
 @given(cases)
 def test_the_incremental_form_and_the_full_form_agree_after_every_input(case: Case) -> None:
     def told(made: Account) -> None:
@@ -92,6 +95,7 @@ def test_the_incremental_form_and_the_full_form_agree_after_every_input(case: Ca
     rated(case, told)
 
 
+@thoroughly
 @given(cases)
 def test_a_draft_that_only_ever_grew_is_the_draft_that_is_folded_from_nothing(case: Case) -> None:
     def told(made: Account) -> None:
@@ -101,6 +105,7 @@ def test_a_draft_that_only_ever_grew_is_the_draft_that_is_folded_from_nothing(ca
     rated(case, told)
 
 
+@thoroughly
 @given(cases)
 @example(_loaded(8248400))  # what is used before a contract begins carries into it
 def test_a_restored_account_goes_on_as_if_nothing_had_happened(case: Case) -> None:
@@ -115,12 +120,14 @@ def test_a_restored_account_goes_on_as_if_nothing_had_happened(case: Case) -> No
     assert rated(case, told) == rated(case)
 
 
+@thoroughly
 @given(cases)
 def test_the_same_inputs_give_the_same_digest(case: Case) -> None:
     for one, other in zip(rated(case), rated(case), strict=True):
         assert digest(one.invoices, one.balances) == digest(other.invoices, other.balances)
 
 
+@thoroughly
 @given(worlds(), st.randoms(use_true_random=False))
 def test_order_and_packing_of_usage_change_nothing(world: World, rng: random.Random) -> None:
     # Given all usage arrives within the period, one by one in order
@@ -139,6 +146,7 @@ def test_order_and_packing_of_usage_change_nothing(world: World, rng: random.Ran
     assert facts(made.result()) == facts(straight.result())
 
 
+@thoroughly
 @given(st.integers(0, 2**31).filter(lambda seed: _loaded(seed) is not None), st.randoms(use_true_random=False))
 def test_permuting_duplicating_and_splitting_whole_cases_change_nothing(seed: int, rng: random.Random) -> None:
     # Given a case whose events have ids of their own
@@ -173,6 +181,7 @@ def _alone(line: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+@thoroughly
 @given(worlds(), worlds())
 def test_an_edit_and_its_removal_restore_the_same_result(world: World, other: World) -> None:
     made = account(world)
@@ -185,6 +194,7 @@ def test_an_edit_and_its_removal_restore_the_same_result(world: World, other: Wo
     assert facts(made.result()) == before
 
 
+@thoroughly
 @given(worlds(), worlds(), st.integers(0, 30))
 def test_when_an_edit_is_made_does_not_matter_to_a_draft(world: World, other: World, days: int) -> None:
     early = account(world, usage=False, at_ms=OCTOBER)
@@ -198,6 +208,7 @@ def test_when_an_edit_is_made_does_not_matter_to_a_draft(world: World, other: Wo
     assert facts(early.result()) == facts(late.result())
 
 
+@thoroughly
 @given(worlds())
 def test_unchanged_invoices_are_the_same_objects(world: World) -> None:
     made = account(world)
@@ -205,6 +216,7 @@ def test_unchanged_invoices_are_the_same_objects(world: World) -> None:
     assert all(a is b for a, b in zip(first, made.result().invoices, strict=True))
 
 
+@thoroughly
 @given(worlds())
 def test_a_snapshot_may_leave_the_catalogue_out(world: World) -> None:
     store = Memory()

@@ -105,7 +105,7 @@ def rejects(outcome: Outcome) -> dict[int, str]:
     return {each["offset"]: each["reason"] for each in decoded}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(events, max_size=40))
 def test_deltas_are_those_of_the_plain_recomputation(metering: Metering, dedup: Dedup, batch: list[dict[str, Any]]) -> None:
     for event in batch:
@@ -121,7 +121,7 @@ def test_deltas_are_those_of_the_plain_recomputation(metering: Metering, dedup: 
 damages = st.sampled_from(["cut", "extend", "flip", "empty", "tombstone", "junk", "fingerprint", "splice"])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(events, min_size=1, max_size=30), st.data())
 def test_damage_is_rejected_and_loses_no_good_event(metering: Metering, dedup: Dedup, batch: list[dict[str, Any]], data: st.DataObject) -> None:
     for event in batch:

@@ -129,7 +129,7 @@ def test_deltas_and_rejects_are_those_of_the_offline_metering(one: Meter, batch:
     same_as_offline(one, batch)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(events.map(lambda event: event._replace(timestamp_ms=NOW - 1, properties={"n": "1", "out": "2"} | event.properties)), max_size=10))
 def test_deltas_of_few_events_are_those_of_the_offline_metering(quick: Meter, batch: list[UsageEvent]) -> None:
     same_as_offline(quick, batch)
