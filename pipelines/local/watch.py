@@ -59,6 +59,8 @@ class Watch:
         """Where records wait: the committed offset, and since when it is that."""
         self._empty: dict[Place, tuple[int, int]] = {}
         """From the first offset up to the second there is no record: marks of transactions stand there."""
+        self._holding: dict[Place, int] = {}
+        """From this offset on there is a record: it stays, as long as nobody commits one behind it."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -126,11 +128,15 @@ class Watch:
         return known is not None and known[0] <= offset and end <= known[1]
 
     def _nothing_between(self, place: Place, offset: int, end: int) -> bool:
-        """Whether only marks of transactions stand there; looked up once for each pair of offsets."""
+        """Whether only marks of transactions stand there; looked up once for each pair of offsets, with a client that is made for it."""
+        if self._holding.get(place) == offset:
+            return False
         try:
             found = waiting(self._bootstrap, {place: offset})
         except KafkaException:
             return False
         if found is None:
             self._empty[place] = (offset, end)
+        else:
+            self._holding[place] = offset
         return found is None

@@ -160,6 +160,11 @@ class Shell:
                     del waiting[number]
             await asyncio.sleep(LOOK_S)
 
+    async def leave(self) -> None:
+        """`release`, for good: a recovery that is under way ends."""
+        self._recoveries += 1
+        await self.release()
+
     async def release(self) -> None:
         """Finish the writes under way and let go of all partitions."""
         runners, self._runners = self._runners, {}

@@ -111,7 +111,7 @@ class Store(rocksdb.Store):
     def size(self) -> int:
         """Bytes on disk and in memory, about, of all partitions."""
         names = ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables")
-        return sum(int(db.property_int_value(name) or 0) for db in self._dbs.values() for name in names)
+        return sum(int(db.property_int_value(name) or 0) for db in tuple(self._dbs.values()) for name in names)
 
     def write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int, claim: Claim) -> None:
         """Rows that the changelog has, the offset of the last of them there, and who wrote them; none deletes."""
@@ -197,7 +197,7 @@ class Store(rocksdb.Store):
 
     def stamp(self) -> None:
         """All open partitions are in use now."""
-        for partition in self._dbs:
+        for partition in tuple(self._dbs):
             self._stamp(partition).touch()
 
     def _open_for_partition(self, partition: int) -> Any:

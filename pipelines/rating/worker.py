@@ -18,13 +18,15 @@ from pipelines.health import Health
 from pipelines.monitoring import metrics
 from pipelines.monitoring.logs import log_to_stderr
 from pipelines.rating import local
-from pipelines.rating.agents import SOURCES, RateApp, Shell
+from pipelines.rating.agents import SOURCES, Shell
+from pipelines.rating.starting import started
 from pipelines.settings import Settings
 
 log = logging.getLogger("taximeter.rate")
 
 REPORT_S: Final = 1.0
-START_S: Final = 120.0
+RECOVERING_S: Final = 10.0
+"""A start that takes longer is told as what it is: reading the changelog."""
 STOP_S: Final = 8.0
 LOOK_AFTER: Final = (200_000, 20, 50)
 """Objects after which the collector looks at new ones, and how often it looks at those before it looks at older ones."""
@@ -59,10 +61,10 @@ class Worker:
             await asyncio.to_thread(local.prepare, self._settings, folder, self._waiting)
             shell = Shell(self._settings, self._number, folder)
             await shell.output.start()
-            app = shell.app
             keeping: list[asyncio.Task[None]] = []
             try:
-                await self._begin(app)
+                if not await started(shell.app.start(), lambda: shell.recovered_rows, lambda taken_s: self._starting(shell, taken_s), self._stopping):
+                    return
                 keeping += [asyncio.create_task(each) for each in (shell.keep_committing(), shell.keep_time())]
                 for task in keeping:
                     task.add_done_callback(shell.ended)
@@ -80,24 +82,23 @@ class Worker:
                 log.info("stopping")
                 await asyncio.wait_for(self._end(shell, keeping), STOP_S)
 
-    async def _begin(self, app: RateApp) -> None:
-        """Raises RuntimeError when Faust does not come up: under load its client's coordination died once at the start, and `start` never returned."""
-        try:
-            await asyncio.wait_for(app.start(), START_S)
-        except TimeoutError as error:
-            raise RuntimeError(f"Faust has not started in {START_S:.0f} s: ending, to be started again; nothing is lost") from error
-
     async def _end(self, shell: Shell, keeping: "list[asyncio.Task[None]]") -> None:
-        await shell.release()
+        await shell.leave()
         for task in keeping:
             task.cancel()
-        if shell.failed is None:
+        if shell.failed is None and keeping:  # else nothing was settled
             await shell.consumer.commit()
         await shell.app.stop()
         await shell.output.stop()
 
     def _waiting(self, reason: str) -> None:
         self._health.report("waiting", waiting_for=reason)
+
+    def _starting(self, shell: Shell, taken_s: float) -> None:
+        if taken_s < RECOVERING_S:
+            self._health.report("starting")
+        else:
+            self._look(shell)
 
     def _look(self, shell: Shell) -> None:
         """Report, and raise what has failed."""
