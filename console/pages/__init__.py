@@ -10,6 +10,7 @@ from console.gathering import Shared
 from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay
 from console.pages.parts.closing import let_go
 from console.pages.parts.pulse import Pulse
+from console.pages.parts.signatures import remember
 from console.pages.parts.spend import Charts
 from console.services import Services
 
@@ -30,6 +31,7 @@ class _Pages(Mount):
 
 def attach(app: FastAPI, services: Services) -> FastAPI:
     """The same application with the pages. Once in a process: NiceGUI keeps one."""
+    remember()
     pages.state.services = services
     pages.state.pulse = Pulse(services.warehouse, lambda: services.books.now(DOCUMENTS_S))
     pages.state.charts = Charts(services.warehouse)
