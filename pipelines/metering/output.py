@@ -92,6 +92,8 @@ class Output:
             try:
                 self._patience(lambda: producer.abort_transaction(10), ABORT_S)
             except KafkaException as second:
+                if second.args[0].code() in _REPLACED:  # the commit failed for that, though it was told otherwise
+                    raise
                 log.warning("and could not be aborted (%s): a new producer ends it", second.args[0].str())
             else:
                 return
