@@ -22,18 +22,27 @@ Answer = TypeVar("Answer")
 
 
 def ends(admin: AdminClient, places: Iterable[Place]) -> Offsets:
-    """The end of each partition, without transactions that are still open. Raises KafkaException after a minute without an answer."""
+    """The end of each partition for whoever reads it now: before the first transaction that is still open. Raises KafkaException after a minute
+    without an answer."""
     return asked(admin, places)()
 
 
-def asked(admin: AdminClient, places: Iterable[Place], patience_s: float = PATIENCE_S) -> Callable[[], Offsets]:
+def whole_ends(admin: AdminClient, places: Iterable[Place]) -> Offsets:
+    """The end of each partition with transactions that are still open: behind one of them may be records of others that are committed already.
+    Raises KafkaException."""
+    return asked(admin, places, isolation=IsolationLevel.READ_UNCOMMITTED)()
+
+
+def asked(
+    admin: AdminClient, places: Iterable[Place], patience_s: float = PATIENCE_S, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
+) -> Callable[[], Offsets]:
     """Ask for `ends`; what comes back waits for the answer, so whoever has something to do meanwhile does not. `patience_s` instead of a minute."""
     wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in places}
     if not wanted:
         return dict
 
     def question() -> Any:
-        return admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_S)
+        return admin.list_offsets(wanted, isolation_level=isolation, request_timeout=REQUEST_S)
 
     first = [question()]
 

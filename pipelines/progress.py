@@ -97,13 +97,13 @@ class Progress:
         self._wait("METER", METER_GROUP, lambda: self._of(self._sent, (USAGE_EVENTS.name,)), deadline)
         if self._of(self._sent, (CONTRACT_CHANGES.name,)):
             self._filled(deadline)
-        self._wait("RATE", RATE_GROUP, self._for_rate, deadline)
+        self._wait("RATE", RATE_GROUP, lambda: self._for_rate(deadline), deadline)
 
     def shown(self, timeout_s: float) -> None:
         """Return when the warehouse shows the effect of everything that was sent. Raises StalledError."""
         deadline = time.monotonic() + timeout_s
         self.rated(timeout_s)
-        self._wait("SINK", SINK_GROUP, lambda: self._of(self._sent | self._written(), SHOWN), deadline)
+        self._wait("SINK", SINK_GROUP, lambda: self._of(self._sent | self._written(deadline), SHOWN), deadline)
 
     def close(self) -> None:
         self._committed.close()
@@ -124,9 +124,9 @@ class Progress:
                 )
             time.sleep(5 * PAUSE_S)
 
-    def _for_rate(self) -> Offsets:
+    def _for_rate(self, deadline: float) -> Offsets:
         # RATE itself writes to metered-usage when a customer moves, so the goal is looked up at every turn.
-        return self._of(self._sent, (CONTRACT_CHANGES.name, CLOCK.name)) | self._of(self._written(), (METERED_USAGE.name,))
+        return self._of(self._sent, (CONTRACT_CHANGES.name, CLOCK.name)) | self._of(self._written(deadline), (METERED_USAGE.name,))
 
     def _wait(self, stage: str, group: str, goal: Callable[[], Offsets], deadline: float) -> None:
         pause_s = PAUSE_S
@@ -146,10 +146,15 @@ class Progress:
     def _of(known: Offsets, topics: Iterable[str]) -> Offsets:
         return {place: offset for place, offset in known.items() if place[0] in topics}
 
-    def _written(self) -> Offsets:
-        """The last record of each place that the stages wrote to; transaction markers behind it do not count."""
-        ends = offsets.ends(self._admin, self._places)
-        while any(self._reached[place] < end for place, end in ends.items()):
+    def _written(self, deadline: float) -> Offsets:
+        """The last record of each place that the stages wrote to; transaction markers behind it do not count. Transactions that are open are waited
+        for: of several METERs one may have committed what stands behind another one's. Raises StalledError."""
+        ends = offsets.whole_ends(self._admin, self._places)
+        while left := [place for place, end in ends.items() if self._reached[place] < end]:
+            if time.monotonic() > deadline:
+                raise StalledError(
+                    f"a transaction on {left[0][0]}[{left[0][1]}] does not end in time, and what stands behind it cannot be read. `taximeter status` shows whether METER runs"
+                )
             for message in self._consumer.consume(1000, LOOK_S):
                 error = message.error()
                 place = (message.topic(), message.partition())

@@ -62,7 +62,8 @@ class Watermark:
             if time.monotonic() - started > patience_s:
                 return None
             time.sleep(PAUSE_S)
-        ends = offsets.ends(self._admin, [(METERED_USAGE.name, number) for number in partitions])
+        # With several METERs: what one has committed may stand behind a transaction that another has open.
+        ends = offsets.whole_ends(self._admin, [(METERED_USAGE.name, number) for number in partitions])
         return {number: end for (_, number), end in ends.items()}
 
     def _missing(self, goal: Offsets) -> Offsets:

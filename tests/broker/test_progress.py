@@ -4,8 +4,10 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipelines.progress import Progress, StalledError, all_shown
+from pipelines.rating.watermark import Watermark
 from pipelines.testing import Kafka
 from pipelines.topology import METER_GROUP, METERED_USAGE, RATE_GROUP, SINK_GROUP, USAGE_EVENTS
+from schemas.codec import Codec
 
 
 def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
@@ -41,3 +43,32 @@ def test_what_was_written_before_anybody_asked_is_waited_for_too(tmp_path_factor
             all_shown(kafka, 0.5)
         commit(kafka, SINK_GROUP, METERED_USAGE.name, 1)
         assert all_shown(kafka, 30)[0] == 1
+
+
+def test_what_stands_behind_the_open_transaction_of_another_meter_is_waited_for(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        # given: one METER has a transaction open, and behind it another one has committed
+        kafka = broker.with_topics().bootstrap
+        following = Progress(kafka)
+        one, other = (Producer({"bootstrap.servers": kafka, "transactional.id": name}) for name in ("one", "other"))
+        for producer in (one, other):
+            producer.init_transactions(30)
+            producer.begin_transaction()
+            producer.produce(METERED_USAGE.name, b"record", "key", 0)
+            producer.flush(30)
+        other.commit_transaction(30)
+
+        # then: RATE has not come through, though there is nothing yet that it could read; nor may a tick pass
+        with pytest.raises(StalledError, match=r"a transaction on metered-usage\[0\] does not end in time"):
+            following.rated(0.5)
+        assert Watermark(kafka, Codec()).pass_by([0], 1.0) == {0: 3}  # two records and a mark
+
+        # when
+        one.abort_transaction(30)
+
+        # then: the record of the other
+        with pytest.raises(StalledError, match=r"RATE has not come through in time: it is behind on metered-usage\[0\] by 2"):
+            following.rated(0.5)
+        commit(kafka, RATE_GROUP, METERED_USAGE.name, 2)
+        following.rated(30)
+        following.close()
