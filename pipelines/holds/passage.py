@@ -48,16 +48,17 @@ class Ends:
         self._probe = reader(bootstrap, "taximeter-passage")
 
     def ends(self, topic: str) -> Offsets:
-        return offsets.ends(self._admin, [(topic, number) for number in range(self._partitions)])
+        # What one producer has committed may stand behind a transaction that another has open.
+        return offsets.whole_ends(self._admin, [(topic, number) for number in range(self._partitions)])
 
     def passed(self, group: str, goal: Offsets) -> bool:
         """Whether the group has committed past every record before the goal; markers of transactions are no records."""
         at = self._committed.of(group, goal)
         behind = {place: at.get(place, 0) for place, end in goal.items() if at.get(place, 0) < end}
-        return not behind or self._empty(behind)
+        return not behind or self._empty(behind, goal)
 
-    def _empty(self, behind: Offsets) -> bool:
-        """Whether there is nothing to be read from these offsets on."""
+    def _empty(self, behind: Offsets, goal: Offsets) -> bool:
+        """Whether from these offsets on there is nothing to be read, and no transaction open, before the goal."""
         self._probe.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in behind.items()])
         open_ends = set(behind)
         try:
@@ -65,10 +66,12 @@ class Ends:
                 messages = self._probe.consume(1, PROBE_S)
                 if not messages:
                     return False
-                error = messages[0].error()
-                if error is None or not is_end(error):
+                (message,) = messages
+                place = (message.topic(), message.partition())
+                error = message.error()
+                if error is None or not is_end(error) or message.offset() < goal[place]:
                     return False
-                open_ends.discard((messages[0].topic(), messages[0].partition()))
+                open_ends.discard(place)
         finally:
             self._probe.unassign()
         return True

@@ -3,6 +3,7 @@
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from pipelines.holds.passage import Ends
 from pipelines.progress import Progress, StalledError, all_shown
 from pipelines.rating.watermark import Watermark
 from pipelines.testing import Kafka
@@ -72,3 +73,31 @@ def test_what_stands_behind_the_open_transaction_of_another_meter_is_waited_for(
         commit(kafka, RATE_GROUP, METERED_USAGE.name, 2)
         following.rated(30)
         following.close()
+
+
+def test_holds_are_not_let_go_before_what_stands_behind_an_open_transaction(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        # given: one producer has a transaction open, and behind it another one has committed
+        kafka = broker.with_topics(partitions=1).bootstrap
+        one, other = (Producer({"bootstrap.servers": kafka, "transactional.id": name}) for name in ("one", "other"))
+        for producer in (one, other):
+            producer.init_transactions(30)
+            producer.begin_transaction()
+            producer.produce(METERED_USAGE.name, b"record", "key", 0)
+            producer.flush(30)
+        other.commit_transaction(30)
+        log = Ends(kafka, 1)
+
+        # then: there is nothing to be read, and yet RATE is not past it
+        goal = log.ends(METERED_USAGE.name)
+        assert goal == {(METERED_USAGE.name, 0): 3}  # two records and a mark
+        assert not log.passed(RATE_GROUP, goal)
+
+        # when
+        one.abort_transaction(30)
+
+        # then: the record of the other, and behind it marks alone
+        assert not log.passed(RATE_GROUP, goal)
+        commit(kafka, RATE_GROUP, METERED_USAGE.name, 2)
+        assert log.passed(RATE_GROUP, goal)
+        log.close()
