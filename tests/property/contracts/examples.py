@@ -1,4 +1,4 @@
-"""How many examples a property gets: what HYPOTHESIS_PROFILE says. Usually 150; of section 8, whole cases of every feature, 500 (decision 0124)."""
+"""How many examples a property gets: what HYPOTHESIS_PROFILE says. Usually 150; of section 8, whole cases of every feature, 200 (decision 0124)."""
 
 import os
 from typing import Final
@@ -12,4 +12,4 @@ CALM: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.fil
 settings.register_profile("contracts", max_examples=EXAMPLES, deadline=None, suppress_health_check=CALM, print_blob=True)
 settings.load_profile("contracts")
 
-thoroughly = settings(max_examples=500 if PROFILE == "usual" else EXAMPLES)
+thoroughly = settings(max_examples=200 if PROFILE == "usual" else EXAMPLES)

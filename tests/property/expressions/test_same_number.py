@@ -56,7 +56,7 @@ def in_sql(meter: Engine, node: Node, rows: list[dict[str, str]]) -> list[Decima
     return [None if text is None else Decimal(text) for text in texts]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_nodes(), st.lists(PROPERTIES, min_size=1, max_size=8))
 def test_sql_and_evaluation_agree(node: Node, rows: list[dict[str, str]]) -> None:
     # when the same tree is evaluated here and compiled for the engine

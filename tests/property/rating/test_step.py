@@ -65,7 +65,7 @@ def quantities(world: World) -> dict[tuple[str, str], Decimal]:
     return {key: value for key, value in found.items() if value}
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(uses=USES, cuts=st.integers(1, 5), seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.1, 0.3)), edited=st.booleans())
 def test_usage_documents_and_crashes_in_any_order_give_the_plain_sums(
     uses: list[tuple[str, str, int, int]], cuts: int, seed: int, crash: float, edited: bool
@@ -134,7 +134,7 @@ def test_each_crossing_is_published_with_one_content_whatever_crashes(uses: list
             assert numbers == list(range(1, len(numbers) + 1))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(
     uses=USES,
     split=st.integers(1, 40),
@@ -206,7 +206,7 @@ def test_time_makes_invoices_final_once(uses: list[tuple[str, str, int, int]], s
     assert quantities(world) == sums([each for each in uses if each[0] != "ann-old"])
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(partitions=st.integers(1, 5), seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.3)), values=st.lists(st.integers(1, 90), min_size=1, max_size=5))
 def test_a_contract_that_appears_bills_closed_periods_with_its_aliases_at_once(partitions: int, seed: int, crash: float, values: list[int]) -> None:
     # given: usage of October under a customer's id and under two others that nobody knows, on whichever partitions
