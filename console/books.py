@@ -42,14 +42,12 @@ class Papers(NamedTuple):
 
     documents: Documents
     objects: Objects
-    contracts: Mapping[str, Sequence[Contract]] = {}
-    """Of each customer, by id."""
 
     def known(self, final_until_ms: Mapping[str, int] | None = None) -> Known:
         """As the checks of documents want it."""
         return Known(
             {name: each.catalogue for name, each in self.documents.catalogues.items()},
-            {name: each.contract for name, each in self.documents.contracts.items()},
+            self.documents.families.contracts,
             final_until_ms or {},
         )
 
@@ -139,8 +137,8 @@ class Books:
         """What was read becomes the papers; they are a copy, since whoever has them reads while others write."""
         seen = (self._publisher.documents.changes, self._objects.objects.changes)
         if seen != self._seen:
-            contracts = self._papers.contracts if seen[0] == self._seen[0] else _by_customer(self._publisher.documents)
-            self._papers, self._seen = Papers(self._publisher.documents.copy(), self._objects.objects.copy(), contracts), seen
+            documents = self._papers.documents if seen[0] == self._seen[0] else self._publisher.documents.copy()
+            self._papers, self._seen = Papers(documents, self._objects.objects.copy()), seen
 
     def _keep(self) -> None:
         while self._wanted.wait() and not self._closed:
@@ -247,13 +245,6 @@ class Books:
         body = {"fingerprint": repeatable.fingerprint, "answer": _PLAIN.encode(answer).decode()}
         old = [each for each in objects.of(REPEAT) if each.recorded_ms < _now_ms() - KEPT_MS][:10]
         return [Object(REPEAT, repeatable.id, body), *(each._replace(deleted=True, body={}, recorded_ms=0) for each in old)]
-
-
-def _by_customer(documents: Documents) -> dict[str, list[Contract]]:
-    found: dict[str, list[Contract]] = {}
-    for _, each in sorted(documents.contracts.items()):
-        found.setdefault(each.contract.customer, []).append(each.contract)
-    return found
 
 
 def versions(documents: Documents) -> dict[str, int]:

@@ -11,12 +11,12 @@ from contracts.case import UsageEvent
 from contracts.catalogue import Catalogue, Expression, Metric, Product
 from contracts.contract import Contract
 from contracts.expressions import Node, Property, evaluate, parse
-from contracts.families import roots
+from contracts.families import Families
 from contracts.matching import matches
 from contracts.money import plain
 from contracts.usage import Delta, Point
 
-__all__ = ["QUARTER_MS", "Counting", "Meter", "Owners", "Use", "meters", "owners"]
+__all__ = ["QUARTER_MS", "Counting", "Meter", "Owners", "Use", "meters", "owned_by", "owners"]
 
 QUARTER_MS: Final = 900_000
 """Arrival is kept to the quarter hour where nobody watches a threshold."""
@@ -37,9 +37,9 @@ class Owners(NamedTuple):
     """Property name to the ids of customers whose contracts filter usage by it, names ascending."""
 
 
-def owners(contracts: Mapping[str, Contract]) -> Owners:
-    """Derived from the newest version of every contract, by id."""
-    tops = roots(contracts)
+def owners(families: Families) -> Owners:
+    """As they are now."""
+    tops, contracts = families.roots.copy(), families.contracts
     watched = {tops[contract.customer] for contract in contracts.values() if contract.thresholds}
     filters: dict[str, set[str]] = {}
     for contract in contracts.values():
@@ -52,6 +52,12 @@ def owners(contracts: Mapping[str, Contract]) -> Owners:
             if contract.customer in each:
                 each.update(contract.aliases)
     return Owners(tops, frozenset(each for each, top in tops.items() if top in watched), {key: frozenset(filters[key]) for key in sorted(filters)})
+
+
+def owned_by(contract: Contract) -> tuple[object, ...]:
+    """What `owners` looks at: contracts that differ in nothing of it have the same."""
+    where = contract.usage_filter.where if contract.usage_filter is not None else {}
+    return contract.customer, tuple(contract.aliases), contract.parent, bool(contract.thresholds), frozenset(where)
 
 
 class Meter(NamedTuple):

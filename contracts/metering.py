@@ -11,6 +11,7 @@ from contracts.case import UsageEvent
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.counting import QUARTER_MS, Counting, Meter, meters, owners
+from contracts.families import Families
 from contracts.result import Reject
 from contracts.usage import Delta
 
@@ -42,7 +43,7 @@ class Metering:
         """`keeps`: events are kept for products that appear later (`backfill`)."""
         self._keeps = keeps
         self._limits = limits or Limits()
-        self._counting = Counting((), owners({}), self._limits.window_ms)
+        self._counting = Counting((), owners(Families()), self._limits.window_ms)
         self._known: dict[str, tuple[object, ...]] = {}
         self._sequence = 0
         self._accepted: list[UsageEvent] = []
@@ -52,7 +53,7 @@ class Metering:
 
     def prepare(self, catalogues: Iterable[Catalogue], contracts: Mapping[str, Contract]) -> None:
         """Take the newest versions of all documents; they hold for all following events."""
-        self._counting = Counting([each for catalogue in catalogues for each in meters(catalogue)], owners(contracts), self._limits.window_ms)
+        self._counting = Counting([each for catalogue in catalogues for each in meters(catalogue)], owners(Families(contracts.values())), self._limits.window_ms)
         self._follow()
 
     def take(self, events: Iterable[UsageEvent]) -> Metered:

@@ -1,6 +1,6 @@
 """A case rated offline: the same accounts that the stream drives, told everything in the order in which it was recorded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from contracts.account import Account
@@ -8,7 +8,7 @@ from contracts.case import Action, Case, Edit, UsageEvent, contracts_of, events
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import ActionError
-from contracts.families import roots
+from contracts.families import Families
 from contracts.instants import instant_ms
 from contracts.metering import Limits, Metering
 from contracts.result import Reject, Result
@@ -35,13 +35,17 @@ class Ledger:
 
     def __init__(self) -> None:
         self.catalogues: dict[str, Catalogue] = {}
-        """Newest versions, by id; likewise `contracts`."""
-        self.contracts: dict[str, Contract] = {}
+        """Newest versions, by id."""
         self._told: dict[str, int] = {}
         self._accounts: dict[str, Account] = {}
-        self._owners: dict[str, str] = {}
+        self._families = Families()
         self._usage: dict[str, list[Delta]] = {}
         """By the id under which it arrived: it waits for a contract, and moves when an id comes to another family."""
+
+    @property
+    def contracts(self) -> Mapping[str, Contract]:
+        """Newest versions, by id."""
+        return self._families.contracts
 
     def record_catalogue(self, catalogue: Catalogue, recorded_ms: int) -> None:
         """A new version of a catalogue."""
@@ -53,13 +57,14 @@ class Ledger:
     def record_contracts(self, contracts: Iterable[Contract], recorded_ms: int) -> None:
         """New contracts or new versions, recorded together."""
         given = list(contracts)
-        before = self._owners
-        self.contracts |= {contract.id: contract for contract in given}
-        self._owners = roots(self.contracts)
+        before, after = self._families, self._families.copy()
+        concerned = set().union(*map(after.put, given))
+        self._families = after
         for contract in given:
-            self._account(self._owners[contract.customer]).record_contract(contract, recorded_ms)
-        for customer, root in sorted(self._owners.items()):
-            if before.get(customer, customer) != root and (usage := self._usage.get(customer)):
+            self._account(after.root(contract.customer)).record_contract(contract, recorded_ms)
+        for customer in sorted(concerned):
+            root = after.root(customer)
+            if before.root(customer) != root and (usage := self._usage.get(customer)):
                 # To the family that takes it over it is recorded when it comes: as in the stream, where it is transferred then.
                 moved = [delta._replace(recorded_ms=max(recorded_ms, delta.recorded_ms), sequence=None) for delta in usage]
                 self._accounts[root].record_usage(moved)
@@ -69,7 +74,7 @@ class Ledger:
         by_root: dict[str, list[Delta]] = {}
         for delta in deltas:
             self._usage.setdefault(delta.customer, []).append(delta)
-            by_root.setdefault(self._owners.get(delta.customer, delta.customer), []).append(delta)
+            by_root.setdefault(self._families.root(delta.customer), []).append(delta)
         for root, given in by_root.items():
             if root in self._accounts:
                 self._accounts[root].record_usage(given)
@@ -78,11 +83,11 @@ class Ledger:
         """`void`, `regenerate` or `finalize` an invoice. Raises TaximeterError when that cannot be."""
         if contract not in self.contracts:
             raise ActionError(f"{name}: contract {contract!r} is not recorded yet; let the action come after it")
-        self._accounts[self._owners[self.contracts[contract].customer]].record_action(name, contract, starting_ms, recorded_ms)
+        self._accounts[self._families.root(self.contracts[contract].customer)].record_action(name, contract, starting_ms, recorded_ms)
 
     def account_of(self, customer: str) -> Account | None:
         """The account that has the usage of a customer id or alias; none: nobody has a contract for it."""
-        return self._accounts.get(self._owners.get(customer, customer))
+        return self._accounts.get(self._families.root(customer))
 
     def result(self, now_ms: int) -> Result:
         """What all accounts show when the clock stands at `now_ms`."""

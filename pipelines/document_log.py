@@ -10,6 +10,8 @@ import msgspec
 
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
+from contracts.counting import owned_by
+from contracts.families import Families
 from pipelines import offsets
 from pipelines.following import Follower
 from pipelines.replay.generations import KIND, Generations
@@ -37,9 +39,13 @@ class Documents:
     def __init__(self) -> None:
         self.catalogues: dict[str, RecordedCatalogue] = {}
         self.contracts: dict[str, RecordedContract] = {}
+        self.families = Families()
+        """Of the contracts."""
         self.generations = Generations()
         self.changes = 0
         """Grows with every version that was new: tells a reader that there is something to do."""
+        self.owned = 0
+        """Grows with every contract that metering has to know anew (`contracts.counting.owners`)."""
         self.behind: dict[int, int] = {}
         """Offset behind the last record that is in, by partition."""
 
@@ -47,7 +53,7 @@ class Documents:
         """The same, for a reader who looks while more is recorded."""
         same = Documents()
         same.catalogues, same.contracts, same.changes = dict(self.catalogues), dict(self.contracts), self.changes
-        same.generations = self.generations
+        same.families, same.generations, same.owned = self.families.copy(), self.generations, self.owned
         return same
 
     def record(self, change: dict[str, Any]) -> None:
@@ -65,6 +71,8 @@ class Documents:
                 contract = msgspec.json.decode(change["body"], type=Contract, strict=False)
                 root = change["root"] or contract.customer
                 self.contracts[name] = RecordedContract(version, contract, root, change["recorded_at"], change["effective_at"])
+                self.families.put(contract)
+                self.owned += earlier is None or owned_by(earlier.contract) != owned_by(contract)
         elif change["kind"] == KIND and self.generations.record(change):
             self.changes += 1
 

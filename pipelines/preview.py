@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from contracts.contract import Contract
-from contracts.families import roots
 from contracts.rendering import balance_json, invoice_json, line_json, ordered
 from contracts.result import Balance, Invoice, Line, Result
 from contracts.timeline import iso
@@ -34,17 +33,16 @@ def differences(stack: "Deployment", edit: Edit, present: Documents, warehouse: 
     likewise. `warehouse`: a client that is open already. Raises DocumentError when the edit cannot be, clickhouse-connect's errors.
     """
     plan(edit, present, 1, "preview")  # refuses what publishing would refuse
-    before = {name: known.contract for name, known in present.contracts.items()}
-    after = before | {contract.id: contract for contract in edit.contracts}
-    affected = _affected(edit, before, after)
+    families = present.families.copy()
+    concerned = set().union(*map(families.put, edit.contracts))
+    affected = _affected(edit, present.families.contracts, families.contracts)
     times = dict(edit.recorded_ms) | {clock: now for clock, now in stack.times(affected, present).items() if clock not in edit.recorded_ms}
-    old, new = roots(before), roots(after)
     invoices: list[Change] = []
     balances: list[Change] = []
     with closing(stack.warehouse()) if warehouse is None else nullcontext(warehouse) as client:
-        for root in sorted({new[contract.customer] for contract in affected}):
-            mine = [contract for contract in affected if new[contract.customer] == root]
-            joined = [customer for customer, top in new.items() if top == root and old.get(customer, customer) != root]
+        for root in sorted({families.root(contract.customer) for contract in affected}):
+            mine = [contract for contract in affected if families.root(contract.customer) == root]
+            joined = [customer for customer in concerned if families.root(customer) == root and present.families.root(customer) != root]
             now_ms = max(times[contract.clock] for contract in mine)
             inputs = merged_inputs(client, root, stack.settings.window_minutes, more=joined)
             one, other = _results(inputs, edit, mine, present, _moment(edit, now_ms))
@@ -58,7 +56,8 @@ def _affected(edit: Edit, before: Mapping[str, Contract], after: Mapping[str, Co
     """Contracts that change, or whose catalogue does, as they will be."""
     catalogues = {catalogue.id for catalogue in edit.catalogues}
     changed = {contract.id for contract in edit.contracts}
-    return [contract for name, contract in sorted(after.items()) if name in changed or (name in before and contract.catalogue in catalogues)]
+    found = {name for name in before if after[name].catalogue in catalogues} if catalogues else set()
+    return [after[name] for name in sorted(found | changed)]
 
 
 def _moment(edit: Edit, now_ms: int) -> int:

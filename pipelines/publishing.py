@@ -13,7 +13,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -22,7 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import DocumentError, TaximeterError
-from contracts.families import conflicts, roots
+from contracts.families import Families
 from pipelines.document_log import DocumentLog, Documents
 from pipelines.monitoring import metrics
 from pipelines.partitioning import partition_of
@@ -107,11 +107,9 @@ class Published(NamedTuple):
 
 def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Change]:
     """The records of `edit`, whose id is `name`. Raises DocumentError."""
-    before = {key: known.contract for key, known in present.contracts.items()}
-    after = before | {contract.id: contract for contract in edit.contracts}
-    problems = conflicts(after) + _unknown(edit, after, present)
-    old, new = roots(before), roots(after)
-    problems += _uprooted(before, old, new)
+    before, after = present.families, present.families.copy()
+    concerned = sorted(set().union(*map(after.put, edit.contracts)))
+    problems = after.conflicts(concerned) + _unknown(edit, after.contracts, present) + _uprooted(concerned, before, after)
     if problems:
         raise DocumentError(problems)
     common = {"author": edit.author, "edit": name, "effective_at": edit.effective_ms, "customer": None, "root": None}
@@ -128,7 +126,7 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
         changes += [Change(partition, catalogue.id, value) for partition in range(partitions)]
     for contract in edit.contracts:
         earlier = present.contracts.get(contract.id)
-        root = new[contract.customer]
+        root = after.root(contract.customer)
         value = common | {
             "kind": "contract",
             "id": contract.id,
@@ -139,10 +137,10 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
             "body": _body(contract),
         }
         changes.append(Change(partition_of(root, partitions), root, value))
-    for customer in sorted(old.keys() | new.keys()):
-        left, joined = old.get(customer, customer), new.get(customer, customer)
+    for customer in concerned:
+        left, joined = before.root(customer), after.root(customer)
         if left != joined:
-            recorded_ms = _time_of_move(edit, {left, joined}, new)
+            recorded_ms = _time_of_move(edit, {left, joined}, after)
             value = common | {"kind": "move", "id": customer, "version": 1, "root": joined, "recorded_at": recorded_ms, "body": "{}"}
             # The old owner sends on what it has and what still comes; the new one keeps it, also when it had sent it away before.
             owners = {partition_of(root, partitions): root for root in (joined, left)}
@@ -185,21 +183,19 @@ def _unknown(edit: Edit, after: Mapping[str, Contract], present: Documents) -> l
     return problems
 
 
-def _uprooted(before: Mapping[str, Contract], old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+def _uprooted(concerned: Iterable[str], before: Families, after: Families) -> list[str]:
     """A customer with contracts stays with its family: final invoices and balances are facts of the account that made them."""
-    problems = []
-    for customer in sorted({contract.customer for contract in before.values()}):
-        if old[customer] != new.get(customer, customer):
-            problems.append(
-                f"customer {customer} would move from the family of {old[customer]} to that of {new.get(customer, customer)}, but has contracts and"
-                " balances there; name the parent in the customer's first contract, or give the new contract another customer id"
-            )
-    return problems
+    return [
+        f"customer {customer} would move from the family of {before.root(customer)} to that of {after.root(customer)}, but has contracts and"
+        " balances there; name the parent in the customer's first contract, or give the new contract another customer id"
+        for customer in concerned
+        if before.contracts_of(customer) and before.root(customer) != after.root(customer)
+    ]
 
 
-def _time_of_move(edit: Edit, families: set[str], new: Mapping[str, str]) -> int:
+def _time_of_move(edit: Edit, families: set[str], after: Families) -> int:
     for contract in edit.contracts:
-        if new[contract.customer] in families:
+        if after.root(contract.customer) in families:
             return edit.recorded_ms[contract.clock]
     return max(edit.recorded_ms[contract.clock] for contract in edit.contracts)
 

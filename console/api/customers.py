@@ -11,7 +11,6 @@ from console.requests import Held
 from console.services import Services
 from console.wire import Answer, Exact
 from contracts.contract import Contract
-from contracts.families import roots
 from contracts.rendering import balance_json
 from contracts.timeline import iso
 from pipelines.warehouse import reads
@@ -36,11 +35,10 @@ def one(held: Held, _: CustomerReading, customer: str) -> dict[str, Any]:
     contracts = contracts_of(held, customer)
     if not contracts and kept is None:
         raise missing("customer", customer)
-    owners = roots({name: each.contract for name, each in papers.documents.contracts.items()})
     return {
         "id": customer,
         "name": kept.body.get("name") if kept else None,
-        "root": owners.get(customer, customer),
+        "root": papers.documents.families.root(customer),
         "aliases": sorted({alias for contract in contracts for alias in contract.aliases}),
         "contracts": [
             {
@@ -90,4 +88,4 @@ def ledgers(held: Held, _: CustomerReading, customer: str, contract: str = "", g
 
 def contracts_of(held: Services, customer: str) -> list[Contract]:
     """The contracts of a customer in force, by id."""
-    return list(held.books.now().contracts.get(customer, ()))
+    return held.books.now().documents.families.contracts_of(customer)

@@ -20,7 +20,6 @@ from console.requests import Held, Json
 from console.services import Services
 from console.wire import Answer, Exact
 from contracts.contract import Contract
-from contracts.families import roots
 from contracts.money import exponent
 from contracts.timeline import iso
 from contracts.translation.fields import Fields, Wrong
@@ -167,15 +166,15 @@ def _decided(held: Services, about: tuple[str, str, str], contracts: Mapping[str
         raise UnavailableError(Wrong("", f"Kafka does not answer as it should: {error}")) from error
 
 
-def _family(held: Services, customer: str) -> tuple[dict[str, Contract], str, str]:
+def _family(held: Services, customer: str) -> tuple[Mapping[str, Contract], str, str]:
     """Contracts in force, the customer's root, its currency. Raises NotFoundError."""
     documents = held.books.now().documents
-    contracts = {name: each.contract for name, each in documents.contracts.items()}
-    mine = [each for each in contracts.values() if each.customer == customer]
+    contracts = documents.families.contracts
+    mine = documents.families.contracts_of(customer)
     if not mine:
         raise missing("customer with a contract", customer, "customer_id")
     catalogue = documents.catalogues.get(mine[0].catalogue)
-    return contracts, roots(contracts).get(customer, customer), catalogue.catalogue.currency if catalogue else "USD"
+    return contracts, documents.families.root(customer), catalogue.catalogue.currency if catalogue else "USD"
 
 
 def _hold(held: Services, name: str) -> Hold:

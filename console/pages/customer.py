@@ -60,7 +60,7 @@ class Account(NamedTuple):
 
 def agreed_by(papers: Papers, customer: str) -> Agreed:
     """Raises NotFoundError."""
-    contracts = list(papers.contracts.get(customer, ()))
+    contracts = papers.documents.families.contracts_of(customer)
     if not contracts and papers.objects.get("customer", customer) is None:
         raise missing("customer", customer)
     names: dict[str, str] = {}

@@ -101,7 +101,10 @@ class Metering:
         """The same, with those of a generation that is open."""
         engine.run(f"CREATE TABLE IF NOT EXISTS {sql.EXCLUDED} (n UInt64) ENGINE = Set SETTINGS persistent = 0")
         engine.run(f"CREATE TABLE IF NOT EXISTS {sql.GATHERED} AS {TABLE}")
-        self.prepare(Documents())
+        nothing = Documents()
+        self._routed = (nothing, -1)
+        """Whose contracts the routes are of, and when (`Documents.owned`)."""
+        self.prepare(nothing)
 
     def prepare(self, documents: Documents) -> None:
         """Take the documents as they are now; they hold for all following batches. A change of one needs another call."""
@@ -113,8 +116,17 @@ class Metering:
         self._known = {
             name: (version, [*twins.ordinary(found, documents.generations), *beside.get(name, ())]) for name, (version, found) in self._compiled.items()
         }
-        routes = routing(documents, self._limits.partitions)
-        self._few.prepare(documents, routes)
+        if documents is not self._routed[0] or documents.owned != self._routed[1]:
+            self._routed = (documents, documents.owned)
+            self._routes = routing(documents, self._limits.partitions)
+            self._single = self._owning(self._routes)
+        self._few.prepare(documents, self._routes)
+        meters = [each for _, found in self._known.values() for each in found]
+        self._types = frozenset(kind for each in meters for kind in each.event_types)
+        self._plan = self._planned(self._types if len(meters) <= MANY else frozenset())
+
+    def _owning(self, routes: Routing) -> sql.Single:
+        """Tell the engine whose events go where, and whose are metered one by one."""
         self._set_roots(routes)
         singles = SINGLES if routes.owners.singles else None
         if singles:
@@ -126,10 +138,7 @@ class Metering:
             filters.append((key, name))
         if filters:
             self._set_table(KNOWN, frozenset(routes.owners.roots))
-        self._single = sql.Single(singles, tuple(filters), KNOWN if filters else "")
-        meters = [each for _, found in self._known.values() for each in found]
-        self._types = frozenset(kind for each in meters for kind in each.event_types)
-        self._plan = self._planned(self._types if len(meters) <= MANY else frozenset())
+        return sql.Single(singles, tuple(filters), KNOWN if filters else "")
 
     def _products(self, name: str, known: RecordedCatalogue) -> tuple[int, list[products.Meter]]:
         before = self._compiled.get(name)

@@ -20,4 +20,4 @@ class Routing(NamedTuple):
 
 def routing(documents: Documents, partitions: int) -> Routing:
     """The routing that `documents` ask for."""
-    return Routing(owners({name: known.contract for name, known in documents.contracts.items()}), partitions)
+    return Routing(owners(documents.families), partitions)

@@ -119,11 +119,15 @@ class Flow:
 
     def _send(self, event: Sent) -> None:
         self.sent.append(event)
-        try:
-            self._outbox.send(*event[:4], event.timestamp_ms + 50, event.properties)
-        except SystemError as error:
-            # The client says so when another producer of the process, a zombie, is done for meanwhile (seen once, confluent-kafka 2.16). It has the event.
-            print(f"the Kafka client said: {error}", file=sys.stderr, flush=True)
+        while True:
+            try:
+                self._outbox.send(*event[:4], event.timestamp_ms + 50, event.properties)
+            except SystemError as error:
+                # The client says so when another producer of the process, a zombie, is done for meanwhile (confluent-kafka 2.16), and has not taken the
+                # event: three of a round, looked up on the log. Who is told an error sends again; had it been taken, it would count once.
+                print(f"the Kafka client said: {error}", file=sys.stderr, flush=True)
+            else:
+                return
 
     def _fresh(self) -> Sent:
         dice = self._dice
