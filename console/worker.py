@@ -28,6 +28,7 @@ from pipelines.settings import Settings
 
 LOG = logging.getLogger("taximeter.console")
 REPORT_S: Final = 1.0
+START_LOOK_S: Final = 0.05
 PATIENCE_S: Final = 60.0
 COLLECTED: Final = (5_000, 4, 5)
 """Thresholds of the garbage collector. A page's requests leave some two hundred objects that only a look through everything frees (it was eight hundred
@@ -68,11 +69,13 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
     ended = threading.Event()
 
     def report() -> None:
-        while not ended.wait(REPORT_S):
+        while not server.started and not ended.wait(START_LOOK_S):
+            pass  # whoever is told "running" is answered: until then connections are refused
+        while not ended.is_set():
             health.report("running" if server.started else "starting", address=address)
+            ended.wait(REPORT_S)
 
     reporter = threading.Thread(target=report, daemon=True)
-    health.report("running", address=address)
     reporter.start()
     try:
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -30,7 +30,7 @@ class Families:
         """The contracts that have an alias."""
         self._under: dict[str, Names] = {}
         """The contracts that name one as their parent."""
-        for contract in contracts:
+        for contract in {each.id: each for each in contracts}.values():
             self._enter(contract)
         self._settle((*self._of, *self._listing))
 

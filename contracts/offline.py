@@ -1,6 +1,6 @@
 """A case rated offline: the same accounts that the stream drives, told everything in the order in which it was recorded."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from contracts.account import Account
@@ -41,6 +41,8 @@ class Ledger:
         self._families = Families()
         self._usage: dict[str, list[Delta]] = {}
         """By the id under which it arrived: it waits for a contract, and moves when an id comes to another family."""
+        self._has: dict[tuple[str, str], int] = {}
+        """How many of an id's deltas an account has, by (root, id): an id that comes back to a family brings what that does not have."""
 
     @property
     def contracts(self) -> Mapping[str, Contract]:
@@ -62,12 +64,12 @@ class Ledger:
         self._families = after
         for contract in given:
             self._account(after.root(contract.customer)).record_contract(contract, recorded_ms)
-        for customer in sorted(concerned):
+        for customer in sorted(concerned & after.roots.keys()):
             root = after.root(customer)
-            if before.root(customer) != root and (usage := self._usage.get(customer)):
+            if before.root(customer) != root and (usage := self._usage.get(customer, ())[self._has.get((root, customer), 0) :]):
                 # To the family that takes it over it is recorded when it comes: as in the stream, where it is transferred then.
                 moved = [delta._replace(recorded_ms=max(recorded_ms, delta.recorded_ms), sequence=None) for delta in usage]
-                self._accounts[root].record_usage(moved)
+                self._tell(root, moved)
 
     def record_usage(self, deltas: Iterable[Delta]) -> None:
         """Usage in the order of arrival."""
@@ -77,7 +79,7 @@ class Ledger:
             by_root.setdefault(self._families.root(delta.customer), []).append(delta)
         for root, given in by_root.items():
             if root in self._accounts:
-                self._accounts[root].record_usage(given)
+                self._tell(root, given)
 
     def record_action(self, name: str, contract: str, starting_ms: int, recorded_ms: int) -> None:
         """`void`, `regenerate` or `finalize` an invoice. Raises TaximeterError when that cannot be."""
@@ -110,8 +112,13 @@ class Ledger:
                 account.record_catalogue(catalogue, self._told[name])
             # Usage of a customer whom nobody knew was there before the contract, as its windows are in the stream.
             if root in self._usage:
-                account.record_usage(self._usage[root])
+                self._tell(root, self._usage[root])
         return account
+
+    def _tell(self, root: str, usage: Sequence[Delta]) -> None:
+        """The account has all of these ids then."""
+        self._accounts[root].record_usage(usage)
+        self._has |= {(root, each): len(self._usage[each]) for each in {delta.customer for delta in usage}}
 
 
 class Look(NamedTuple):

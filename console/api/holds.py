@@ -167,13 +167,13 @@ def _decided(held: Services, about: tuple[str, str, str], contracts: Mapping[str
 
 
 def _family(held: Services, customer: str) -> tuple[Mapping[str, Contract], str, str]:
-    """Contracts in force, the customer's root, its currency. Raises NotFoundError."""
+    """Contracts in force, the customer's root, the currency of its oldest contract. Raises NotFoundError."""
     documents = held.books.now().documents
     contracts = documents.families.contracts
     mine = documents.families.contracts_of(customer)
     if not mine:
         raise missing("customer with a contract", customer, "customer_id")
-    catalogue = documents.catalogues.get(mine[0].catalogue)
+    catalogue = documents.catalogues.get(min(mine, key=lambda each: each.starting_at).catalogue)
     return contracts, documents.families.root(customer), catalogue.catalogue.currency if catalogue else "USD"
 
 

@@ -117,9 +117,9 @@ class Metering:
             name: (version, [*twins.ordinary(found, documents.generations), *beside.get(name, ())]) for name, (version, found) in self._compiled.items()
         }
         if documents is not self._routed[0] or documents.owned != self._routed[1]:
-            self._routed = (documents, documents.owned)
             self._routes = routing(documents, self._limits.partitions)
             self._single = self._owning(self._routes)
+            self._routed = (documents, documents.owned)
         self._few.prepare(documents, self._routes)
         meters = [each for _, found in self._known.values() for each in found]
         self._types = frozenset(kind for each in meters for kind in each.event_types)

@@ -10,7 +10,7 @@ from contracts.case import UsageEvent
 from contracts.catalogue import Price, Rate
 from contracts.contract import UsageFilter
 from contracts.metering import Metering
-from contracts.offline import Memory
+from contracts.offline import Ledger, Memory
 from tests.property.contracts.worlds import DAY, HOUR, NOVEMBER, OCTOBER, World, account, catalogue, contract, delta, events, usage_invoice
 
 ONE = catalogue("sum", [Rate(product="p", price=Price(per_unit=Decimal(1)))])
@@ -62,6 +62,36 @@ def test_usage_of_another_id_counts_from_when_the_id_is_known(data: st.DataObjec
     made.record_usage(delta(e, "sum", 500 + n) for n, e in enumerate(found[place:]))
     made.advance(NOVEMBER - HOUR)
     assert usage_invoice(made.result()).total == sum((e.value for e in found), Decimal(0)).quantize(Decimal("0.01"), "ROUND_HALF_UP")
+
+
+@given(st.data())
+def test_an_id_that_is_let_go_of_and_named_again_counts_once(data: st.DataObject) -> None:
+    # Given usage under an alias before, between and behind the edits that take the alias away and give it back
+    found = tuple(e._replace(customer="old", recorded_ms=OCTOBER) for e in data.draw(events("sum")))
+    places = sorted((data.draw(st.integers(0, len(found))), data.draw(st.integers(0, len(found)))))
+    made = Ledger()
+    made.record_catalogue(ONE, OCTOBER)
+    for start, end, aliases in ((0, places[0], ["old"]), (*places, []), (places[1], len(found), ["old"])):
+        made.record_contracts([contract(aliases=aliases)], OCTOBER)
+        made.record_usage(delta(e, "sum", start + n) for n, e in enumerate(found[start:end]))
+        if not aliases:
+            assert usage_invoice(made.result(NOVEMBER - HOUR)).total == 0
+    assert usage_invoice(made.result(NOVEMBER - HOUR)).total == sum((e.value for e in found), Decimal(0)).quantize(Decimal("0.01"), "ROUND_HALF_UP")
+
+
+@given(st.data())
+def test_usage_of_an_id_that_becomes_a_customer_counts_once(data: st.DataObject) -> None:
+    found = tuple(e._replace(customer="old", recorded_ms=OCTOBER) for e in data.draw(events("sum")))
+    place = data.draw(st.integers(0, len(found)))
+    made = Ledger()
+    made.record_catalogue(ONE, OCTOBER)
+    made.record_contracts([contract(aliases=["old"])], OCTOBER)
+    made.record_usage(delta(e, "sum", n) for n, e in enumerate(found[:place]))
+    made.record_contracts([contract(), contract(id="own", customer="old")], OCTOBER)
+    made.record_usage(delta(e, "sum", place + n) for n, e in enumerate(found[place:]))
+    result = made.result(NOVEMBER - HOUR)
+    totals = {each.customer: each.total for each in result.invoices if each.kind == "usage" and each.starting_ms == OCTOBER}
+    assert totals == {"acme": 0, "old": sum((e.value for e in found), Decimal(0)).quantize(Decimal("0.01"), "ROUND_HALF_UP")}
 
 
 @given(st.data())
