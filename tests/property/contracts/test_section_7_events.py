@@ -68,13 +68,13 @@ def test_usage_of_another_id_counts_from_when_the_id_is_known(data: st.DataObjec
 def test_an_id_that_is_let_go_of_and_named_again_counts_once(data: st.DataObject) -> None:
     # Given usage under an alias before, between and behind the edits that take the alias away and give it back
     found = tuple(e._replace(customer="old", recorded_ms=OCTOBER) for e in data.draw(events("sum")))
-    places = sorted((data.draw(st.integers(0, len(found))), data.draw(st.integers(0, len(found)))))
+    taken, back = sorted((data.draw(st.integers(0, len(found))), data.draw(st.integers(0, len(found)))))
     made = Ledger()
     made.record_catalogue(ONE, OCTOBER)
-    for start, end, aliases in ((0, places[0], ["old"]), (*places, []), (places[1], len(found), ["old"])):
-        made.record_contracts([contract(aliases=aliases)], OCTOBER)
+    for start, end, named in ((0, taken, True), (taken, back, False), (back, len(found), True)):
+        made.record_contracts([contract(aliases=["old"] if named else [])], OCTOBER)
         made.record_usage(delta(e, "sum", start + n) for n, e in enumerate(found[start:end]))
-        if not aliases:
+        if not named:
             assert usage_invoice(made.result(NOVEMBER - HOUR)).total == 0
     assert usage_invoice(made.result(NOVEMBER - HOUR)).total == sum((e.value for e in found), Decimal(0)).quantize(Decimal("0.01"), "ROUND_HALF_UP")
 
