@@ -17,6 +17,18 @@ def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
     consumer.close()
 
 
+def left_open(bootstrap: str) -> Producer:
+    """Whose transaction on metered-usage is open, with a record, behind which another producer has committed one."""
+    one, other = (Producer({"bootstrap.servers": bootstrap, "transactional.id": name}) for name in ("one", "other"))
+    for producer in (one, other):
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        producer.produce(METERED_USAGE.name, b"record", "key", 0)
+        producer.flush(30)
+    other.commit_transaction(30)
+    return one
+
+
 def test_what_was_written_before_anybody_asked_is_waited_for_too(tmp_path_factory: pytest.TempPathFactory) -> None:
     with Kafka(tmp_path_factory.mktemp("kafka")) as broker:
         # given: METER has come through, and RATE has yet to read what it has written
@@ -51,13 +63,7 @@ def test_what_stands_behind_the_open_transaction_of_another_meter_is_waited_for(
         # given: one METER has a transaction open, and behind it another one has committed
         kafka = broker.with_topics().bootstrap
         following = Progress(kafka)
-        one, other = (Producer({"bootstrap.servers": kafka, "transactional.id": name}) for name in ("one", "other"))
-        for producer in (one, other):
-            producer.init_transactions(30)
-            producer.begin_transaction()
-            producer.produce(METERED_USAGE.name, b"record", "key", 0)
-            producer.flush(30)
-        other.commit_transaction(30)
+        one = left_open(kafka)
 
         # then: RATE has not come through, though there is nothing yet that it could read; nor may a tick pass
         with pytest.raises(StalledError, match=r"a transaction on metered-usage\[0\] does not end in time"):
@@ -79,13 +85,7 @@ def test_holds_are_not_let_go_before_what_stands_behind_an_open_transaction(tmp_
     with Kafka(tmp_path_factory.mktemp("kafka")) as broker:
         # given: one producer has a transaction open, and behind it another one has committed
         kafka = broker.with_topics(partitions=1).bootstrap
-        one, other = (Producer({"bootstrap.servers": kafka, "transactional.id": name}) for name in ("one", "other"))
-        for producer in (one, other):
-            producer.init_transactions(30)
-            producer.begin_transaction()
-            producer.produce(METERED_USAGE.name, b"record", "key", 0)
-            producer.flush(30)
-        other.commit_transaction(30)
+        one = left_open(kafka)
         log = Ends(kafka, 1)
 
         # then: there is nothing to be read, and yet RATE is not past it
