@@ -38,15 +38,16 @@ def more(flow: Flow, count: int) -> None:
     until(lambda: len(flow.sent) >= goal, f"{count} more events")
 
 
+@pytest.mark.long  # everybody is killed once below, METER and RATE again and again in tests/broker, and at random in test_chaos
 @pytest.mark.parametrize(
     ("number", "name", "forget"),
     (
         (0, "meter", False),
-        pytest.param(1, "meter", True, marks=pytest.mark.long),
+        (1, "meter", True),
         (2, "rate", False),
-        pytest.param(3, "rate", True, marks=pytest.mark.long),
-        pytest.param(4, "sink", False, marks=pytest.mark.long),  # these two are killed once below, with all others
-        pytest.param(5, "kafka", False, marks=pytest.mark.long),
+        (3, "rate", True),
+        (4, "sink", False),  # it has no state of its own
+        (5, "kafka", False),  # its state is the log itself
     ),
     ids=("meter", "meter-and-its-state", "rate", "rate-and-its-state", "sink", "kafka"),
 )
