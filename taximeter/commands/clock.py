@@ -70,7 +70,8 @@ def _move(stack: "Deployment", name: str, target: str, *, wait: bool) -> int:
         raise click.UsageError(f"clock {name} stands at {iso(now_ms)} and never goes back; give a later time, or make contracts with another clock")
     producer = Producer(reach(stack.kafka))
     partitions = len(producer.list_topics(CLOCK.name, timeout=30).topics[CLOCK.name].partitions)
-    progress = Progress(stack.kafka) if wait else None
+    # What was rated a moment ago may not be in the warehouse yet, and the tick may add nothing to it.
+    progress = Progress(stack.kafka, before=True) if wait else None
     try:
         behind = move(producer, stack.codec, name, to_ms, partitions)
         if progress is not None:

@@ -2,11 +2,13 @@
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from pipelines import offsets
 from pipelines.holds.passage import Ends
 from pipelines.progress import Progress, StalledError, all_shown
 from pipelines.rating.watermark import Watermark
-from pipelines.testing import Kafka
+from pipelines.testing import Kafka, until
 from pipelines.topology import METER_GROUP, METERED_USAGE, RATE_GROUP, SINK_GROUP, USAGE_EVENTS
 from schemas.codec import Codec
 
@@ -26,6 +28,8 @@ def left_open(bootstrap: str) -> Producer:
         producer.produce(METERED_USAGE.name, b"record", "key", 0)
         producer.flush(30)
     other.commit_transaction(30)
+    admin, place = AdminClient({"bootstrap.servers": bootstrap}), (METERED_USAGE.name, 0)
+    until(lambda: offsets.whole_ends(admin, [place])[place] == 3, "two records and the mark of the one that is committed")
     return one
 
 
