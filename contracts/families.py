@@ -45,6 +45,11 @@ class Families:
         vars(same).update({name: index.copy() for name, index in vars(self).items()})
         return same
 
+    def edited(self, contracts: Iterable[Contract]) -> tuple[Self, set[str]]:
+        """The families behind an edit, and the ids that it concerns; these stay as they are."""
+        same = self.copy()
+        return same, set().union(*map(same.put, contracts))
+
     def root(self, customer: str) -> str:
         """The root customer of an id or alias."""
         return self.roots.get(customer, customer)

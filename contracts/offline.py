@@ -59,8 +59,8 @@ class Ledger:
     def record_contracts(self, contracts: Iterable[Contract], recorded_ms: int) -> None:
         """New contracts or new versions, recorded together."""
         given = list(contracts)
-        before, after = self._families, self._families.copy()
-        concerned = set().union(*map(after.put, given))
+        before = self._families
+        after, concerned = before.edited(given)
         self._families = after
         for contract in given:
             self._account(after.root(contract.customer)).record_contract(contract, recorded_ms)

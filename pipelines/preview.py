@@ -33,8 +33,7 @@ def differences(stack: "Deployment", edit: Edit, present: Documents, warehouse: 
     likewise. `warehouse`: a client that is open already. Raises DocumentError when the edit cannot be, clickhouse-connect's errors.
     """
     plan(edit, present, 1, "preview")  # refuses what publishing would refuse
-    families = present.families.copy()
-    concerned = set().union(*map(families.put, edit.contracts))
+    families, concerned = present.families.edited(edit.contracts)
     affected = _affected(edit, present.families.contracts, families.contracts)
     times = dict(edit.recorded_ms) | {clock: now for clock, now in stack.times(affected, present).items() if clock not in edit.recorded_ms}
     invoices: list[Change] = []

@@ -107,8 +107,9 @@ class Published(NamedTuple):
 
 def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Change]:
     """The records of `edit`, whose id is `name`. Raises DocumentError."""
-    before, after = present.families, present.families.copy()
-    concerned = sorted(set().union(*map(after.put, edit.contracts)))
+    before = present.families
+    after, ids = before.edited(edit.contracts)
+    concerned = sorted(ids)
     problems = after.conflicts(concerned) + _unknown(edit, after.contracts, present) + _uprooted(concerned, before, after)
     if problems:
         raise DocumentError(problems)

@@ -13,8 +13,7 @@ from pipelines.testing import Kafka, until
 from tests.broker.metering.rig import Broker, Flow, Process, caught_up, check, committed, lose_offsets, publish, running
 
 SEED = random.SystemRandom().randrange(1 << 30)
-RESTART_S = 60.0
-"""Longer than any machine needs; a worker that waits for the session of its former self, or relearns what it has, would need more again and again."""
+RESTART_S = 20.0
 """A machine that does other things too; alone it takes two or three."""
 
 
