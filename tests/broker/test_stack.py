@@ -93,6 +93,7 @@ def test_doctor_finds_a_running_stack_in_order(stack: Stack) -> None:
     } == dict.fromkeys(("java", "jars", "owner", "kafka", "topics", "migrations", "clock"), "ok")
 
 
+@pytest.mark.long  # tests/e2e/test_backup.py does it too, with data of a former release
 def test_down_and_up_again_keep_data_and_ports(tmp_path: Path) -> None:
     base = free_ports(len(USUAL))
     settings = Settings(data=tmp_path, port_base=base)

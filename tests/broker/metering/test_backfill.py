@@ -129,6 +129,7 @@ def gone(process: psutil.Process) -> bool:
         return True
 
 
+@pytest.mark.long
 def test_the_process_that_counts_the_past_may_die_and_does_not_outlive_its_meter(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
     """Given a backfill, when first the process that counts it is killed and then METER, then the past comes through and nothing is left running."""
     meter = Process(broker, tmp_path / "data")
