@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from bench.background import ended, flowing
 from bench.ingest import BATCH, clients
-from bench.report import Figure, report
+from bench.report import Figure, percentile, report, spread
 from bench.watched import Watched
 from bench.workload import Workload, catalogue, customer
 from contracts.contract import Contract
@@ -91,16 +91,14 @@ def run(
             together, peak_rss_mb = _cores(watched, people.seconds), watched.costs()["console"].peak_rss_mb
             sent_per_s = ended(flow).per_s
         cpu_s, wall_s, request_ms = _ingest(address, pids["console"], ingested)
-    took = sorted(each for _, each in people.took_ms)
+    took = [each for _, each in people.took_ms]
     names = sorted({name for name, _ in people.took_ms})
     live, latency = people.live_ms, people.latency
     figures = [
-        Figure("action_p50_ms", _at(took, 50), "ms"),
-        Figure("action_p99_ms", _at(took, 99), "ms"),
-        *(Figure(f"{name}_p99_ms", _at(sorted(each for of, each in people.took_ms if of == name), 99), "ms") for name in names),
+        *spread("action", took),
+        *(Figure(f"{name}_p99_ms", percentile(sorted(each for of, each in people.took_ms if of == name), 99), "ms") for name in names),
         Figure("actions", len(took), ""),
-        Figure("event_to_page_p50_ms", _at(live, 50), "ms"),
-        Figure("event_to_page_p99_ms", _at(live, 99), "ms"),
+        *spread("event_to_page", live),
         Figure("console_cores", together["console"], "cores"),
         Figure("people_cores", people.cpu_s / people.seconds, "cores"),
         Figure("warehouse_cores", together["warehouse"], "cores"),
@@ -111,7 +109,7 @@ def run(
         Figure("threshold_p50_without_ms", without.p50_ms, "ms"),
         Figure("ingest_events_per_cpu_s", ingested / cpu_s, "1/s"),
         Figure("ingest_events_per_s", ingested / wall_s, "1/s"),
-        Figure("ingest_request_p99_ms", _at(request_ms, 99), "ms"),
+        Figure("ingest_request_p99_ms", percentile(request_ms, 99), "ms"),
     ]
     workload = {
         "consoles": consoles,
@@ -200,10 +198,6 @@ def _ingest(address: str, pid: int, events: int) -> tuple[float, float, list[flo
     watched = Watched({"console": pid})
     took, wall_s = clients(address, None, events, "run")
     return watched.costs()["console"].cpu_s, wall_s, sorted(each * 1000 for each in took)
-
-
-def _at(ascending: Sequence[float], percent: int) -> float:
-    return ascending[min(len(ascending) - 1, len(ascending) * percent // 100)] if ascending else 0.0
 
 
 def _now_ms() -> int:

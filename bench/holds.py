@@ -6,7 +6,6 @@ One desk on a real broker: reservations one after the other, and `at_once` at a 
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from bench.report import Figure, report
+from bench.report import Figure, report, spread
 from pipelines.holds.desk import Book, Desk
 from pipelines.holds.step import Hold, reserve
 from pipelines.local.kafka_child import KafkaChild
@@ -40,22 +39,22 @@ def run(one_by_one: int = 300, together: int = 2_000, at_once: int = 16) -> dict
             for _ in range(WARM):
                 decided(desk)
                 _produced(producer)
-            plain = sorted(_produced(producer) for _ in range(one_by_one))
-            alone = sorted(decided(desk) for _ in range(one_by_one))
+            plain = [_produced(producer) for _ in range(one_by_one)]
+            alone = [decided(desk) for _ in range(one_by_one)]
             with ThreadPoolExecutor(at_once) as pool:
                 began = time.perf_counter()
-                crowded = sorted(pool.map(lambda _: decided(desk), range(together)))
+                crowded = list(pool.map(lambda _: decided(desk), range(together)))
                 took_s = time.perf_counter() - began
         finally:
             desk.close()
-    figures = [*_figures("decision", alone), *_figures("decision_at_once", crowded), Figure("decisions_per_s", together / took_s, "1/s")]
+    figures = [*spread("decision", alone), *spread("decision_at_once", crowded), Figure("decisions_per_s", together / took_s, "1/s")]
     workload = {"one_by_one": one_by_one, "together": together, "at_once": at_once}
-    reference = _figures("plain_record", plain)[1]
+    reference = spread("plain_record", plain)[1]
     return report("holds", workload, figures, reference, figures[1].value / reference.value)
 
 
 def decided(desk: Desk) -> float:
-    """Seconds of one reservation."""
+    """Milliseconds of one reservation."""
     name = str(uuid.uuid4())
 
     def decide(book: Book) -> Hold:
@@ -64,15 +63,15 @@ def decided(desk: Desk) -> float:
 
     began = time.perf_counter()
     desk.decide("acme", "acme", name, {}, decide)
-    return time.perf_counter() - began
+    return (time.perf_counter() - began) * 1000
 
 
 def _produced(producer: Producer) -> float:
-    """Seconds until a plain record is acknowledged."""
+    """Milliseconds until a plain record is acknowledged."""
     began = time.perf_counter()
     producer.produce(USAGE_EVENTS.name, bytes(200), "acme")
     producer.flush()
-    return time.perf_counter() - began
+    return (time.perf_counter() - began) * 1000
 
 
 def _balance(producer: Producer, codec: Codec) -> None:
@@ -83,10 +82,3 @@ def _balance(producer: Producer, codec: Codec) -> None:
     }  # fmt: skip
     producer.produce(BALANCES.name, codec.encode("balance", value), "acme")
     producer.flush()
-
-
-def _figures(name: str, took_s: Sequence[float]) -> list[Figure]:
-    return [
-        Figure(f"{name}_p50_ms", took_s[len(took_s) // 2] * 1000, "ms"),
-        Figure(f"{name}_p99_ms", took_s[len(took_s) * 99 // 100] * 1000, "ms"),
-    ]

@@ -23,6 +23,7 @@ import psutil
 import uvicorn
 from fastapi import FastAPI
 
+from bench.report import percentile
 from console.app import create
 from console.books import Change
 from console.services import start
@@ -128,8 +129,8 @@ def run(events: int) -> dict[str, Any]:
         "figures": [
             {"name": "events_per_cpu_s", "value": round(events / cpu_s), "unit": "1/s"},
             {"name": "events_per_s", "value": round(events / wall_s), "unit": "1/s"},
-            {"name": "request_p50_ms", "value": round(latencies[len(latencies) // 2] * 1000, 1), "unit": "ms"},
-            {"name": "request_p99_ms", "value": round(latencies[len(latencies) * 99 // 100] * 1000, 1), "unit": "ms"},
+            {"name": "request_p50_ms", "value": round(percentile(latencies, 50) * 1000, 1), "unit": "ms"},
+            {"name": "request_p99_ms", "value": round(percentile(latencies, 99) * 1000, 1), "unit": "ms"},
         ],
         "reference": {"name": "producer_events_per_s", "value": round(reference), "unit": "1/s"},
         "ratio": round(events / cpu_s / reference, 2),

@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.background import ended, flowing
-from bench.report import Figure, folder_mb, report
+from bench.report import Figure, folder_mb, percentile, report, spread
 from bench.watched import Watched
 from bench.workload import Workload, catalogue, customer
 from contracts.contract import Contract, Override
@@ -78,15 +78,14 @@ def run(
         [
             Figure("event_to_threshold_p50_ms", latency.p50_ms, "ms"),
             Figure("event_to_threshold_p99_ms", latency.p99_ms, "ms"),
-            Figure("edit_to_invoice_p50_ms", took[len(took) // 2], "ms"),
-            Figure("edit_to_invoice_p99_ms", _p99(took), "ms"),
-            Figure("plain_consumer_p50_ms", plain[len(plain) // 2], "ms"),
+            *spread("edit_to_invoice", took),
+            Figure("plain_consumer_p50_ms", percentile(plain, 50), "ms"),
             *(Figure(f"{name}_cores", cost.cpu_s / spent_s, "cores") for name, cost in costs.items()),
             *(Figure(f"{name}_peak_rss_mb", cost.peak_rss_mb, "MB") for name, cost in costs.items()),
             Figure("state_mb", state_mb, "MB"),
         ],
-        Figure("plain consumer of usage-events, p99", _p99(plain), "ms"),
-        latency.p99_ms / _p99(plain),
+        Figure("plain consumer of usage-events, p99", percentile(plain, 99), "ms"),
+        latency.p99_ms / percentile(plain, 99),
     )
 
 
@@ -125,10 +124,6 @@ class Hop:
             now = time.perf_counter()
             if message is not None and message.error() is None and (message.key() or b"").startswith(mine):
                 self._seen[int((message.key() or b"")[len(mine) :])] = now
-
-
-def _p99(took: Sequence[float]) -> float:
-    return took[min(len(took) - 1, len(took) * 99 // 100)]
 
 
 def _publish(publisher: Publisher, customers: int, start: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import psutil
 from clickhouse_connect.driver.client import Client
 
-from bench.report import machine
+from bench.report import machine, percentile
 from pipelines.local.warehouse_child import WarehouseChild
 from pipelines.settings import Settings
 from pipelines.warehouse.client import connect
@@ -58,8 +58,8 @@ def run(lines: int = LINES, customers: int = CUSTOMERS, asked: int = ASKED) -> d
             times = sorted(_took_ms(client, statement, customer) for customer in chosen)
             worked_ms = (_cpu_s(warehouse) - worked_s) * 1000 / len(chosen)
             figures += [
-                {"name": f"{name}_p50_ms", "value": round(times[len(times) // 2], 1), "unit": "ms"},
-                {"name": f"{name}_p99_ms", "value": round(times[len(times) * 99 // 100], 1), "unit": "ms"},
+                {"name": f"{name}_p50_ms", "value": round(percentile(times, 50), 1), "unit": "ms"},
+                {"name": f"{name}_p99_ms", "value": round(percentile(times, 99), 1), "unit": "ms"},
                 {"name": f"{name}_cpu_ms", "value": round(worked_ms, 1), "unit": "ms"},
             ]
         scan_ms = _took_ms(client, "SELECT sum(amount) FROM invoice_lines")

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 
 from bench.background import ended, flowing
 from bench.latency import NAME, BenchError
-from bench.report import Figure, report
+from bench.report import Figure, percentile, report
 from bench.workload import Workload, catalogue, customer, send
 from contracts.catalogue import Catalogue, Expression
 from contracts.contract import Contract
@@ -180,13 +180,13 @@ def _probed(deployment: Deployment, replays: Replays, per_second: int) -> tuple[
     found = [probed(name, per_second * PROBED_S) for name in PROBES[1:] if working.is_alive()]
     working.join()
     took = sorted(each for _, some in found for each in some)
-    return seconds[0], Waited(len(took), took[len(took) // 2], took[len(took) * 99 // 100], max(latency.p99_ms for latency, _ in found))
+    return seconds[0], Waited(len(took), percentile(took, 50), percentile(took, 99), max(latency.p99_ms for latency, _ in found))
 
 
 def _run(replays: Replays, stack: Stack | None, kills: int) -> float:
     """Seconds from the begin of a generation until all of its past is metered."""
     with replays.stack.warehouse() as client:
-        scope: Scope = scope_of(client, replays.present(), replays.partitions, Asked(products=["api-calls"]), replays.window_ms)
+        scope: Scope = scope_of(client, replays.present(), Asked(products=["api-calls"]), replays.window_ms)
     started = time.perf_counter()
     replays.begin(scope, note="bench")
     generation = replays.current()
@@ -212,7 +212,7 @@ def _told(replays: Replays) -> tuple[float, int]:
     started = time.perf_counter()
     with replays.stack.warehouse() as client:
         expected = _totals(client)
-        mine = families(replays.present(), replays.partitions)
+        mine = families(replays.present())
         changes = list(differences(client, replays.current(), mine, replays.stack.settings.window_minutes))
         took = time.perf_counter() - started
         for invoice in (each for change in changes for each in change["invoices"]):

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,17 @@ def report(
         "ratio": None if ratio is None else round(ratio, 2),
         **more,
     }
+
+
+def percentile(ascending: Sequence[float], percent: int) -> float:
+    """The value below which so many of a hundred are; 0 of none."""
+    return ascending[min(len(ascending) - 1, len(ascending) * percent // 100)] if ascending else 0.0
+
+
+def spread(name: str, took: Iterable[float]) -> list[Figure]:
+    """Median and 99th of 100 of milliseconds."""
+    ascending = sorted(took)
+    return [Figure(f"{name}_p{percent}_ms", percentile(ascending, percent), "ms") for percent in (50, 99)]
 
 
 def machine() -> dict[str, Any]:

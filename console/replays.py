@@ -54,14 +54,14 @@ class ReplayDesk:
         with self._look() as replays, closing(replays.stack.warehouse()) as client:
             present = replays.present()
             with _refused_input():
-                scope = scope_of(client, present, replays.partitions, asked, replays.window_ms)
-            return planned(client, present, replays.partitions, scope, replays.ends())
+                scope = scope_of(client, present, asked, replays.window_ms)
+            return planned(client, present, scope, replays.ends())
 
     def begin(self, asked: Asked, note: str, author: str) -> dict[str, Any]:
         """Begin a generation; METER goes on with it by itself."""
         with self._act() as replays, closing(replays.stack.warehouse()) as client:
             with _refused_input():
-                scope = scope_of(client, replays.present(), replays.partitions, asked, replays.window_ms)
+                scope = scope_of(client, replays.present(), asked, replays.window_ms)
             replays.begin(scope, note=note, author=author)
             return told(replays.current(), None)
 
@@ -77,7 +77,7 @@ class ReplayDesk:
         with self._act() as replays:
             generation = replays.current()
             replays.shown()
-            mine = affected(families(replays.present(), replays.partitions, customers), generation)
+            mine = affected(families(replays.present(), customers), generation)
         return Comparison(self._deployment, generation, mine)
 
     @contextmanager

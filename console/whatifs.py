@@ -127,12 +127,12 @@ def compare(held: Services, name: str, choices: Sequence[str], from_ms: int, unt
     if not isinstance(present, Contract):
         raise TypeError(f"{name} is no contract")
     settings = held.deployment.settings
-    mine = families(papers.documents, settings.partitions, [present.customer])
+    mine = families(papers.documents, [present.customer])
     before: dict[tuple[str, str, str], Decimal] = {}
     after: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(dict)
     for choice, contract in chosen(held, name, choices).items():
         try:
-            for row in compared(settings, papers.documents, settings.partitions, mine, Branch({}, {name: contract}), (from_ms, until_ms), 1):
+            for row in compared(settings, papers.documents, mine, Branch({}, {name: contract}), (from_ms, until_ms), 1):
                 key = (row.contract, row.product, row.currency)
                 before[key] = row.before
                 after[key][choice] = row.after

@@ -39,7 +39,7 @@ class Asked(NamedTuple):
     """Windows in which some event has of these stretches of usage-events: (partition, first offset, end)."""
 
 
-def scope_of(client: Client, present: Documents, partitions: int, asked: Asked, window_ms: int) -> Scope:
+def scope_of(client: Client, present: Documents, asked: Asked, window_ms: int) -> Scope:
     """The scope; customers with all ids of their contracts. Raises ReplayError."""
     kinds = kinds_of(known.catalogue for known in present.catalogues.values())
     names = {product for _, product in kinds}
@@ -54,7 +54,7 @@ def scope_of(client: Client, present: Documents, partitions: int, asked: Asked, 
         raise ReplayError("there is no product that is metered: apply a catalogue first")
     ids: set[str] = set()
     if asked.customers:
-        for family in families(present, partitions, asked.customers):
+        for family in families(present, asked.customers):
             ids.update(family.ids)
         ids.update(asked.customers)
     first, last = asked.from_ms, asked.until_ms
@@ -83,7 +83,7 @@ def _touched(client: Client, asked: Asked) -> tuple[list[str], int, int]:
     return customers, first, last
 
 
-def planned(client: Client, present: Documents, partitions: int, scope: Scope, ends: Iterable[int]) -> dict[str, Any]:
+def planned(client: Client, present: Documents, scope: Scope, ends: Iterable[int]) -> dict[str, Any]:
     """What a replay of this scope touches, as JSON."""
     types = sorted(
         {
@@ -101,7 +101,7 @@ def planned(client: Client, present: Documents, partitions: int, scope: Scope, e
     if scope.until_ms is not None:
         conditions.append(f"timestamp < fromUnixTimestamp64Milli({scope.until_ms}, 'UTC')")
     events, customers, first, last, windows, size = client.query(EVENTS.format(conditions=" AND ".join(conditions)), parameters=asked).result_rows[0]
-    mine = [family for family in families(present, partitions) if _concerned(family, scope)]
+    mine = [family for family in families(present) if _concerned(family, scope)]
     span = {"from_ms": scope.from_ms if scope.from_ms is not None else FIRST_MS, "until_ms": scope.until_ms if scope.until_ms is not None else LAST_MS}
     finals = client.query(FINAL, parameters={"customers": sorted({each for family in mine for each in family.customers}), **span}).result_rows
     count = sum(len(products) for products in scope.products.values())

@@ -77,7 +77,6 @@ class Question(NamedTuple):
 def compared(
     settings: Settings,
     present: Documents,
-    partitions: int,
     families: Sequence[Family],
     branch: Branch,
     period: tuple[int, int],
@@ -92,7 +91,7 @@ def compared(
     with closing(connect(settings)) as client:
         in_force = corrected(generations_of(client))
     after = branch.contracts.values()
-    filters = {key: set(owners) for key, owners in filters_of(present, partitions).items()}
+    filters = {key: set(owners) for key, owners in filters_of(present).items()}
     for contract in after:
         for key in contract.usage_filter.where if contract.usage_filter else ():
             filters.setdefault(key, set()).update((contract.customer, *contract.aliases))

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from contracts.catalogue import Catalogue
+from contracts.counting import owners
 from contracts.result import Balance, Invoice
 from contracts.usage import Delta
 from pipelines.document_log import Documents
-from pipelines.metering.routing import routing
 from pipelines.replay.generations import KIND as REPLAY
 from pipelines.warehouse.reads import balances_of, invoices_of
 from pipelines.warehouse.rebuild import FamilyInputs, RecordedDocument, documents_of
@@ -60,23 +60,22 @@ class Terms(NamedTuple):
         return result.invoices, result.balances
 
 
-def families(present: Documents, partitions: int, only: Iterable[str] = ()) -> list[Family]:
+def families(present: Documents, only: Iterable[str] = ()) -> list[Family]:
     """The families with contracts; `only` those to which one of these ids belongs."""
-    roots = routing(present, partitions).owners.roots
     customers: dict[str, set[str]] = {}
     ids: dict[str, set[str]] = {}
     for known in present.contracts.values():
         contract = known.contract
-        root = roots.get(contract.customer, contract.customer)
+        root = present.families.root(contract.customer)
         customers.setdefault(root, set()).add(contract.customer)
         ids.setdefault(root, {root}).update((contract.customer, *contract.aliases))
-    wanted = {roots.get(each, each) for each in only}
+    wanted = {present.families.root(each) for each in only}
     return [Family(root, tuple(sorted(customers[root])), tuple(sorted(ids[root]))) for root in sorted(customers) if not wanted or root in wanted]
 
 
-def filters_of(present: Documents, partitions: int) -> Mapping[str, frozenset[str]]:
+def filters_of(present: Documents) -> Mapping[str, frozenset[str]]:
     """Property to the ids whose contracts filter usage by it."""
-    return routing(present, partitions).owners.filters
+    return owners(present.families).filters
 
 
 def kinds_of(catalogues: Iterable[Catalogue]) -> dict[tuple[str, str], str]:

@@ -71,13 +71,13 @@ class Verifier:
         """Compare; all families when `only` names no customer. Raises KafkaException, StalledError, clickhouse-connect's errors."""
         started = time.monotonic()
         with closing(DocumentLog(self._stack.kafka, self._stack.codec)) as documents, closing(self._stack.warehouse()) as client:
-            present, partitions = documents.catch_up(), documents.partitions
-            left = families(present, partitions, only)
+            present = documents.catch_up()
+            left = families(present, only)
             count, events = len(left), 0
             different: dict[str, Json] = {}
             for attempt in range(ATTEMPTS):
                 moving: list[Family] = []
-                read, verdicts = self._pass(client, present, partitions, left, bool(only) or attempt > 0)
+                read, verdicts = self._pass(client, present, left, bool(only) or attempt > 0)
                 events = max(events, read)
                 for family, told, moved in verdicts:
                     different.pop(family.root, None)
@@ -90,7 +90,7 @@ class Verifier:
                     break
         return Verdict(count, events, time.monotonic() - started, tuple(different.values()), tuple(each.root for each in left))
 
-    def _pass(self, client: Client, present: Documents, partitions: int, wanted: Sequence[Family], some: bool) -> tuple[int, Iterator[tuple[Family, Json | None, bool]]]:
+    def _pass(self, client: Client, present: Documents, wanted: Sequence[Family], some: bool) -> tuple[int, Iterator[tuple[Family, Json | None, bool]]]:
         kafka, settings = self._stack.kafka, self._stack.settings
         ends = all_shown(kafka, THROUGH_S)
         catalogues = tuple(known.catalogue for known in present.catalogues.values())
@@ -108,11 +108,10 @@ class Verifier:
         by_id = _by_customer(from_log)
 
         def verdicts() -> Iterator[tuple[Family, Json | None, bool]]:
-            done = 0
+            done, filters = 0, filters_of(present)
             for first in range(0, len(wanted), TOGETHER):
                 some_families = wanted[first : first + TOGETHER]
                 names = [each for family in some_families for each in family.ids]
-                filters = filters_of(present, partitions)
                 from_raw = _by_customer(raw.counted(client, catalogues, names, filters, exact, limits.window_ms, in_force))
                 for family in some_families:
                     sides = (_of(by_id, family), _of(from_raw, family))

@@ -152,7 +152,7 @@ def _finish(replays: "Replays", generation: "Generation", author: str, dry_run: 
     from taximeter.preview import shown
 
     with replays.stack.warehouse() as client:
-        mine = affected(families(replays.present(), replays.partitions), generation)
+        mine = affected(families(replays.present()), generation)
         changes = list(differences(client, generation, mine, replays.stack.settings.window_minutes))
     if dry_run:
         replays.step("abort", author, generation.number)

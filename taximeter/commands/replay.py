@@ -58,8 +58,8 @@ def plan(as_json: bool, **asked: Any) -> None:
 
     with controlled() as replays, replays.stack.warehouse() as client:
         present = replays.present()
-        scope = planning.scope_of(client, present, replays.partitions, _asked(asked), replays.window_ms)
-        found = planning.planned(client, present, replays.partitions, scope, replays.ends())
+        scope = planning.scope_of(client, present, _asked(asked), replays.window_ms)
+        found = planning.planned(client, present, scope, replays.ends())
         pace = timing.timed(replays.stack.settings, replays.stack.codec, present, replays.partitions, scope)
     found["seconds_at_least"] = None if pace is None else round(pace.seconds_for(found["events"]["to_read"]), 1)
     if as_json:
@@ -97,7 +97,7 @@ def run(note: str, author: str, rate: int | None, detach: bool, as_json: bool, *
         present = replays.present()
         if present.generations.current is None:
             with replays.stack.warehouse() as client:
-                scope = planning.scope_of(client, present, replays.partitions, _asked(asked), replays.window_ms)
+                scope = planning.scope_of(client, present, _asked(asked), replays.window_ms)
             replays.begin(scope, note=note, author=author, rate=rate or 0)
         elif rate or any(asked.values()):
             raise click.ClickException(
@@ -152,7 +152,7 @@ def diff(customers: tuple[str, ...], as_json: bool) -> None:
     with controlled() as replays:
         generation = replays.current()
         replays.shown()
-        mine = affected(families(replays.present(), replays.partitions, customers), generation)
+        mine = affected(families(replays.present(), customers), generation)
         with replays.stack.warehouse() as client:
             for found in differences(client, generation, mine, replays.stack.settings.window_minutes):
                 count += 1

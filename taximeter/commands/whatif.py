@@ -43,13 +43,13 @@ def command(files: tuple[Path, ...], period: str, customers: tuple[str, ...], ou
     stack = running()
     log = DocumentLog(stack.kafka, stack.codec)
     try:
-        present, partitions = log.catch_up(), log.partitions
+        present = log.catch_up()
     finally:
         log.close()
     branch = _branch(files, stack.settings.window_minutes, present)
-    mine = families(present, partitions, customers)
+    mine = families(present, customers)
     tell = _tell if sys.stderr.isatty() and not as_json else lambda *_: None
-    rows = list(compared(stack.settings, present, partitions, mine, branch, period_ms(period), jobs or min(4, os.cpu_count() or 1), tell))
+    rows = list(compared(stack.settings, present, mine, branch, period_ms(period), jobs or min(4, os.cpu_count() or 1), tell))
     if out is not None:
         to_parquet(rows, str(out))
     if as_json:

@@ -27,7 +27,7 @@ def test_a_replay_survives_kills_and_changes_nothing_that_was_right(tmp_path: Pa
 
         # given a generation of all products, which must come out as it was
         with replays.stack.warehouse() as client:
-            scope = scope_of(client, replays.present(), replays.partitions, Asked(), replays.window_ms)
+            scope = scope_of(client, replays.present(), Asked(), replays.window_ms)
         replays.begin(scope, note="nothing was wrong")
         generation = replays.current()
 
