@@ -4,7 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-CORE = $(BIN)/python -m pytest -o cache_dir=.pytest_cache/core
 LOCKED := --require-hashes --only-binary :all:
 STACKS := tests/faults tests/browser tests/broker tests/e2e tests/cases/test_play.py tests/warehouse tests/containers
 
@@ -35,8 +34,8 @@ demo: setup  ## the October story on real Kafka, from nothing
 
 test: test-core test-stack  ## every test but the long ones; what fails beside others is tried once more alone, and said to be
 
-test-core: setup  # with --jobs 2 it takes what test-stack leaves of the machine: hence nice, and a cache of its own
-	nice $(CORE) -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py || $(CORE) --last-failed --last-failed-no-failures none
+test-core: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-stack: setup
 	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadscope --no-loadscope-reorder $(STACKS) || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none

@@ -6,13 +6,9 @@ formatted once; a broker that was killed recovers from it. Logs: `<data>/logs/ka
 KafkaStartError     it can not be prepared; the message says why and what to do
 """
 
-import base64
 import contextlib
 import logging
 import os
-import shutil
-import subprocess
-import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -22,12 +18,11 @@ from typing import Final, NamedTuple
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from contracts.errors import TaximeterError
-from pipelines.local import kafka_aot, kafka_jars, ports
+from pipelines.local import kafka_aot, kafka_folder, kafka_jars, ports
+from pipelines.local.kafka_folder import KafkaStartError
 from pipelines.local.ports import HOST
 from pipelines.reach import reach
 
-FORMAT_S: Final = 60.0
 TRAINING_LOOK_S: Final = 0.2
 TAIL_BYTES: Final = 20_000
 JVM: Final = (
@@ -49,10 +44,6 @@ _SILENT: Final = logging.getLogger("taximeter.kafka.client")
 """A broker that starts refuses connections for a moment; librdkafka would say so each time."""
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
-
-
-class KafkaStartError(TaximeterError):
-    """Kafka can not be started."""
 
 
 class Broker(NamedTuple):
@@ -105,7 +96,8 @@ def _prepared(broker: Broker, jars: list[Path], options: Sequence[str]) -> list[
     log4j.write_text(_log4j(broker.data / "logs" / "kafka.log"), encoding="utf-8")
     program = [str(java()), *JVM, *options, f"-Dlog4j2.configurationFile={log4j}", "-cp", os.pathsep.join(map(str, jars))]
     if not broker.folder.exists():
-        _format([word for word in program if word not in options], broker, settings)
+        tool = partial(_formatting, [word for word in program if word not in options], broker, settings)
+        kafka_folder.make(broker.folder, broker.cache / f"kafka-{kafka_jars.VERSION}.formatted", tool)
     properties.write_text(_server(broker, broker.folder), encoding="utf-8")
     return [*program, "kafka.Kafka", str(properties)]
 
@@ -151,28 +143,11 @@ def last_words(broker: Broker) -> str:
     return "\n".join(found)
 
 
-def _format(program: list[str], broker: Broker, settings: Path) -> None:
-    """Format beside the folder and rename: one that was interrupted leaves no half of it."""
-    draft = broker.folder.with_name("kafka.new")
-    shutil.rmtree(draft, ignore_errors=True)
+def _formatting(program: list[str], broker: Broker, settings: Path, folder: Path, cluster: str) -> list[str]:
+    """The command of Kafka's own tool that formats a folder."""
     properties = settings / "format.properties"
-    properties.write_text(_server(broker, draft), encoding="utf-8")
-    done = subprocess.run(  # noqa: S603 - our own command line
-        [*program, "kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id(), "--config", str(properties)],
-        capture_output=True,
-        text=True,
-        timeout=FORMAT_S,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise KafkaStartError(f"kafka: {draft} can not be formatted: {(done.stderr or done.stdout).strip()[-1000:]}")
-    draft.rename(broker.folder)
-
-
-def _cluster_id() -> str:
-    while (name := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
-        pass  # it would look like an option
-    return name
+    properties.write_text(_server(broker, folder), encoding="utf-8")
+    return [*program, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(properties)]
 
 
 def _server(broker: Broker, folder: Path) -> str:

@@ -6,7 +6,8 @@ from typing import Final, Self
 
 from pipelines.local import kafka, ports
 from pipelines.local.child import Child
-from pipelines.local.kafka import Broker, KafkaStartError
+from pipelines.local.kafka import Broker
+from pipelines.local.kafka_folder import KafkaStartError
 
 START_S: Final = 120.0
 LOOK_S: Final = 0.25

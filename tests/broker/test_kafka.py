@@ -10,7 +10,10 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipelines.local import kafka, kafka_jars
+from pipelines.local.kafka import Broker, prepare
 from pipelines.local.kafka_jars import JarsError
+from pipelines.local.ports import free
+from pipelines.settings import Settings
 from pipelines.testing import Kafka, until
 
 
@@ -88,6 +91,18 @@ def test_a_format_that_was_interrupted_leaves_nothing_in_the_way(tmp_path: Path)
     # when, then
     with Kafka(tmp_path) as broker:
         make_topic(broker, "works")
+
+
+def test_every_folder_has_ids_of_its_own(tmp_path: Path) -> None:
+    def ids(name: str) -> dict[str, str]:
+        prepare(Broker(tmp_path / name, Settings().cache, free(), free()))
+        lines = (tmp_path / name / "kafka" / "meta.properties").read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+    one, other = ids("one"), ids("other")
+
+    assert {name for name in one if one[name] != other[name]} == {"cluster.id", "directory.id"}
+    assert {len(one[name]) for name in ("cluster.id", "directory.id")} == {22}
 
 
 def test_missing_jars_are_named(tmp_path: Path) -> None:
