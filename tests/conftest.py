@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,6 @@ from pipelines.testing import Kafka
 
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 """The brokers of tests live for seconds: what the second compiler takes is not got back."""
-
-os.environ.setdefault("TAXIMETER_PARTITIONS", "4")
-"""A transaction costs the broker about a millisecond a partition. The demo, which a newcomer starts with the default of 12, is tested with it."""
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")  # how long an example takes depends on what else the machine does
@@ -32,6 +30,19 @@ class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
     return ByServers(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+STACKS = tuple(str(Path(__file__).parent / folder) for folder in ("faults", "e2e", "browser", "cases"))
+"""Folders whose tests have whole stacks of their own."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_partitions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Four in whole stacks: a transaction costs the broker about a millisecond for each. The demo, as a newcomer starts it, has the default of twelve."""
+    with pytest.MonkeyPatch.context() as patch:
+        if str(request.path).startswith(STACKS):
+            patch.setenv("TAXIMETER_PARTITIONS", os.environ.get("TAXIMETER_PARTITIONS", "4"))
+        yield
 
 
 @pytest.fixture(scope="session")

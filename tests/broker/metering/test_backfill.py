@@ -168,6 +168,7 @@ def test_partitions_that_move_amid_a_backfill_take_it_along(broker: Kafka, filli
     check(broker, flow, LATER)
 
 
+@pytest.mark.long
 def test_a_product_that_comes_back_gets_only_what_it_missed(broker: Kafka, filling: Filling, tmp_path: Path) -> None:
     """Given a product that is withdrawn and published again while events flow, and no events behind that, then it has all of them once."""
     meter = Process(broker, tmp_path / "data")

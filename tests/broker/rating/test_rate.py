@@ -129,6 +129,7 @@ def test_workers_that_join_leave_are_killed_or_stopped_for_long_lose_and_double_
     assert numbered_once(rig) == {customer: int(total // 5) for customer, total in spent(traffic.sums).items() if total >= 5}
 
 
+@pytest.mark.long  # the kills above are at random, and properties of the step keep records out
 @pytest.mark.timeout(600)
 def test_usage_that_is_kept_out_until_its_documents_come_survives_workers_that_come_and_go(rig: Rig) -> None:
     # given: of each partition more usage than a worker lets in, which waits for an edit after the next
@@ -165,6 +166,7 @@ def test_usage_that_is_kept_out_until_its_documents_come_survives_workers_that_c
     assert rig.quantities() == traffic.sums
 
 
+@pytest.mark.long  # test_chaos kills the broker, too
 @pytest.mark.timeout(600)
 def test_a_broker_that_is_gone_for_a_while_is_waited_for(rig: Rig) -> None:
     # given
