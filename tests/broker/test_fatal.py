@@ -104,7 +104,7 @@ class Deaf:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
 
 
-@pytest.mark.parametrize("deaf", [False, True])
+@pytest.mark.parametrize("deaf", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_sink_whose_client_gives_nothing_though_records_wait_ends(kafka: Kafka, tmp_path: Path, deaf: bool) -> None:
     # given: one that has read everything, the mark of a transaction behind it
     group = f"sink-{uuid.uuid4().hex}"

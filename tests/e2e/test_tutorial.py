@@ -51,6 +51,7 @@ def test_what_is_not_printed_would_be_found() -> None:
     assert missing(["b", "a"], "a\nb") == ["a"]
 
 
+@pytest.mark.long  # test_commands goes nearly the same way
 @pytest.mark.timeout(900)
 def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     environment = {
