@@ -12,7 +12,7 @@ from pipelines.local.warehouse_child import WarehouseChild
 from pipelines.testing import Kafka, Stack, until
 from tests.faults.flow import Flow
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]  # test_chaos stops both servers too, for as long as their start takes
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]  # test_kills kills both servers too, for as long as their start takes
 SEED = int(os.environ.get("TAXIMETER_TEST_SEED", random.SystemRandom().randrange(10**6)))
 GONE_S = float(os.environ.get("TAXIMETER_TEST_GONE_S", "12"))
 """A minute in `make test-long`. Longer than every patience that a stage has with one call."""

@@ -166,7 +166,7 @@ def test_usage_that_is_kept_out_until_its_documents_come_survives_workers_that_c
     assert rig.quantities() == traffic.sums
 
 
-@pytest.mark.long  # test_chaos kills the broker, too
+@pytest.mark.long  # tests/faults/test_kills.py kills the broker, too
 @pytest.mark.timeout(600)
 def test_a_broker_that_is_gone_for_a_while_is_waited_for(rig: Rig) -> None:
     # given
