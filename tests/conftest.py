@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,16 +31,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return ByServers(config, log) if config.getoption("dist") == "loadscope" else None
 
 
-STACKS = tuple(str(Path(__file__).parent / folder) for folder in ("faults", "e2e", "browser", "cases"))
-"""Folders whose tests have whole stacks of their own."""
+STACKS = ("tests/faults/", "tests/e2e/", "tests/browser/", "tests/cases/test_play.py")
+"""Tests with whole stacks of their own."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few_partitions(request: pytest.FixtureRequest) -> Iterator[None]:
     """Four in whole stacks: a transaction costs the broker about a millisecond for each. The demo, as a newcomer starts it, has the default of twelve."""
     with pytest.MonkeyPatch.context() as patch:
-        if str(request.path).startswith(STACKS):
-            patch.setenv("TAXIMETER_PARTITIONS", os.environ.get("TAXIMETER_PARTITIONS", "4"))
+        if request.node.nodeid.startswith(STACKS) and "TAXIMETER_PARTITIONS" not in os.environ:
+            patch.setenv("TAXIMETER_PARTITIONS", "4")
         yield
 
 

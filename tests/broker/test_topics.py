@@ -12,7 +12,6 @@ from pipelines.settings import Settings
 from pipelines.testing import Kafka
 from pipelines.topology import BALANCES, CONTRACT_CHANGES, TOPICS, USAGE_EVENTS, Topic
 
-PARTITIONS = Settings().partitions
 FITTING = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": "4194304"}
 
 
@@ -34,12 +33,12 @@ def test_missing_topics_are_made_once_and_fit(broker: Kafka) -> None:
     assert second == []
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
     there = admin.list_topics(timeout=10).topics
-    assert {len(there[topic.name].partitions) for topic in TOPICS} == {PARTITIONS}
+    assert {len(there[topic.name].partitions) for topic in TOPICS} == {12}
 
 
 def test_another_number_of_partitions_is_an_error_that_says_how_to_mend_it(broker: Kafka) -> None:
     topics.ensure(at(broker))
-    with pytest.raises(TopicsError, match=rf"usage-events: has {PARTITIONS} partitions, but TAXIMETER_PARTITIONS is 24.*set TAXIMETER_PARTITIONS={PARTITIONS}"):
+    with pytest.raises(TopicsError, match=r"usage-events: has 12 partitions, but TAXIMETER_PARTITIONS is 24.*set TAXIMETER_PARTITIONS=12"):
         topics.ensure(at(broker, partitions=24))
 
 
@@ -47,7 +46,7 @@ def test_a_topic_of_somebody_else_that_loses_records_is_refused_and_not_changed(
     with Kafka(tmp_path) as broker:
         # given: contract-changes as a broker with automatic topics makes it
         admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-        admin.create_topics([NewTopic(CONTRACT_CHANGES.name, PARTITIONS, 1, config={"retention.ms": str(7 * DAY_MS)})])[CONTRACT_CHANGES.name].result()
+        admin.create_topics([NewTopic(CONTRACT_CHANGES.name, 12, 1, config={"retention.ms": str(7 * DAY_MS)})])[CONTRACT_CHANGES.name].result()
         # when, then: twice, so the first time has not mended it by itself
         for _ in range(2):
             with pytest.raises(TopicsError, match=r"contract-changes: keeps records for 7 days and must keep them for ever.*--add-config retention.ms=-1"):
@@ -66,11 +65,11 @@ def test_a_topic_of_somebody_else_that_loses_records_is_refused_and_not_changed(
     ),
 )
 def test_what_does_not_fit_is_named(topic: Topic, config: dict[str, str], said: str) -> None:
-    (found,) = mismatches(topic, PARTITIONS, FITTING | config, Settings())
+    (found,) = mismatches(topic, 12, FITTING | config, Settings())
     assert found.startswith(f"{topic.name}: ")
     assert said in found
 
 
 def test_longer_retention_than_needed_fits() -> None:
-    assert mismatches(USAGE_EVENTS, PARTITIONS, FITTING | {"retention.ms": str(35 * DAY_MS)}, Settings()) == []
-    assert mismatches(BALANCES, PARTITIONS, FITTING | {"cleanup.policy": "compact", "retention.ms": str(DAY_MS)}, Settings()) == []
+    assert mismatches(USAGE_EVENTS, 12, FITTING | {"retention.ms": str(35 * DAY_MS)}, Settings()) == []
+    assert mismatches(BALANCES, 12, FITTING | {"cleanup.policy": "compact", "retention.ms": str(DAY_MS)}, Settings()) == []
