@@ -110,6 +110,8 @@ def retag(life: "Life", payer: ContractTerms, owner: ContractTerms, customer: st
     catalogue = owner.document.catalogue
     for product in owner.card.metered:
         for key, window, tag, _ in list(life.windows.each((customer, catalogue, product.id), span.start, span.end)):
+            if not life.is_closed(payer.id, span.start):
+                return  # what was looked at before has opened it again
             if tag == IN_TIME and life.family.owner(customer, dict(key), catalogue, window) is owner:
                 late = late_tag(life, payer, span)
                 if late != IN_TIME:

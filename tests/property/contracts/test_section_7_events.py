@@ -108,6 +108,20 @@ def test_an_id_that_is_named_after_its_period_closed_brings_late_usage(data: st.
 
 
 @given(st.data())
+def test_an_id_that_is_named_after_its_period_closed_opens_it_again_where_late_usage_does(data: st.DataObject) -> None:
+    # Given usage in any number of windows: the first of them that is looked at opens the period for all
+    found = tuple(e._replace(customer="old", recorded_ms=OCTOBER) for e in data.draw(events("sum")))
+    made = Account("acme", Memory())
+    made.record_catalogue(ONE, OCTOBER)
+    made.record_contract(contract(late_usage="reopen"), OCTOBER)
+    made.record_usage(delta(e, "sum", n) for n, e in enumerate(found))
+    made.record_contract(contract(late_usage="reopen", aliases=["old"]), NOVEMBER + 2 * DAY)
+    result = made.result()
+    assert usage_invoice(result).total == sum((e.value for e in found), Decimal(0)).quantize(Decimal("0.01"), "ROUND_HALF_UP")
+    assert usage_invoice(result, NOVEMBER).total == 0
+
+
+@given(st.data())
 def test_filters_route_usage_between_contracts_of_one_customer(data: st.DataObject) -> None:
     found = tuple(e._replace(group=(("project", data.draw(st.sampled_from(("x", "y", "z")))),)) for e in data.draw(events("sum")))
     made = account(World(ONE, contract(usage_filter=UsageFilter(where={"project": ["x"]})), ()), usage=False, at_ms=OCTOBER)
