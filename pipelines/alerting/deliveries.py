@@ -51,11 +51,12 @@ def decode(codec: Codec, value: bytes) -> Delivery:
 class DeliveryLog:
     """The newest state of every delivery, of some partitions or all, and where it is. Not thread safe."""
 
-    def __init__(self, bootstrap: str, codec: Codec, partitions: Iterable[int] | None = None) -> None:
+    def __init__(self, bootstrap: str, codec: Codec, partitions: Iterable[int] | None = None, *, live: bool = False) -> None:
+        """`live`: for who is going to `look`."""
         self.kept: dict[str, Delivery] = {}
         self.partition: dict[str, int] = {}
         self._codec = codec
-        self._follower = Follower(bootstrap, DELIVERIES.name, self._take, partitions)
+        self._follower = Follower(bootstrap, DELIVERIES.name, self._take, partitions, live=live)
 
     def catch_up(self) -> dict[str, Delivery]:
         """All deliveries as of now, by key. Raises KafkaException."""

@@ -131,7 +131,7 @@ class Alerts:
     def _reload(self, partitions: Sequence[int]) -> None:
         if self._log is not None:
             self._log.close()
-        self._log = DeliveryLog(self._deployment.kafka, self._codec, partitions) if partitions else None
+        self._log = DeliveryLog(self._deployment.kafka, self._codec, partitions, live=True) if partitions else None
         if self._log is not None:
             self._log.catch_up()
 

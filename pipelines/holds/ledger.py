@@ -100,7 +100,7 @@ class BalanceLog:
     def __init__(self, bootstrap: str, codec: Codec) -> None:
         self._codec = codec
         self._kept: dict[str, dict[tuple[str, str], tuple[int, Balance]]] = {}
-        self._follower = Follower(bootstrap, BALANCES.name, self._take)
+        self._follower = Follower(bootstrap, BALANCES.name, self._take, live=True)
 
     def catch_up(self) -> None:
         self._follower.catch_up()
