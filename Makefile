@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
-STACKS := tests/faults tests/browser tests/broker tests/e2e tests/cases/test_play.py tests/warehouse tests/containers
+STACKS := tests/together tests/faults tests/browser tests/broker tests/e2e tests/warehouse tests/containers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo test test-core test-stack test-long lint types bench chaos docs site clean
@@ -37,7 +37,8 @@ test: test-core test-stack  ## every test but the long ones; what fails beside o
 test-core: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/property tests/cases/test_cases.py tests/cases/test_docs.py || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-test-stack: setup
+test-stack: setup  # AWAIT: process id of what it needs and is still being installed
+	@while [ -n "$(AWAIT)" ] && kill -0 $(AWAIT) 2>/dev/null; do sleep 1; done
 	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadscope --no-loadscope-reorder $(STACKS) || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-long: setup  ## the tests that take many minutes: whole replays, outages of a minute, the demo to its end

@@ -16,7 +16,7 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")  # how long an example takes depends on what else the machine does
 
-SHARED = ("tests/warehouse/", "tests/browser/", "tests/broker/console/", "tests/containers/")
+SHARED = ("tests/together/", "tests/warehouse/", "tests/browser/", "tests/broker/console/", "tests/containers/")
 """Folders whose tests share servers."""
 
 
@@ -31,17 +31,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return ByServers(config, log) if config.getoption("dist") == "loadscope" else None
 
 
-STACKS = ("tests/faults/", "tests/e2e/", "tests/browser/", "tests/cases/test_play.py")
-"""Tests with whole stacks of their own."""
+STACKS = ("tests/together/", "tests/faults/", "tests/e2e/", "tests/browser/")
+"""Tests with whole stacks."""
+TOLD = "TAXIMETER_PARTITIONS" in os.environ
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_partitions(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Four in whole stacks: a transaction costs the broker about a millisecond for each. The demo, as a newcomer starts it, has the default of twelve."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.node.nodeid.startswith(STACKS) and "TAXIMETER_PARTITIONS" not in os.environ:
-            patch.setenv("TAXIMETER_PARTITIONS", "4")
-        yield
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Four partitions in whole stacks: a transaction costs the broker about a millisecond for each. The demo, as a newcomer starts it, has the default of twelve."""
+    if not TOLD and item.nodeid.startswith(STACKS):
+        os.environ["TAXIMETER_PARTITIONS"] = "4"
+    elif not TOLD:
+        os.environ.pop("TAXIMETER_PARTITIONS", None)
 
 
 @pytest.fixture(scope="session")

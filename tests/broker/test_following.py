@@ -1,7 +1,6 @@
 """A follower has everything that was visible when it was asked, in order and once, and asks for nothing in between."""
 
 import random
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -25,6 +24,11 @@ def test_it_has_what_was_visible_when_it_was_asked_in_order_and_once(kafka: Kafk
     follower.catch_up()
     before = len(found)
     sent: list[tuple[int, bytes]] = []
+
+    def has_all() -> bool:
+        follower.catch_up()
+        return len(found) - before >= len(sent)
+
     for turn in range(30):
         producer.begin_transaction()
         records = [(dice.randrange(follower.partitions), b"%d %d" % (turn, number)) for number in range(dice.randint(1, 4))]
@@ -38,11 +42,11 @@ def test_it_has_what_was_visible_when_it_was_asked_in_order_and_once(kafka: Kafk
         sent += records
         # when: some are asked for at once, others later together; the mark of a transaction may come a moment behind its commit
         if dice.random() < 0.5:
-            until(lambda: follower.catch_up() or len(found) - before >= len(sent), "what was sent")
+            until(has_all, "what was sent")
 
             # then
             assert sorted(found[before:]) == sorted(sent)
-    until(lambda: follower.catch_up() or len(found) - before >= len(sent), "all of it")
+    until(has_all, "all of it")
     follower.close()
     for number in range(follower.partitions):
         assert [value for partition, value in found[before:] if partition == number] == [value for partition, value in sent if partition == number]

@@ -56,6 +56,7 @@ def test_sigkill_amid_batches_loses_and_doubles_nothing(broker: Broker, tmp_path
     assert slowest < RESTART_S
 
 
+@pytest.mark.long  # RATE's do in tests/broker/rating, and chaos kills and freezes METERs
 def test_workers_that_come_and_go_share_the_work_exactly(broker: Broker, tmp_path: Path) -> None:
     """Given one METER, when a second one joins and then the first is killed for good, then the partitions change hands twice and nothing else does."""
     one, two = (Process(broker, tmp_path / "data", number, workers=2) for number in range(2))
@@ -100,7 +101,8 @@ def test_a_process_that_was_taken_for_dead_ends_when_it_wakes(broker: Broker, tm
     check(broker, flow)
 
 
-@pytest.mark.parametrize("local_state", (pytest.param(True, marks=pytest.mark.long), False), ids=["with its store", "without its store"])
+@pytest.mark.long
+@pytest.mark.parametrize("local_state", (True, False), ids=["with its store", "without its store"])
 def test_what_was_metered_is_not_metered_again_when_kafka_has_lost_what_the_group_had_committed(broker: Broker, tmp_path: Path, local_state: bool) -> None:
     """Given usage that was metered, when the group's offsets are earlier ones or none, then the log of accepted ids tells where to go on."""
     meter = Process(broker, tmp_path / "data")

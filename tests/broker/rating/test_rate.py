@@ -67,6 +67,7 @@ def spent(sums: Sums) -> dict[str, Decimal]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long  # the next one kills too, and so does tests/faults
 def test_killed_at_random_points_with_and_without_local_state_the_sums_are_exact(rig: Rig) -> None:
     # given: customers with thresholds, and usage that flows
     rig.publish(CATALOGUE, *(contract(customer, extra=SPEND) for customer in CUSTOMERS))

@@ -97,7 +97,7 @@ def streamed(world: World) -> Bill:
     }
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(
     steps=STEPS,
     partitions=st.integers(1, 4),

@@ -31,12 +31,6 @@ def awaited(look: Callable[[], Any], ready: Callable[[Any], bool], what: str) ->
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def address(stack: Stack) -> str:
     return str(until(lambda: stack.book().get("console"), "the console has an address"))
 

@@ -1,7 +1,6 @@
 """A customer's way through the commands on a running stack: apply, send, clock, invoice, preview, edit, balance, explain, rejects, as-of."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ CATALOGUE = """\
 catalogue:
   currency: USD
   metrics:
-    tokens: {event_types: [completion], aggregation: sum, value: {expression: "input + 4 * output"}, group_keys: [region]}
+    tokens: {event_types: [prompt], aggregation: sum, value: {expression: "input + 4 * output"}, group_keys: [region]}
   products:
     tokens: {name: Tokens, metric: tokens, pricing_group_keys: [region]}
   rate_cards:
@@ -37,12 +36,6 @@ EDITED = (
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("commands"), only=["meter", "rate", "sink", "clock"]) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A customer with two units a day up to the 20th of October, who counts five of them."""
     made = Shell(stack, tmp_path_factory.mktemp("documents"))
@@ -54,7 +47,7 @@ def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Shell:
         {
             "transaction_id": f"t{at}",
             "customer": "acme",
-            "event_type": "completion",
+            "event_type": "prompt",
             "timestamp": at,
             "recorded_at": at,
             "properties": {"input": 1, "output": 1, "region": "eu"},

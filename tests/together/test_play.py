@@ -16,19 +16,13 @@ from pipelines.testing import Stack
 from taximeter.play.player import Player
 from tests.expectation import differences
 
-FILES = Path(__file__).parent / "files"
-FOUND = Path(__file__).parent / "found"
+WRITTEN = Path(__file__).parents[1] / "cases"
+FILES, FOUND = WRITTEN / "files", WRITTEN / "found"
 ROUTED = [FOUND / f"{name}.yaml" for name in ("product-added-later", "unknown-id-and-a-usage-filter", "usage-of-an-alias-comes-at-once")]
 """What METER decides before anybody rates it."""
 CASES = [*ROUTED, *(path for path in sorted(FILES.glob("*.yaml")) if "refused" not in path.stem)]
 MOVING = {"id"}
 """Ids of invoices and lines are computed from names, and these are fresh ones."""
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("play")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

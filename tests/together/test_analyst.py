@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,8 @@ class Bill:
 
 
 @pytest.fixture(scope="module")
-def bill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bill]:
-    with Stack(tmp_path_factory.mktemp("analyst")) as stack:
-        yield Bill(stack)
+def bill(stack: Stack) -> Bill:
+    return Bill(stack)
 
 
 def ask(bill: Bill, name: str, **values: str) -> list[dict[str, Any]]:
