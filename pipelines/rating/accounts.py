@@ -102,10 +102,6 @@ class HeldAccount:
         self._account.reread(None if self.empty else self.row.now_ms, scope.products)
         return not self.empty
 
-    def reread(self) -> None:
-        """Its windows are other ones: what is not final is rated anew."""
-        self._account.reread(None if self.empty else self.row.now_ms)
-
     def drop(self, scope: Scope, number: int) -> None:
         """Forget the windows of a generation's twins."""
         twins.drop(self._cells, scope, number, self._ids())

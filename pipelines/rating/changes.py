@@ -1,20 +1,22 @@
 """What contract-changes tell: contracts, moves of ids, actions; catalogues and generations are passed on. Pure, used by the step."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from contracts.contract import Contract
 from pipelines.partitioning import partition_of
+from pipelines.rating import keys, moves
 from pipelines.rating.accounts import WALL, terms_of
+from pipelines.rating.cells import Cells
 from pipelines.rating.clocks import Clocks
-from pipelines.rating.hands import Hands
 from pipelines.rating.inputs import Input
 from pipelines.rating.memory import Accounts
 from pipelines.rating.routes import Routes
 from pipelines.rating.sweeps import Sweeps
 from pipelines.rating.turns import Turns
+from pipelines.rating.usage import Send
 from pipelines.replay.generations import KIND as REPLAY
 
 
@@ -28,14 +30,15 @@ class Place(NamedTuple):
 class Changes:
     """Not thread safe."""
 
-    def __init__(self, place: Place, accounts: Accounts, routes: Routes, hands: Hands, sweeps: Sweeps, turns: Turns, clocks: Clocks) -> None:
+    def __init__(self, place: Place, cells: Cells, accounts: Accounts, routes: Routes, sweeps: Sweeps, turns: Turns, clocks: Clocks, send: Send) -> None:
         self._place = place
+        self._cells = cells
         self._accounts = accounts
         self._routes = routes
-        self._hands = hands
         self._sweeps = sweeps
         self._turns = turns
         self._clocks = clocks
+        self._send = send
 
     def apply(self, record: Input) -> None:
         """Raises TaximeterError when the change cannot be done; then nothing has changed."""
@@ -59,31 +62,14 @@ class Changes:
         root = change["root"] or contract.customer
         account = self._accounts.touch(root, recorded_ms, contract.catalogue)
         before = account.row.contracts.get(contract.id)
-        ids = (contract.customer, *contract.aliases)
-        if before is None or before.version < change["version"]:
-            self._join(ids, root, change["recorded_at"], new=account.empty)
         if account.contract(contract.id, terms_of(contract, change["version"]), change["body"], change["recorded_at"], change["effective_at"]):
-            has = {each for terms in account.row.contracts.values() for each in (terms.customer, *terms.aliases)}
-            for each in sorted(set(before.aliases) - has) if before else ():
-                if self._routes.root(each) == root:
-                    self._hands.leave(each, root)
-                    self._routes.lead(each, None)
-            for each in ids:
+            left = set(before.aliases) if before else set()
+            ids = {each for terms in account.row.contracts.values() for each in (terms.customer, *terms.aliases)}
+            for each in left - ids:
+                self._routes.lead(each, None)
+            for each in (contract.customer, *contract.aliases):
                 self._routes.lead(each, root)
                 self._routes.send_on(each, None)
-
-    def _join(self, ids: Iterable[str], root: str, recorded_ms: int, *, new: bool) -> None:
-        """Before the account knows that these ids are its own. `new`: it has no contract yet."""
-        for each in ids:
-            of = self._routes.root(each)
-            if of not in (root, each):
-                # It is another account's, whose contract says so in the next record of the edit.
-                former = self._accounts.touch(of, recorded_ms)
-                self._hands.leave(each, of)
-                self._hands.join(each, root, recorded_ms)
-                former.reread()
-            elif of != root or new:
-                self._hands.join(each, root, recorded_ms)
 
     def _move(self, change: Mapping[str, Any]) -> None:
         """The usage of an id belongs to another root from now on: told to the partition where it was and to that where it will be."""
@@ -98,4 +84,8 @@ class Changes:
             return
         self._routes.lead(customer, None)
         self._routes.send_on(customer, root)
-        self._hands.send(customer, root, change["recorded_at"])
+        found = sorted(self._cells.scan(keys.cells(customer)))
+        for deltas in moves.portions(found, change["recorded_at"]):
+            self._send(root, deltas)
+        for key, _ in found:
+            self._cells.write(key, None)

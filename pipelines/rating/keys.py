@@ -20,8 +20,6 @@ GONE: Final = b"m"
 SWEEPS: Final = b"s"
 OUTBOX: Final = b"o"
 TRANSFERS: Final = b"x"
-LEFT: Final = b"l"
-AWAITED: Final = b"w"
 GENERATION: Final = b"g"
 """The generation that was begun last."""
 
@@ -61,26 +59,6 @@ def cell_parts(key: bytes) -> tuple[str, str, str, int]:
         parts.append(key[at : at + length].decode("utf-8", "surrogatepass"))
         at += length
     return parts[0], parts[1], parts[2], int(_DAY.unpack_from(key, at)[0])
-
-
-def left(root: str, customer: str) -> bytes:
-    """What the keys of all that an account has kept of an id that left begin with."""
-    return LEFT + _text(root) + _text(customer)
-
-
-def left_cell(root: str, key: bytes) -> bytes:
-    """Where an account keeps a cell of an id that left."""
-    return LEFT + _text(root) + key[1:]
-
-
-def own_cell(root: str, key: bytes) -> bytes:
-    """And where that cell was."""
-    return CELLS + key[1 + len(_text(root)) :]
-
-
-def awaited(customer: str, catalogue: str, product: str, day: int) -> bytes:
-    """What an account has of windows that are going to be handed over to it once more."""
-    return AWAITED + cell(customer, catalogue, product, day)[1:]
 
 
 def catalogue(name: str) -> bytes:

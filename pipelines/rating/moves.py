@@ -1,26 +1,22 @@
 """Windows of a customer id that moves to another partition, as deltas of metered-usage."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from contracts.money import plain
 from contracts.scales import raw_value
-from contracts.windows import Aggregate, decode_cell, merge
+from contracts.windows import decode_cell
 from pipelines.rating import keys
 
 PORTION: Final = 1500
 """Deltas and, of those with many values, values in one record: well under Kafka's limit of a megabyte."""
 
 
-Kind = Callable[[str, str], str]
-"""How a product of a catalogue aggregates."""
-
-
-def portions(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int, kind: Kind) -> Iterator[list[dict[str, Any]]]:
-    """UsageDeltas of the wire in portions; a window is one, whoever bills what of it."""
+def portions(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int) -> Iterator[list[dict[str, Any]]]:
+    """UsageDeltas of the wire in portions."""
     portion: list[dict[str, Any]] = []
     weight = 0
-    for delta in _deltas(cells, recorded_ms, kind):
+    for delta in _deltas(cells, recorded_ms):
         size = 1 + len(delta["points"]) + len(delta["members"])
         if portion and weight + size > PORTION:
             yield portion
@@ -31,16 +27,13 @@ def portions(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int, kind: Kind)
         yield portion
 
 
-def _deltas(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int, kind: Kind) -> Iterator[dict[str, Any]]:
+def _deltas(cells: Iterable[tuple[bytes, bytes]], recorded_ms: int) -> Iterator[dict[str, Any]]:
     for key, body in cells:
         customer, catalogue, product, day = keys.cell_parts(key)
         if day < 0:
             continue
         for group, slots in decode_cell(body).items():
-            windows: dict[int, Aggregate] = {}
-            for (window, _tag), billed in slots.items():
-                windows[window] = merge(kind(catalogue, product), windows.get(window), billed)
-            for window, found in windows.items():
+            for (window, _tag), found in slots.items():
                 head = {"catalogue": catalogue, "product": product, "customer": customer, "group": dict(group), "window_ms": window}
                 head |= {"recorded_ms": recorded_ms, "first_ms": found.first_ms, "sequence": None}
                 head["value"] = None if found.value is None else plain(raw_value(found.value))

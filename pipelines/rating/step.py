@@ -9,8 +9,7 @@ Order: contract-changes and metered-usage are applied as they arrive, but a mete
 the document is applied. A tick is applied when whoever drives the step knows that all usage that arrived before it is (`mark`, `release`):
 else an invoice could become final without usage that came in time.
 
-What is applied where: `changes` (contracts, moves), `catalogues` and `sweeps`, `turns` and `beside` (generations), `usage` and `routes`, `hands`
-(ids that go from one account to another), `clocks`;
+What is applied where: `changes` (contracts, moves), `catalogues` and `sweeps`, `turns` and `beside` (generations), `usage` and `routes`, `clocks`;
 `memory` has the accounts that they touch, `results` what comes of it.
 """
 
@@ -25,7 +24,6 @@ from pipelines.rating.catalogues import Catalogues
 from pipelines.rating.cells import Cells, Rows
 from pipelines.rating.changes import Changes, Place
 from pipelines.rating.clocks import Clocks
-from pipelines.rating.hands import Hands
 from pipelines.rating.inputs import Input
 from pipelines.rating.memory import ROOM, Accounts
 from pipelines.rating.results import Results, Write
@@ -73,9 +71,8 @@ class Partition:
         self._clocks = Clocks(table, self._accounts, self._sweeps)
         self._results = Results(number, cells, self._position, self._accounts, self._catalogues, self._clocks, claim)
         routes = Routes(cells)
-        hands = Hands(cells, self._accounts, self._catalogues, self._results.send)
-        self._usage = Usage(cells, self._position, self._accounts, routes, self._beside, hands.arrived, self._results.send)
-        self._changes = Changes(Place(number, partitions), self._accounts, routes, hands, self._sweeps, self._turns, self._clocks)
+        self._usage = Usage(cells, self._position, self._accounts, routes, self._beside, self._results.send)
+        self._changes = Changes(Place(number, partitions), cells, self._accounts, routes, self._sweeps, self._turns, self._clocks, self._results.send)
         self._results.resume(table)
         self.refused = 0
         """Records that could not be applied since the start."""

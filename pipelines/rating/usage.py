@@ -28,8 +28,6 @@ TOGETHER: Final = 20_000
 NO_GROUP: Final[Mapping[str, str]] = {}
 Send = Callable[[str, list[dict[str, Any]]], None]
 """Sends deltas to the partition of a root customer."""
-Arrived = Callable[[Iterable[Delta]], list[Delta]]
-"""Takes off usage that was handed over what is known of it."""
 
 
 class Rest(NamedTuple):
@@ -48,13 +46,12 @@ class Rest(NamedTuple):
 class Usage:
     """Not thread safe."""
 
-    def __init__(self, cells: Cells, position: Position, accounts: Accounts, routes: Routes, beside: Beside, arrived: Arrived, send: Send) -> None:
+    def __init__(self, cells: Cells, position: Position, accounts: Accounts, routes: Routes, beside: Beside, send: Send) -> None:
         self._cells = cells
         self._position = position
         self._accounts = accounts
         self._routes = routes
         self._beside = beside
-        self._arrived = arrived
         self._send = send
         self._rest: Rest | None = None
 
@@ -95,11 +92,7 @@ class Usage:
                 return []
             root, places = rest.groups.popleft()
             for portion, record in _by_event(places, rest):
-                deltas = [rest.deltas[place] for place in portion]
-                if first.transfer:
-                    self._take(root, self._arrived(deltas), record.recorded_ms, FOREVER)
-                else:
-                    self._take(root, deltas, record.recorded_ms, first.value["documents"])
+                self._take(root, [rest.deltas[place] for place in portion], record.recorded_ms, FOREVER if first.transfer else first.value["documents"])
             for place in places:
                 parts |= 1 << place
         self._rest = None
