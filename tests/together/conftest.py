@@ -1,4 +1,7 @@
-"""One whole stack for all tests of this folder. None minds what others have left in it, but for the first, which asks about all customers; events that no other test metes out have types of their own."""
+"""One whole stack for all tests of this folder, file by file in order of name.
+
+The first asks about all customers, the second wants its catalogue to be new; the others mind nothing. Events that a product of another test would refuse have types of their own.
+"""
 
 from collections.abc import Iterator
 
