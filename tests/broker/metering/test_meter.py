@@ -101,7 +101,7 @@ def test_a_process_that_was_taken_for_dead_ends_when_it_wakes(broker: Broker, tm
     check(broker, flow)
 
 
-@pytest.mark.long
+@pytest.mark.long  # twice half a minute; tests/broker/metering/test_id_log.py reads what it goes on from
 @pytest.mark.parametrize("local_state", (True, False), ids=["with its store", "without its store"])
 def test_what_was_metered_is_not_metered_again_when_kafka_has_lost_what_the_group_had_committed(broker: Broker, tmp_path: Path, local_state: bool) -> None:
     """Given usage that was metered, when the group's offsets are earlier ones or none, then the log of accepted ids tells where to go on."""
