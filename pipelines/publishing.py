@@ -110,7 +110,12 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
     before = present.families
     after, ids = before.edited(edit.contracts)
     concerned = sorted(ids)
-    problems = after.conflicts(concerned) + _unknown(edit, after.contracts, present) + _uprooted(concerned, before, after)
+    problems = (
+        after.conflicts(concerned)
+        + _unknown(edit, after.contracts, present)
+        + _uprooted(concerned, before, after)
+        + _taken_ahead(edit, concerned, before, after)
+    )
     if problems:
         raise DocumentError(problems)
     common = {"author": edit.author, "edit": name, "effective_at": edit.effective_ms, "customer": None, "root": None}
@@ -191,6 +196,18 @@ def _uprooted(concerned: Iterable[str], before: Families, after: Families) -> li
         " balances there; name the parent in the customer's first contract, or give the new contract another customer id"
         for customer in concerned
         if before.contracts_of(customer) and before.root(customer) != after.root(customer)
+    ]
+
+
+def _taken_ahead(edit: Edit, concerned: Iterable[str], before: Families, after: Families) -> list[str]:
+    """An id changes hands when the edit is published: its former owner would bill it until the edit holds, without its usage."""
+    if edit.effective_ms is None:
+        return []
+    return [
+        f"id {customer} would leave customer {before.root(customer)} when the edit begins to hold, but an id changes hands when an edit is published;"
+        " keep it among the aliases, and take it off in an edit that holds at once"
+        for customer in concerned
+        if before.root(customer) not in {customer, after.root(customer)} and not before.contracts_of(customer)
     ]
 
 

@@ -83,6 +83,27 @@ def test_an_alias_taken_back_moves_back() -> None:
     ]
 
 
+def test_an_alias_does_not_leave_at_a_time_to_come() -> None:
+    documents = after(edit(contract("c", "C", aliases=("legacy",)), contract("d", "D"), catalogue=True))
+    later = {"effective_ms": 2_000_000_000_000}
+    for away in (
+        edit(contract("c", "C")),
+        edit(contract("c", "C"), contract("d", "D", aliases=("legacy",))),
+        edit(contract("c", "C"), contract("l", "legacy")),
+    ):
+        with pytest.raises(DocumentError) as refused:
+            plan(away._replace(**later), documents, PARTITIONS, "x")
+        assert [problem for problem in refused.value.problems if "id legacy would leave customer C when the edit begins to hold" in problem]
+        assert of(plan(away, documents, PARTITIONS, "x"), "move")
+
+
+def test_an_id_that_nobody_names_joins_at_a_time_to_come() -> None:
+    """Its usage waits with its owner, who does not bill it before."""
+    documents = after(edit(contract("c", "C"), catalogue=True))
+    scheduled = edit(contract("c", "C", aliases=("legacy",)))._replace(effective_ms=2_000_000_000_000)
+    assert [move.value["root"] for move in of(plan(scheduled, documents, PARTITIONS, "x"), "move")] == ["C", "C"]
+
+
 def test_a_new_customer_under_a_parent_moves_the_usage_that_came_before() -> None:
     documents = after(edit(contract("group", "Group"), catalogue=True))
     moves = of(plan(edit(contract("child", "Child", "group")), documents, PARTITIONS, "x"), "move")
