@@ -40,7 +40,7 @@ class Ahead:
             self._thread.submit(self._source.fetch, self._most, self._linger_s, idle_s, self._wanted).add_done_callback(self._inbox.put)
 
     def gather(self, took_s: float) -> None:
-        """The last batch took so long: the next is gathered for some times as long, since much of what a batch costs it costs whatever it holds."""
+        """A batch takes so long now, to work on or to commit: the next is gathered for some times as long, since much of what one costs it costs whatever it holds."""
         self._linger_s = max(self._least_s, min(GATHER * took_s, MOST_LINGER_S))
 
     def take(self, settle: Callable[[], None]) -> Fetched:

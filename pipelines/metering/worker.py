@@ -70,7 +70,8 @@ HUNG_S: Final = 25.0
 class Ending(NamedTuple):
     """A transaction that is being committed."""
 
-    answer: Future[bool]
+    answer: Future[float | None]
+    """Seconds that it took; none: it was not committed."""
     task: Task
 
 
@@ -89,6 +90,8 @@ class Worker:
         self._committing = Patience(self._waiting)
         self._commits = ThreadPoolExecutor(1, "meter-commit")
         self._ending: Ending | None = None
+        self._ended_s = 0.0
+        """The last one took so long."""
         self._failed = False
         self._started = False
         self._health = Health(settings, "meter" if settings.workers == 1 else self._name)
@@ -213,7 +216,7 @@ class Worker:
         self._log.ask()
         began = time.monotonic()
         outcome = self._patience(lambda: self._metering.run(messages, self._dedup, self._follow_documents))
-        self._ahead.gather(time.monotonic() - began)
+        self._ahead.gather(max(time.monotonic() - began, self._ended_s))
         ends: dict[int, int] = dict(zip(messages.partitions.tolist(), (messages.offsets + 1).tolist(), strict=True))
         self._settle()
         if self._failed:
@@ -238,10 +241,11 @@ class Worker:
         self._dedup.expect()
         self._ending = Ending(self._commits.submit(self._end, task, self._source.group), task)
 
-    def _end(self, task: Task, group: Any) -> bool:
-        """On the thread that commits: the ids, then the transaction."""
+    def _end(self, task: Task, group: Any) -> float | None:
+        """On the thread that commits: the ids, then the transaction. As `Ending.answer`."""
+        began = time.monotonic()
         self._dedup.put(task.outcome.fresh)
-        return self._output.commit(task.outcome, task.ends, group)
+        return time.monotonic() - began if self._output.commit(task.outcome, task.ends, group) else None
 
     def _settle(self) -> None:
         """Wait for the transaction that is being committed. `_failed` when it was not: all that was read since is read again."""
@@ -252,11 +256,13 @@ class Worker:
             wait([ending.answer], REPORT_S)
             self._end_if_hung()
         arrived_ms, self._arrived_ms, self._output.arrived_ms = self._arrived_ms, np.empty(0, np.int64), None
-        if not ending.answer.result():
+        took_s = ending.answer.result()
+        if took_s is None:
             metrics.TRANSACTIONS_FAILED.inc()
             self._failed = True
             self._backfill.failed()
             return
+        self._ended_s = took_s
         self._dedup.know(ending.task.ends)
         self._backfill.committed(ending.task)
         outcome = ending.task.outcome

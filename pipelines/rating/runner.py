@@ -35,13 +35,14 @@ PORTION_BYTES: Final = 1_000_000
 TIDY_S: Final = 0.2
 LINGER_S: Final = 0.05
 """A partition that is behind gathers records for so long at most between two turns."""
-REST_S: Final = 0.4
+REST_S: Final = 1.0
 """And one of which little waits for so long, unless something comes that somebody waits for."""
 LEAST_REST_S: Final = 0.25
 """And so long at least, when all partitions have something to do: written more often, broker and warehouse would do more than this process, for what people
 look at by the second. The fewer have, the less."""
-REST: Final = 6
-"""A partition rests so many times as long as all partitions together work: so the worker has six sevenths of the time for what somebody waits for, as long as it can afford to."""
+REST: Final = 12
+"""A partition rests so many times as long as all active ones together work: so the worker has twelve thirteenths of the time for what somebody waits for, as long as it can
+afford to."""
 
 
 class MissedRecordError(TaximeterError):
@@ -202,7 +203,7 @@ class Runner:
         if not together:
             return 0.0  # all are being let go
         active = sum(each.active for each in together)
-        return max(LEAST_REST_S * active / len(together), min(REST_S, REST * len(together) * worked_s))
+        return max(LEAST_REST_S * active / len(together), min(REST_S, REST * active * worked_s))
 
     @property
     def active(self) -> bool:

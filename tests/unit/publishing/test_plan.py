@@ -85,14 +85,13 @@ def test_an_alias_taken_back_moves_back() -> None:
 
 def test_an_alias_does_not_leave_at_a_time_to_come() -> None:
     documents = after(edit(contract("c", "C", aliases=("legacy",)), contract("d", "D"), catalogue=True))
-    later = {"effective_ms": 2_000_000_000_000}
     for away in (
         edit(contract("c", "C")),
         edit(contract("c", "C"), contract("d", "D", aliases=("legacy",))),
         edit(contract("c", "C"), contract("l", "legacy")),
     ):
         with pytest.raises(DocumentError) as refused:
-            plan(away._replace(**later), documents, PARTITIONS, "x")
+            plan(away._replace(effective_ms=2_000_000_000_000), documents, PARTITIONS, "x")
         assert [problem for problem in refused.value.problems if "id legacy would leave customer C when the edit begins to hold" in problem]
         assert of(plan(away, documents, PARTITIONS, "x"), "move")
 
