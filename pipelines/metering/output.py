@@ -88,7 +88,8 @@ class Output:
             raise error
         log.warning("the transaction of a batch failed (%s): its events are read again", kafka_error.str())
         producer = self._producer
-        if kafka_error.txn_requires_abort():
+        # A record that is refused tells that the client is done for, and not why; a call of the transaction does.
+        if kafka_error.txn_requires_abort() or kafka_error.code() == KafkaError._FATAL:  # noqa: SLF001 - the client's own name
             try:
                 self._patience(lambda: producer.abort_transaction(10), ABORT_S)
             except KafkaException as second:
