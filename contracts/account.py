@@ -67,9 +67,12 @@ class Account:
         """A new contract or a new version of one, whole. The caller has checked it (`contracts.checks`)."""
         self._life.take_contract(contract, recorded_ms)
 
-    def record_usage(self, deltas: Iterable[Delta]) -> None:
-        """Usage in the order of arrival; deltas of final periods follow the contract's `late_usage`."""
-        self._life.take_usage(deltas)
+    def record_usage(self, deltas: Iterable[Delta], *, moved: bool = False) -> None:
+        """Usage in the order of arrival; deltas of final periods follow the contract's `late_usage`.
+
+        `moved`: an id brings it along, that came to this family. What of it was billed here before is not billed again.
+        """
+        self._life.take_usage(deltas, moved=moved)
 
     def record_action(self, action: str, contract: str, starting_ms: int, recorded_ms: int) -> None:
         """`void`, `regenerate` or `finalize` the usage invoice of the contract's period that starts at `starting_ms`.

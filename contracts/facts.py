@@ -8,7 +8,10 @@ import msgspec
 from contracts.lines import Printed
 from contracts.windows import GroupKey
 
-__all__ = ["AlertFact", "Facts", "InvoiceFact", "Row", "ThresholdFact", "TrueUpFact"]
+__all__ = ["PENDING", "AlertFact", "Facts", "InvoiceFact", "LeftFact", "Row", "ThresholdFact", "TrueUpFact"]
+
+PENDING = -1
+"""In the place of a period: none."""
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -41,6 +44,15 @@ class Row(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
         )
 
 
+class LeftFact(msgspec.Struct, array_like=True, frozen=True):
+    """What a final invoice knows of an id that has gone elsewhere, and has taken its usage along."""
+
+    in_time: bool
+    """Usage of it is on the invoice."""
+    late: dict[int, int]
+    """By window: the period whose final invoice has its late usage; none has it: `PENDING`."""
+
+
 class InvoiceFact(msgspec.Struct, array_like=True):
     """An invoice that is final or void. `generation` counts the invoices of one period from 0."""
 
@@ -59,6 +71,8 @@ class InvoiceFact(msgspec.Struct, array_like=True):
     """(contract, grant, segment start, minor units)."""
     ids: list[str] = []
     """Customer ids whose usage was billed."""
+    left: dict[str, LeftFact] = {}
+    """Those of them that have gone, by id."""
 
 
 class TrueUpFact(msgspec.Struct, array_like=True, frozen=True):

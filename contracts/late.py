@@ -2,15 +2,18 @@
 
 from typing import TYPE_CHECKING
 
+from contracts.facts import PENDING, InvoiceFact, LeftFact
 from contracts.statement import Statement
 from contracts.terms import ContractTerms
 from contracts.timeline import FOREVER, Span
 from contracts.windows import DROPPED, IN_TIME
 
 if TYPE_CHECKING:
+    from contracts.family import Family
     from contracts.life import Life, Place
+    from contracts.usage import Delta
 
-__all__ = ["attribute", "hand_late", "late_came", "late_tag", "take_back_late"]
+__all__ = ["attribute", "billed_before", "hand_late", "late_came", "late_tag", "let_go", "take_back_late"]
 
 
 def late_tag(life: "Life", payer: ContractTerms, period: Span, recorded_ms: int = FOREVER) -> int:
@@ -87,6 +90,46 @@ def hand_late(life: "Life", statement: Statement) -> None:
         if period is not None:
             statement.late[start] = period[0]
     statement.forget()
+
+
+def let_go(life: "Life", before: "Family") -> None:
+    """Ids have left the family, as it was, and will take their usage along: final invoices keep in mind what is billed of it."""
+    gone = before.ids.keys() - life.family.ids.keys()
+    for name, periods in life.facts.closed.items() if gone else ():
+        for generations in periods.values() if name in before.terms else ():
+            fact = generations[-1]
+            for customer in gone.intersection(fact.ids):
+                left = _left(life, before, fact, customer)
+                if left.in_time or left.late:
+                    fact.left[customer] = left
+
+
+def _left(life: "Life", before: "Family", fact: InvoiceFact, customer: str) -> LeftFact:
+    in_time: set[int] = set()
+    late: dict[int, int] = {}
+    for owner in before.paid_by[fact.contract]:
+        catalogue = owner.document.catalogue
+        for product in owner.card.metered:
+            for key, window, tag, _ in life.windows.each((customer, catalogue, product.id), fact.start, fact.end):
+                if before.owner(customer, dict(key), catalogue, window) is not owner or tag == DROPPED:
+                    continue
+                if tag == IN_TIME:
+                    in_time.add(window)
+                elif life.is_closed(fact.contract, tag):
+                    late[window] = tag
+                else:
+                    late.setdefault(window, PENDING)
+    return LeftFact(bool(in_time), {window: tag for window, tag in late.items() if window not in in_time})
+
+
+def billed_before(life: "Life", payer: ContractTerms, period: Span, delta: "Delta") -> int | None:
+    """How usage of a closed period that an id brings along was taken when the id was here before, if it is billed; none: it is late usage now."""
+    fact = life.facts.closed[payer.id][period.start][-1]
+    left = fact.left.get(delta.customer)
+    if left is None:
+        return None
+    tag = left.late.get(delta.window_ms, IN_TIME if left.in_time else PENDING)
+    return None if tag == PENDING else tag
 
 
 def attribute(life: "Life") -> None:

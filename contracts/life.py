@@ -11,7 +11,7 @@ from contracts.errors import ActionError
 from contracts.facts import Facts, InvoiceFact, Row
 from contracts.family import Family
 from contracts.issuing import issue, next_item, take_back_true_ups, true_up
-from contracts.late import attribute, hand_late, late_came, late_tag, take_back_late
+from contracts.late import attribute, billed_before, hand_late, late_came, late_tag, let_go, take_back_late
 from contracts.printing import Sheet
 from contracts.result import Invoice
 from contracts.schedule import Item, items
@@ -81,16 +81,18 @@ class Life:
     def take_contract(self, contract: Contract, recorded_ms: int) -> None:
         """A new version of a contract."""
         self.advance(recorded_ms)
+        before = self.family
         self.contracts[contract.id] = contract
         self.facts.appeared.setdefault(contract.id, self.now)
         self._compile()
+        let_go(self, before)
         attribute(self)
         self._catch_up()
 
-    def take_usage(self, deltas: Iterable[Delta]) -> None:
+    def take_usage(self, deltas: Iterable[Delta], *, moved: bool = False) -> None:
         """Deltas of events that came together; they are taken in the order of their arrival. Alerts are read behind each event.
 
-        Usage that moves here with a document came with that: alerts are read once behind it.
+        Usage that moves here with a document came with that: alerts are read once behind it. `moved`: it has come from another account.
         """
         event: tuple[int, int | None] | None = None
         pending = False
@@ -102,7 +104,7 @@ class Life:
             # Invoices that were taken back stay open until all is here that comes at one time.
             if not self._again or delta.recorded_ms > self.now:
                 self.advance(delta.recorded_ms)
-            self._take(delta)
+            self._take(delta, moved)
             event, pending = (delta.recorded_ms, delta.sequence), True
         if self._again:
             self._catch_up()
@@ -368,7 +370,7 @@ class Life:
         self.stale = True
         self.windows.forget()
 
-    def _take(self, delta: Delta) -> None:
+    def _take(self, delta: Delta, moved: bool) -> None:
         catalogue = self.catalogues.get(delta.catalogue)
         product = catalogue.products.get(delta.product) if catalogue is not None else None
         metric = catalogue.metrics.get(product.metric or "") if catalogue is not None and product is not None else None
@@ -381,7 +383,8 @@ class Life:
             payer = self.family.terms[self.family.payer[owner.id]]
             period = payer.period_of(delta.window_ms)
             if period is not None and self.is_closed(payer.id, period[0].start):
-                tag = late_tag(self, payer, period[0], delta.recorded_ms)
+                before = billed_before(self, payer, period[0], delta) if moved else None
+                tag = before if before is not None else late_tag(self, payer, period[0], delta.recorded_ms)
         aggregate = self.windows.add(metric.aggregation, delta, tag)
         if tag == DROPPED:
             return

@@ -65,7 +65,8 @@ def merge(kind: str, a: Aggregate | None, b: Aggregate) -> Aggregate:
     if kind == "unique":
         return Aggregate(events, first, None, (), a.members | b.members)
     if kind == "latest":
-        return Aggregate(events, first, None, (max(a.points + b.points),))
+        # Windows of a time when the metric was another one have no points.
+        return Aggregate(events, first, None, tuple(sorted(a.points + b.points)[-1:]))
     if kind == "time_weighted":
         return Aggregate(events, first, None, tuple(sorted({*a.points, *b.points})))
     if a.value is None or b.value is None:

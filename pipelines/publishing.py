@@ -146,7 +146,7 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
     for customer in concerned:
         left, joined = before.root(customer), after.root(customer)
         if left != joined:
-            recorded_ms = _time_of_move(edit, {left, joined}, after)
+            recorded_ms = _time_of_move(edit, left, joined, after)
             value = common | {"kind": "move", "id": customer, "version": 1, "root": joined, "recorded_at": recorded_ms, "body": "{}"}
             # The old owner sends on what it has and what still comes; the new one keeps it, also when it had sent it away before.
             owners = {partition_of(root, partitions): root for root in (joined, left)}
@@ -211,10 +211,12 @@ def _taken_ahead(edit: Edit, concerned: Iterable[str], before: Families, after: 
     ]
 
 
-def _time_of_move(edit: Edit, families: set[str], after: Families) -> int:
-    for contract in edit.contracts:
-        if after.root(contract.customer) in families:
-            return edit.recorded_ms[contract.clock]
+def _time_of_move(edit: Edit, left: str, joined: str, after: Families) -> int:
+    """By the clock of who gets the usage, where the edit names it: the account's clock goes on to that time."""
+    for family in (joined, left):
+        for contract in edit.contracts:
+            if after.root(contract.customer) == family:
+                return edit.recorded_ms[contract.clock]
     return max(edit.recorded_ms[contract.clock] for contract in edit.contracts)
 
 

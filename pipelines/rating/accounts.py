@@ -84,11 +84,11 @@ class HeldAccount:
             self._take(name, terms.version, body, self.row.now_ms)
         return True
 
-    def usage(self, deltas: Iterable[Delta]) -> None:
-        """Usage in order of arrival, all of one metered record."""
+    def usage(self, deltas: Iterable[Delta], *, moved: bool) -> None:
+        """Usage in order of arrival, all of one metered record. `moved`: ids bring it along."""
         given = list(deltas)
         self._reach(max(each.recorded_ms for each in given))
-        self._account.record_usage(given)
+        self._account.record_usage(given, moved=moved)
 
     def action(self, action: str, contract: str, starting_ms: int, recorded_ms: int) -> None:
         """Raises TaximeterError when it cannot be done."""

@@ -131,7 +131,7 @@ class Usage:
                 account = self._accounts.touch(root, recorded_ms, *{each.catalogue for each in here})
                 own, beside = self._beside.renamed(account, own, beside, documents)
                 if own:
-                    account.usage(own)
+                    account.usage(own, moved=documents == FOREVER)
                 self._beside.keep(beside)
         for customer, to in away.items():
             self._send(to, [_wire(each) for each in deltas if each.customer == customer])

@@ -48,8 +48,8 @@ def rated(case: Case, told: Callable[[Account], None] | None = None) -> list[Res
 
 def rate_watched(case: Case, told: Callable[[Account], None]) -> list[Result]:
     class Watched(Account):
-        def record_usage(self, deltas: Any) -> None:
-            super().record_usage(deltas)
+        def record_usage(self, deltas: Any, *, moved: bool = False) -> None:
+            super().record_usage(deltas, moved=moved)
             told(self)
 
         def record_contract(self, contract: Any, recorded_ms: int) -> None:

@@ -1,5 +1,6 @@
 """Partitions of RATE over dictionaries: records come in any order that their topics allow, workers crash anywhere, and what was published stays."""
 
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -51,6 +52,8 @@ class World:
         self.claims = [0] * partitions
         self.settled: list[dict[str, int]] = [{} for _ in range(partitions)]
         self.delivered: list[dict[str, int]] = [{} for _ in range(partitions)]
+        self.last = [-1] * partitions
+        """Offset of the last usage that each worker has been handed; -1: none yet."""
         self.workers: list[Partition] = []
         self.lines: dict[str, tuple[int, dict[str, Any]]] = {}
         self.invoices: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -80,6 +83,11 @@ class World:
             behind = len(self.topics[CONTRACT_CHANGES.name][number])
             self.append(METERED_USAGE.name, number, {"kind": "metered", "documents": behind, "deltas": some})
 
+    def act(self, action: str, customer: str, contract: str, starting_ms: int, at_ms: int) -> None:
+        body = json.dumps({"action": action, "contract": contract, "starting_at": starting_ms})
+        value = {"kind": "action", "id": contract, "root": None, "customer": customer, "recorded_at": at_ms, "version": 1, "body": body}
+        self.append(CONTRACT_CHANGES.name, partition_of(customer, self.partitions), value)
+
     def tick(self, clock: str, now_ms: int) -> None:
         for number in range(self.partitions):
             self.append(CLOCK.name, number, {"clock": clock, "now": now_ms})
@@ -100,12 +108,18 @@ class World:
             for topic, places in self.topics.items():
                 assert self.settled[number].get(topic, 0) == len(places[number]), (topic, number)
 
+    def go_on(self, steps: int, *, crash: float = 0.0) -> None:
+        """For so many steps of some worker: much may be under way behind them."""
+        for _ in range(steps):
+            self._step(self.random.randrange(self.partitions), crash)
+
     def _step(self, number: int, crash: float) -> bool:
         """Deliver a few records or let the worker work; false when there is nothing to do."""
         open_topics = [topic for topic, places in self.topics.items() if self._next(number, topic) < len(places[number])]
         worker = self.workers[number]
         mark = worker.mark()
-        if mark is not None and worker.applied(METERED_USAGE.name) == len(self.topics[METERED_USAGE.name][number]):
+        read = self._next(number, METERED_USAGE.name)
+        if mark is not None and read == len(self.topics[METERED_USAGE.name][number]) and worker.applied(METERED_USAGE.name) > self.last[number]:
             worker.release(mark)
         if open_topics and (self.random.random() < 0.6 or not worker.busy):
             for _ in range(self.random.randint(1, 4)):
@@ -113,6 +127,8 @@ class World:
                 at = self._next(number, topic)
                 if at < len(self.topics[topic][number]):
                     worker.put(self.topics[topic][number][at])
+                    if topic == METERED_USAGE.name:
+                        self.last[number] = at
                     self.delivered[number][topic] = at + 1
             return True
         if not worker.busy:
@@ -151,6 +167,7 @@ class World:
     def _new(self, number: int) -> Partition:
         self.claims[number] += 1
         self.delivered[number] = dict(self.settled[number])
+        self.last[number] = -1
         return Partition(number, self.partitions, self.tables[number], self.claims[number], self.room)
 
     def _next(self, number: int, topic: str) -> int:

@@ -10,7 +10,8 @@ from contracts.contract import Access, Commit, Contract, Discount, Override
 from contracts.errors import ActionError
 from contracts.instants import instant_ms
 from contracts.offline import Memory
-from contracts.usage import Delta
+from contracts.usage import Delta, Point
+from contracts.windows import Aggregate, merge
 
 HOUR = 3_600_000
 OCTOBER, NOVEMBER = instant_ms("2025-10-01"), instant_ms("2025-11-01")
@@ -119,3 +120,10 @@ def test_a_final_line_is_explained_and_says_when_terms_have_changed() -> None:
     assert after is not None
     assert (before.changed, after.changed) == (False, True)
     assert after.line == line
+
+
+def test_windows_of_a_metric_that_has_become_latest_are_put_together() -> None:
+    """Of the time before they have sums, and no reading."""
+    before, reading = Aggregate(1, 5, 7), Aggregate(1, 6, None, (Point(6, "t", Decimal(3)),))
+    assert merge("latest", before, before).points == ()
+    assert merge("latest", before, reading).points == merge("latest", reading, before).points == reading.points

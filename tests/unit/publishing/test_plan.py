@@ -83,6 +83,15 @@ def test_an_alias_taken_back_moves_back() -> None:
     ]
 
 
+def test_an_alias_moves_at_the_time_of_who_gets_it() -> None:
+    """Else the clock of a customer on a test clock would jump to that of the one who has it so far."""
+    former = msgspec.structs.replace(contract("c", "C", aliases=("legacy",)), clock="wall")
+    documents = after(edit(former, contract("d", "D"), catalogue=True))
+    away, there = msgspec.structs.replace(former, aliases=[]), contract("d", "D", aliases=("legacy",))
+    for both in ((away, there), (there, away)):
+        assert {move.value["recorded_at"] for move in of(plan(edit(*both), documents, PARTITIONS, "x"), "move")} == {2000}
+
+
 def test_an_alias_does_not_leave_at_a_time_to_come() -> None:
     documents = after(edit(contract("c", "C", aliases=("legacy",)), contract("d", "D"), catalogue=True))
     for away in (
