@@ -97,7 +97,8 @@ def test_october_is_edited_by_clicks_and_the_invoice_follows(context: BrowserCon
     # and products used on both sides of the 15th stand there with two prices
     for price in ("0.002", "0.001", "15", "7.5"):
         expect(watching.get_by_role("cell", name=price, exact=True)).to_have_count(1)
-    expect(watching.locator("[data-balance=annual]")).to_contain_text("39,100.00 applied")
+    # what is read every five seconds at most (decision 0606)
+    expect(watching.locator("[data-balance=annual]")).to_contain_text("39,100.00 applied", timeout=PATIENCE_MS)
     watching.screenshot(path=pictures / "customer.png", full_page=True)
 
     # and the history has the edit with its author and what differs
