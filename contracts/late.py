@@ -1,12 +1,13 @@
 """Usage that comes when its period is closed: who bills it, by the contract's `late_usage`."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from contracts.facts import PENDING, InvoiceFact, LeftFact
 from contracts.statement import Statement
-from contracts.terms import ContractTerms
+from contracts.terms import ContractTerms, ProductTerms
 from contracts.timeline import FOREVER, Span
-from contracts.windows import DROPPED, IN_TIME
+from contracts.windows import DROPPED, IN_TIME, GroupKey, Slot
 
 if TYPE_CHECKING:
     from contracts.family import Family
@@ -95,8 +96,10 @@ def hand_late(life: "Life", statement: Statement) -> None:
 def let_go(life: "Life", before: "Family") -> None:
     """Ids have left the family, as it was, and will take their usage along: final invoices keep in mind what is billed of it."""
     gone = before.ids.keys() - life.family.ids.keys()
-    for name, periods in life.facts.closed.items() if gone else ():
-        for generations in periods.values() if name in before.terms else ():
+    for name, periods in life.facts.closed.items():
+        if not gone or name not in before.terms:
+            continue
+        for generations in periods.values():
             fact = generations[-1]
             for customer in gone.intersection(fact.ids):
                 left = _left(life, before, fact, customer)
@@ -108,17 +111,13 @@ def _left(life: "Life", before: "Family", fact: InvoiceFact, customer: str) -> L
     in_time: set[int] = set()
     late: dict[int, int] = {}
     for owner in before.paid_by[fact.contract]:
-        catalogue = owner.document.catalogue
-        for product in owner.card.metered:
-            for key, window, tag, _ in life.windows.each((customer, catalogue, product.id), fact.start, fact.end):
-                if before.owner(customer, dict(key), catalogue, window) is not owner or tag == DROPPED:
-                    continue
-                if tag == IN_TIME:
-                    in_time.add(window)
-                elif life.is_closed(fact.contract, tag):
-                    late[window] = tag
-                else:
-                    late.setdefault(window, PENDING)
+        for _, _, (window, tag) in _slots(life, before, owner, customer, Span(fact.start, fact.end)):
+            if tag == IN_TIME:
+                in_time.add(window)
+            elif tag != DROPPED and life.is_closed(fact.contract, tag):
+                late[window] = tag
+            elif tag != DROPPED:
+                late.setdefault(window, PENDING)
     return LeftFact(bool(in_time), {window: tag for window, tag in late.items() if window not in in_time})
 
 
@@ -150,15 +149,20 @@ def attribute(life: "Life") -> None:
 
 
 def retag(life: "Life", payer: ContractTerms, owner: ContractTerms, customer: str, span: Span) -> None:
+    for product, key, slot in _slots(life, life.family, owner, customer, span):
+        if not life.is_closed(payer.id, span.start):
+            return  # what was looked at before has opened it again
+        if slot[1] == IN_TIME and (late := late_tag(life, payer, span)) != IN_TIME:
+            life.windows.retag(product.kind, (customer, owner.document.catalogue, product.id), key, slot, late)
+
+
+def _slots(life: "Life", family: "Family", owner: ContractTerms, customer: str, span: Span) -> Iterator[tuple[ProductTerms, GroupKey, Slot]]:
+    """Usage of an id that is a contract's. Whoever asks may move a slot to another tag before the next."""
     catalogue = owner.document.catalogue
     for product in owner.card.metered:
         for key, window, tag, _ in list(life.windows.each((customer, catalogue, product.id), span.start, span.end)):
-            if not life.is_closed(payer.id, span.start):
-                return  # what was looked at before has opened it again
-            if tag == IN_TIME and life.family.owner(customer, dict(key), catalogue, window) is owner:
-                late = late_tag(life, payer, span)
-                if late != IN_TIME:
-                    life.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), late)
+            if family.owner(customer, dict(key), catalogue, window) is owner:
+                yield product, key, (window, tag)
 
 
 def take_back_late(life: "Life", place: "Place") -> None:
@@ -170,13 +174,11 @@ def take_back_late(life: "Life", place: "Place") -> None:
             continue
         periods.remove(place[1])
         for owner in life.family.paid_by[place[0]]:
-            catalogue = owner.document.catalogue
             for customer in life.family.ids_of(owner.customer):
-                for product in owner.card.metered:
-                    for key, window, tag, _ in list(life.windows.each((customer, catalogue, product.id), *period[0])):
-                        # Another contract of the customer may bill its own late usage in a period that starts then, too.
-                        if tag == start and life.family.owner(customer, dict(key), catalogue, window) is owner:
-                            life.windows.retag(product.kind, (customer, catalogue, product.id), key, (window, tag), IN_TIME)
+                # Another contract of the customer may bill its own late usage in a period that starts then, too.
+                for product, key, slot in _slots(life, life.family, owner, customer, period[0]):
+                    if slot[1] == start:
+                        life.windows.retag(product.kind, (customer, owner.document.catalogue, product.id), key, slot, IN_TIME)
         statement = life.open.get((place[0], start))
         if statement is not None:
             hand_late(life, statement)

@@ -9,7 +9,7 @@ import msgspec
 from contracts.scales import RAW, raw_atoms
 from contracts.usage import Delta, Point
 
-__all__ = ["DAY", "DROPPED", "IN_TIME", "Aggregate", "GroupKey", "Products", "UsageStore", "Windows", "group_key", "merge"]
+__all__ = ["DAY", "DROPPED", "IN_TIME", "Aggregate", "GroupKey", "Products", "Slot", "UsageStore", "Windows", "group_key", "merge"]
 
 DAY = 86_400_000
 GroupKey = tuple[tuple[str, str], ...]
@@ -66,7 +66,8 @@ def merge(kind: str, a: Aggregate | None, b: Aggregate) -> Aggregate:
         return Aggregate(events, first, None, (), a.members | b.members)
     if kind == "latest":
         # Windows of a time when the metric was another one have no points.
-        return Aggregate(events, first, None, tuple(sorted(a.points + b.points)[-1:]))
+        points = a.points + b.points
+        return Aggregate(events, first, None, (max(points),) if points else ())
     if kind == "time_weighted":
         return Aggregate(events, first, None, tuple(sorted({*a.points, *b.points})))
     if a.value is None or b.value is None:

@@ -117,7 +117,7 @@ class Usage:
         return Rest(records, deltas, ends, self._routes.changes, deque((root, groups[root]) for root in order))
 
     def _take(self, root: str, deltas: list[Delta], recorded_ms: int, documents: int) -> None:
-        """`documents`: how far METER knew contract-changes; usage that was applied once already has the names of now."""
+        """`documents`: how far METER knew contract-changes; `FOREVER`: an id brings along what was applied once already, which has the names of now."""
         gone = {customer: self._routes.gone(customer) for customer in dict.fromkeys(each.customer for each in deltas)}
         away = {customer: to for customer, to in gone.items() if to is not None}
         here = [each for each in deltas if each.customer not in away] if away else deltas
