@@ -16,7 +16,8 @@ from bench.background import ended, flowing
 from bench.report import Figure, report
 from bench.watched import Watched
 from bench.workload import Workload
-from pipelines.publishing import Edit, Publisher
+from pipelines.edits import Edit
+from pipelines.publishing import Publisher
 from pipelines.testing import Stack
 from schemas.codec import Codec
 from taximeter.demo.probe import Probe, documents

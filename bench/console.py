@@ -22,7 +22,8 @@ from bench.report import Figure, percentile, report, spread
 from bench.watched import Watched
 from bench.workload import Workload, catalogue, customer
 from contracts.contract import Contract
-from pipelines.publishing import Edit, Publisher
+from pipelines.edits import Edit
+from pipelines.publishing import Publisher
 from pipelines.testing import Stack, until
 from schemas.codec import Codec
 from taximeter.demo.probe import Latency, Probe, documents

@@ -5,8 +5,9 @@ from typing import Final
 
 from bench.workload import Workload, catalogue, customer
 from contracts.contract import Contract
+from pipelines.edits import Edit
 from pipelines.progress import Progress
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.topology import CONTRACT_CHANGES
 from schemas.codec import Codec
 

@@ -21,8 +21,9 @@ from bench.report import Figure, folder_mb, percentile, report, spread
 from bench.watched import Watched
 from bench.workload import Workload, catalogue, customer
 from contracts.contract import Contract, Override
+from pipelines.edits import Edit
 from pipelines.partitioning import partition_of
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.reach import reach
 from pipelines.settings import Settings
 from pipelines.testing import Stack

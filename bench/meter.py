@@ -18,9 +18,10 @@ from confluent_kafka.admin import AdminClient
 from bench.report import Figure, folder_mb, report
 from bench.workload import Times, Workload, catalogue, send
 from pipelines import offsets
+from pipelines.edits import Edit
 from pipelines.local import topics
 from pipelines.local.kafka_child import KafkaChild
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.settings import Settings
 from pipelines.topology import USAGE_EVENTS
 from schemas.codec import Codec

@@ -27,8 +27,9 @@ from contracts.contract import Contract
 from contracts.twins import Scope
 from pipelines import offsets
 from pipelines.deployment import Deployment
+from pipelines.edits import Edit
 from pipelines.progress import Progress, all_shown
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.replay.control import Replays
 from pipelines.replay.coverage import Metered
 from pipelines.replay.diff import differences

@@ -23,9 +23,10 @@ from bench.pipeline import MILLION, BenchError
 from bench.report import Figure, folder_mb, report
 from bench.watched import Watched
 from bench.workload import Workload, events
+from pipelines.edits import Edit
 from pipelines.last import behind_last
 from pipelines.progress import Progress
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.settings import Settings
 from pipelines.testing import Stack
 from pipelines.topology import USAGE_EVENTS

@@ -23,8 +23,9 @@ from contracts.sources import Source
 from contracts.translation.fields import Wrong
 from pipelines.deployment import Deployment
 from pipelines.document_log import Documents
+from pipelines.edits import Edit
 from pipelines.objects import Object, ObjectLog, Objects, encode
-from pipelines.publishing import Beside, Draft, Edit, EditConflictError, Published, Publisher
+from pipelines.publishing import Beside, Draft, EditConflictError, Published, Publisher
 from pipelines.topology import OBJECTS
 
 LOG = logging.getLogger("taximeter.console")

@@ -14,7 +14,7 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.errors import DocumentError
 from contracts.translation.fields import Wrong
-from pipelines.publishing import Edit
+from pipelines.edits import Edit
 
 TOTALS: Final = "SELECT id, total FROM invoice_revisions FINAL WHERE customer = {customer:String} AND status != 'deleted'"
 

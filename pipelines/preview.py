@@ -14,7 +14,7 @@ from contracts.rendering import balance_json, invoice_json, line_json, ordered
 from contracts.result import Balance, Invoice, Line, Result
 from contracts.timeline import iso
 from pipelines.document_log import Documents
-from pipelines.publishing import Edit, plan
+from pipelines.edits import Edit, plan
 from pipelines.warehouse.rebuild import FamilyInputs, merged_inputs
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from console.wire import Answer, Exact
 from contracts import writing
 from contracts.catalogue import Catalogue
 from contracts.contract import Contract
-from pipelines.publishing import Edit
+from pipelines.edits import Edit
 
 router = APIRouter(prefix="/api/v1", tags=["documents"], default_response_class=Answer, route_class=Exact)
 

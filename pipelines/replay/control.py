@@ -18,9 +18,10 @@ from pipelines import offsets
 from pipelines.clock import WALL, standings
 from pipelines.deployment import Deployment
 from pipelines.document_log import Documents
+from pipelines.edits import Control
 from pipelines.last import behind_last
 from pipelines.progress import Progress
-from pipelines.publishing import Control, Draft, Published, Publisher
+from pipelines.publishing import Draft, Published, Publisher
 from pipelines.reach import reach
 from pipelines.replay.coverage import Coverages, Metered
 from pipelines.replay.generations import ID, Generation, Step, reserved

@@ -48,7 +48,8 @@ def _apply(files: tuple[Path, ...], effective: str | None, author: str, *, dry_r
     from contracts.catalogue import Catalogue
     from contracts.contract import Contract
     from pipelines.documents import load_documents
-    from pipelines.publishing import Edit, Publisher
+    from pipelines.edits import Edit
+    from pipelines.publishing import Publisher
     from taximeter.deployment import running
 
     stack = running()

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 from contracts.errors import TaximeterError
 from contracts.result import Alert, Invoice, Line
 from pipelines import clock, offsets
+from pipelines.edits import Edit
 from pipelines.progress import Progress
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METER_GROUP, USAGE_EVENTS
 from pipelines.warehouse import reads
 from taximeter.demo import probe

@@ -14,8 +14,8 @@ from contracts.rendering import ordered
 from contracts.result import Reject, Result
 from pipelines import clock
 from pipelines.clock import WALL
+from pipelines.edits import Edit as Together
 from pipelines.progress import Progress
-from pipelines.publishing import Edit as Together
 from pipelines.publishing import Publisher
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, USAGE_EVENTS
 from pipelines.warehouse import reads

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from pipelines import clock
 from pipelines.deployment import Deployment
-from pipelines.publishing import Edit, Publisher
+from pipelines.edits import Edit
+from pipelines.publishing import Publisher
 from pipelines.testing import Stack, until
 from taximeter.demo.month import DAY_MS, START_MS, STREAMS
 from taximeter.demo.papers import Papers, papers

@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 from contracts.timeline import iso
 from pipelines import clock
 from pipelines.deployment import Deployment
-from pipelines.publishing import Edit, Publisher
+from pipelines.edits import Edit
+from pipelines.publishing import Publisher
 from pipelines.testing import Stack, until
 from taximeter.outbox import Outbox
 from tests.unit.contracts.test_grounds import CATALOGUE, CONTRACT, HOUR, NOVEMBER, OCTOBER

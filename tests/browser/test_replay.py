@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from contracts.catalogue import Catalogue, Expression
 from pipelines import clock
 from pipelines.deployment import Deployment
-from pipelines.publishing import Edit, Publisher
+from pipelines.edits import Edit
+from pipelines.publishing import Publisher
 from pipelines.testing import Stack
 from taximeter.demo.papers import Papers
 

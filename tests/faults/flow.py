@@ -12,8 +12,9 @@ import msgspec
 
 from contracts.result import Invoice
 from pipelines import clock
+from pipelines.edits import Edit
 from pipelines.progress import Progress
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.testing import Stack
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, USAGE_EVENTS
 from pipelines.warehouse import reads

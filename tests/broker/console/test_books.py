@@ -6,8 +6,9 @@ from console.books import KEPT_FRESH_S, Change
 from console.services import Services
 from contracts.catalogue import Catalogue
 from pipelines.clock import WALL
+from pipelines.edits import Edit
 from pipelines.objects import Object
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.testing import until
 
 

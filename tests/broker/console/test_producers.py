@@ -15,9 +15,10 @@ from console.services import Services
 from contracts.catalogue import Catalogue, Metric, Price, Product, Rate, RateCard
 from contracts.contract import Contract
 from pipelines import clock
+from pipelines.edits import Edit
 from pipelines.local.kafka_jars import fetched
 from pipelines.partitioning import partition_of
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.settings import Settings
 from pipelines.testing import Stack, until
 from schemas.codec import Codec

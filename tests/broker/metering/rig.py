@@ -19,8 +19,9 @@ from confluent_kafka.admin import AdminClient
 from contracts.catalogue import Catalogue
 from pipelines import offsets
 from pipelines.backfills import Backfills
+from pipelines.edits import Edit
 from pipelines.offsets import Committed
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.testing import until
 from pipelines.topology import METER_GROUP, METERED_USAGE, PARTITIONER, REJECTED_EVENTS, USAGE_EVENTS
 from schemas.codec import Codec

@@ -19,8 +19,9 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.loading import read_documents
 from pipelines import offsets
+from pipelines.edits import Edit
 from pipelines.partitioning import partition_of
-from pipelines.publishing import Edit, Publisher
+from pipelines.publishing import Publisher
 from pipelines.testing import Kafka, until
 from pipelines.topology import BALANCE_THRESHOLDS, BALANCES, CLOCK, CONTRACT_CHANGES, METERED_USAGE, RATE_GROUP, RATED_LINE_ITEMS
 from schemas.codec import Codec

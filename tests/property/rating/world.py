@@ -9,8 +9,8 @@ from contracts.catalogue import Catalogue
 from contracts.contract import Contract
 from contracts.loading import read_documents
 from pipelines.document_log import Documents
+from pipelines.edits import Edit, plan
 from pipelines.partitioning import partition_of
-from pipelines.publishing import Edit, plan
 from pipelines.rating.memory import ROOM
 from pipelines.rating.step import Input, Partition, Write
 from pipelines.topology import CLOCK, CONTRACT_CHANGES, METERED_USAGE

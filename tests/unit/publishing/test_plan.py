@@ -7,8 +7,8 @@ from contracts.catalogue import Catalogue, Price, Product, Rate, RateCard
 from contracts.contract import Contract
 from contracts.errors import DocumentError
 from pipelines.document_log import Documents
+from pipelines.edits import Change, Edit, plan
 from pipelines.partitioning import partition_of
-from pipelines.publishing import Change, Edit, plan
 from schemas.codec import Codec
 
 PARTITIONS = 12
