@@ -181,14 +181,17 @@ class Runner:
             self._wake.clear()
             started = time.perf_counter()
             self._busy()
-            self.partition.work()
+            # Somebody waits for something: what nobody waits for rests on meanwhile.
+            early = time.monotonic() < self._rest_until and not self._full and not self._unread and self.partition.leaves
+            self.partition.work(watched=early)
             write = self.partition.take()
             worked_s = time.perf_counter() - started
             self._shell.counts["work_us"] += round(worked_s * 1e6)
             self._let_in()
             if write is not None:
                 await self._commit(write)
-            self._rest_until = time.monotonic() + self._rest_s(worked_s, time.perf_counter() - started)
+            if not early:
+                self._rest_until = time.monotonic() + self._rest_s(worked_s, time.perf_counter() - started)
         if self._publishing is not None:
             await self._publishing
 

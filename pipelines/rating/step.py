@@ -14,6 +14,7 @@ What is applied where: `changes` (contracts, moves), `catalogues` and `sweeps`, 
 """
 
 import logging
+import math
 from itertools import islice, takewhile
 from typing import Final
 
@@ -118,7 +119,8 @@ class Partition:
     @property
     def begun(self) -> bool:
         """What was begun is not done: more than one turn takes."""
-        return bool(self._accounts.touched or self._clocks.running or self._sweeps or self._beside.working or self._usage.under_way)
+        under_way = self._usage.under_way and not self._usage.open
+        return bool(self._accounts.touched or self._clocks.running or self._sweeps or self._beside.working or under_way)
 
     @property
     def waiting(self) -> int:
@@ -128,22 +130,36 @@ class Partition:
     @property
     def hungry(self) -> bool:
         """More usage in line could be applied together with what stands there."""
-        return not self._usage.under_way and self._deltas < TOGETHER
+        return self._unapplied < TOGETHER
 
     @property
     def light(self) -> bool:
         """Little usage stands in line."""
-        return not self._usage.under_way and self._deltas < LITTLE
+        return self._unapplied < LITTLE
 
-    def work(self) -> None:
-        """Apply a bounded part of what waits."""
+    @property
+    def _unapplied(self) -> float:
+        """Deltas with which what comes next could be applied; of records that can be joined by no more, any number."""
+        if self._usage.under_way and not self._usage.open:
+            return math.inf
+        return self._deltas + self._usage.deltas
+
+    @property
+    def leaves(self) -> bool:
+        """Usage that nobody waits for may be left until later: it is little, and nothing else needs it to be applied."""
+        return self.light and not self.documents and not self.begun
+
+    def work(self, *, watched: bool = False) -> None:
+        """Apply a bounded part of what waits; of usage what is of `watched` accounts alone, if the rest may be left."""
+        watched = watched and self.leaves
         while not self._full():
             place = self._next()
             if place is None:
                 break
             record = self._line[place]
             if record.topic == METERED_USAGE.name:
-                self._metered(place)
+                if not self._metered(place, watched):
+                    break
             else:
                 self._document(record)
                 del self._line[place]
@@ -204,16 +220,19 @@ class Partition:
         """A transfer comes from a partition that may have known a catalogue earlier than this one."""
         return not record.transfer or all(each.catalogue in self._catalogues for each in record.value["deltas"])
 
-    def _metered(self, place: int) -> None:
-        """Go on with the metered usage from there on."""
-        if not self._usage.under_way:
-            begun = self._usage.begin(takewhile(lambda each: each.topic == METERED_USAGE.name, islice(self._line, place, None)))
-            self._deltas -= sum(len(each.value["deltas"]) for each in self._line[place : place + len(begun)])
-            self._line[place : place + len(begun)] = begun
-        applied = self._usage.apply(self._full)
+    def _metered(self, place: int, watched: bool) -> bool:
+        """Go on with the metered usage from there on; whether records of it are done."""
+        if not self._usage.under_way or self._usage.open:
+            standing = place + self._usage.records
+            begun = self._usage.take_in(takewhile(lambda each: each.topic == METERED_USAGE.name, islice(self._line, standing, None)))
+            self._deltas -= sum(len(each.value["deltas"]) for each in self._line[standing : standing + len(begun)])
+            self._line[standing : standing + len(begun)] = begun
+        # What cannot be taken in may be awaited as well, and stands behind.
+        applied = self._usage.apply(self._full, watched=watched and not self._deltas)
         if applied:
             del self._line[place : place + len(applied)]
             self._done(applied[-1])
+        return bool(applied)
 
     def _document(self, record: Input) -> None:
         try:

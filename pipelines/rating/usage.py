@@ -1,15 +1,17 @@
 """Metered usage and transfers: the deltas of records go to their accounts, one account after the other. Pure, used by the step.
 
 What an account costs it costs once however much came for it, so the records that wait are applied together: the more the further the partition is behind.
-Accounts of which somebody watches each event come first.
+Accounts of which somebody watches each event come first. Those of which nobody does may be left until later: what they have so far stays open, and takes
+in the records that come meanwhile.
 """
 
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from sys import intern
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from contracts.timeline import FOREVER
 from contracts.usage import Delta, Point
@@ -30,17 +32,26 @@ Send = Callable[[str, list[dict[str, Any]]], None]
 """Sends deltas to the partition of a root customer."""
 
 
-class Rest(NamedTuple):
-    """What is not applied of records that are applied together; `groups` are good as long as no route has changed."""
+@dataclass
+class Rest:
+    """What is not applied of records that are applied together."""
 
     records: list[Input]
+    """Without their deltas."""
     deltas: list[Delta]
     """Of all of them."""
     ends: list[int]
     """Places in `deltas` behind each record's."""
-    changes: int
-    groups: deque[tuple[str, list[int]]]
-    """Root, and the places of its deltas."""
+    open: bool = True
+    """More records may be taken in."""
+    changes: int = -1
+    """`groups`, `watched` and `order` are good as long as no route has changed since."""
+    groups: dict[str, list[int]] = field(default_factory=dict)
+    """Places of deltas by root."""
+    watched: set[str] = field(default_factory=set)
+    """Roots of which somebody watches each event."""
+    order: deque[str] = field(default_factory=deque)
+    """Roots in the order of their turns."""
 
 
 class Usage:
@@ -60,37 +71,57 @@ class Usage:
         """Records have been begun that are not applied as a whole."""
         return self._rest is not None
 
-    def begin(self, waiting: Iterable[Input]) -> list[Input]:
-        """Take up the first of the metered records that wait, and those that can be applied with it: these, without their deltas, which take much room."""
+    @property
+    def open(self) -> bool:
+        """And more can be taken in beside them: nothing of them is applied, but of accounts that somebody watches."""
+        return self._rest is not None and self._rest.open
+
+    @property
+    def records(self) -> int:
+        """That were begun."""
+        return 0 if self._rest is None else len(self._rest.records)
+
+    @property
+    def deltas(self) -> int:
+        """Of the records that were begun."""
+        return 0 if self._rest is None else len(self._rest.deltas)
+
+    def take_in(self, waiting: Iterable[Input]) -> list[Input]:
+        """Begin with the first of the metered records that wait, if none are begun, and take in those that can be applied with it: these, without their
+        deltas, which take much room."""
+        rest = self._rest = self._rest or Rest([], [], [])
         found: list[Input] = []
-        deltas: list[Delta] = []
-        ends: list[int] = []
         for record in waiting:
-            if found and not _alike(found[0], record, len(deltas)):
+            if rest.records and not _alike(rest.records[0], record, len(rest.deltas)):
                 break
             found.append(_head(record))
-            deltas += record.value["deltas"]
-            ends.append(len(deltas))
-        self._rest = self._grouped(found, deltas, ends)
+            rest.records.append(found[-1])
+            rest.deltas += record.value["deltas"]
+            rest.ends.append(len(rest.deltas))
+        if found:
+            rest.changes = -1
         return found
 
-    def apply(self, full: Callable[[], bool]) -> list[Input]:
-        """Apply what was begun, account by account: its records when they are applied as a whole; none: the write is `full` before, and the next call goes on."""
+    def apply(self, full: Callable[[], bool], *, watched: bool = False) -> list[Input]:
+        """Apply what was begun, account by account: its records when they are applied as a whole. None: the write is `full` before, and the next call goes
+        on; or others are left than the `watched` ones, which alone were to be applied."""
         rest = self._rest
         if rest is None:
             return []
-        if rest.changes != self._routes.changes:
-            self._rest = rest = self._grouped(rest.records, rest.deltas, rest.ends)
         first = rest.records[0]
         if first.transfer and self._cells.read(keys.transfer(first.transfer)) is not None:
             self._rest = None
             return rest.records
+        rest.open = rest.open and watched and not first.transfer
         parts = int.from_bytes(self._position.parts, "little")
-        while rest.groups:
-            if full():
+        if rest.changes != self._routes.changes:
+            self._group(rest, parts)
+        while rest.order:
+            if full() or (rest.open and rest.order[0] not in rest.watched):
                 self._position.parts = _bits(parts)
                 return []
-            root, places = rest.groups.popleft()
+            root = rest.order.popleft()
+            places = rest.groups[root]
             for portion, record in _by_event(places, rest):
                 self._take(root, [rest.deltas[place] for place in portion], record.recorded_ms, FOREVER if first.transfer else first.value["documents"])
             for place in places:
@@ -102,19 +133,16 @@ class Usage:
             self._cells.write(keys.transfer(first.transfer), b"1")
         return rest.records
 
-    def _grouped(self, records: list[Input], deltas: list[Delta], ends: list[int]) -> Rest:
-        """What is not applied of them, by account: first those of which somebody watches each event, then those that are in memory, before others take their place."""
-        parts = int.from_bytes(self._position.parts, "little")
-        groups: dict[str, list[int]] = {}
-        watched: set[str] = set()
-        for place, each in enumerate(deltas):
+    def _group(self, rest: Rest, parts: int) -> None:
+        """By account what is not applied: first those of which somebody watches each event, then those that are in memory, before others take their place."""
+        rest.groups, rest.watched, rest.changes = {}, set(), self._routes.changes
+        for place, each in enumerate(rest.deltas):
             if not parts >> place & 1:
                 root = self._routes.root(each.customer)
-                groups.setdefault(root, []).append(place)
+                rest.groups.setdefault(root, []).append(place)
                 if each.sequence is not None:
-                    watched.add(root)
-        order = sorted(groups, key=lambda root: (root not in watched, not self._accounts.holds(root)))
-        return Rest(records, deltas, ends, self._routes.changes, deque((root, groups[root]) for root in order))
+                    rest.watched.add(root)
+        rest.order = deque(sorted(rest.groups, key=lambda root: (root not in rest.watched, not self._accounts.holds(root))))
 
     def _take(self, root: str, deltas: list[Delta], recorded_ms: int, documents: int) -> None:
         """`documents`: how far METER knew contract-changes; `FOREVER`: an id brings along what was applied once already, which has the names of now."""

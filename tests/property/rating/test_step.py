@@ -139,19 +139,25 @@ def test_each_crossing_is_published_with_one_content_whatever_crashes(uses: list
     uses=USES,
     split=st.integers(1, 40),
     together=st.sampled_from((1, 7, 20_000)),
+    little=st.sampled_from((5, step.LITTLE)),
+    watched=st.sets(st.sampled_from((*CUSTOMERS, "ann-old"))),
     room=st.sampled_from((0, memory.ROOM)),
     seed=st.integers(0, 2**32),
     crash=st.sampled_from((0.0, 0.2)),
 )
 def test_records_that_fill_several_writes_count_once_however_many_are_applied_together(
-    uses: list[tuple[str, str, int, int]], split: int, together: int, room: int, seed: int, crash: float
+    uses: list[tuple[str, str, int, int]], split: int, together: int, little: int, watched: set[str], room: int, seed: int, crash: float
 ) -> None:
-    # given: writes that are full after two accounts; owners that come and go, who take up other records together; memory for one account only, or enough
-    with patch.object(step, "WRITE_ACCOUNTS", 2), patch.object(usage, "TOGETHER", together):
+    # given: writes that are full after two accounts; owners that come and go, who take up other records together; memory for one account only, or enough;
+    # some customers' events are watched, and turns in which only theirs are applied
+    with patch.object(step, "WRITE_ACCOUNTS", 2), patch.object(usage, "TOGETHER", together), patch.object(step, "LITTLE", little):
         world = World(1, seed, room)
         world.publish(CATALOGUE.format(price="0.01"), *(contract(each) for each in CUSTOMERS[1:]), contract("ann", "  aliases: [ann-old]"))
         for at in range(0, len(uses), split):
-            world.meter(*(delta(customer, product, str(value), hour=hour) for customer, product, value, hour in uses[at : at + split]))
+            part = enumerate(uses[at : at + split])
+            world.meter(
+                *(delta(who, product, str(value), hour=hour, sequence=place if who in watched else None) for place, (who, product, value, hour) in part)
+            )
 
         # when
         world.run(crash=crash)

@@ -133,7 +133,7 @@ class World:
             return True
         if not worker.busy:
             return False
-        worker.work()
+        worker.work(watched=self.random.random() < 0.5)
         write = worker.take()
         if write is not None:
             self._commit(number, worker, write, crash)

@@ -29,9 +29,9 @@ def metered(offset: int, *deltas: dict[str, Any], documents: int = -1) -> Input:
     return Input(METERED_USAGE.name, offset, OCTOBER_MS + offset, {"kind": "metered", "documents": documents, "deltas": list(deltas)})
 
 
-def turn(worker: Partition, table: Table) -> Write:
+def turn(worker: Partition, table: Table, *, watched: bool = False) -> Write:
     """One turn, written but not published."""
-    worker.work()
+    worker.work(watched=watched)
     write = worker.take()
     assert write is not None
     table.take(write.rows)
@@ -186,6 +186,56 @@ def test_usage_is_read_on_until_enough_can_be_applied_together(world: World, mon
     assert not worker.hungry, "what was begun comes first"
     turn(worker, table)
     assert worker.hungry
+
+
+def test_what_nobody_watches_may_be_left_and_is_applied_together_later(world: World) -> None:
+    # given: in each record usage of somebody who is watched and of others, and turns for the watched alone
+    worker, table = world.workers[0], world.tables[0]
+    shown = []
+    for offset in range(3):
+        worker.put(metered(offset, delta("bob", "calls", "1"), delta("ann", "calls", "1", sequence=0)))
+        shown.append(turn(worker, table, watched=True))
+        assert worker.busy
+        assert worker.hungry
+        assert not worker.begun, "nothing that has to be gone on with at once"
+    assert [sorted(lines(write)) for write in shown] == [[("ann", "calls")]] * 3
+    assert worker.applied(METERED_USAGE.name) == 0
+    # when: it is replaced, and the records come again, one by one
+    worker = Partition(0, 1, table, 2)
+    worker.put(metered(0, delta("bob", "calls", "1"), delta("ann", "calls", "1", sequence=0)))
+    first = lines(turn(worker, table))
+    worker.put(metered(1, delta("bob", "calls", "1"), delta("ann", "calls", "1", sequence=0)))
+    worker.put(metered(2, delta("bob", "calls", "1"), delta("ann", "calls", "1", sequence=0)))
+    worker.work(watched=True)
+    assert worker.take() is None, "the watched one is applied"
+    second = lines(turn(worker, table))
+    # then: nothing counts twice, and nothing is left
+    assert (first["bob", "calls"][0], second["bob", "calls"][0]) == ("1", "3")
+    assert ("ann", "calls") not in second
+    assert not worker.busy
+
+
+@pytest.mark.parametrize("behind", ["document", "record"])
+def test_nothing_is_left_when_something_stands_behind_it(world: World, behind: str) -> None:
+    # given: usage that nobody watches, left by a turn
+    worker, table = world.workers[0], world.tables[0]
+    worker.put(metered(0, delta("bob", "calls", "1"), delta("ann", "calls", "1", sequence=0)))
+    turn(worker, table, watched=True)
+    # when: a document comes, or watched usage that METER made with knowledge of another document
+    end = len(world.topics[CONTRACT_CHANGES.name][0])
+    world.publish(contract("cy"))
+    for record in world.topics[CONTRACT_CHANGES.name][0][end:]:
+        worker.put(record)
+    if behind == "record":
+        turn(worker, table)
+        worker.put(metered(1, delta("bob", "calls", "1"), delta("ann", "calls", "1", sequence=0)))
+        turn(worker, table, watched=True)
+        late = metered(2, delta("ann", "calls", "1", sequence=0))
+        worker.put(late._replace(value=late.value | {"documents": end + 1}))
+    write = turn(worker, table, watched=True)
+    # then: everything is applied
+    assert ("bob", "calls") in lines(write)
+    assert not worker.busy
 
 
 def test_a_record_of_many_turns_is_grouped_by_account_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
