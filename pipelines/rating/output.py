@@ -15,7 +15,7 @@ from pipelines.partitioning import partition_of
 from pipelines.rating.step import Write
 from pipelines.rating.tables import MESSAGE_BYTES, Claim
 from pipelines.reach import reach_async
-from pipelines.topology import BALANCE_THRESHOLDS, BALANCES, METERED_USAGE, RATED_LINE_ITEMS
+from pipelines.topology import AWAITED, BALANCE_THRESHOLDS, BALANCES, METERED_USAGE, RATED_LINE_ITEMS
 from schemas.codec import Codec
 
 REQUEST_S: Final = 300
@@ -69,8 +69,9 @@ class Output:
         # The topic is compacted: a key for each balance.
         balances = [(f"{each['customer']}/{each['contract']}/{each['id']}".encode(), encode("balance", each)) for each in write.balances]
         sent = []
+        told = [(AWAITED, b"")] if write.awaited else []
         for topic, records in ((BALANCE_THRESHOLDS, crossings), (RATED_LINE_ITEMS, rated), (BALANCES, balances)):
-            sent += [await self._send(topic.name, partition, portion) for portion in portions(records)]
+            sent += [await self._send(topic.name, partition, portion, [told] * len(portion)) for portion in portions(records)]
         for each in write.transfers:
             value = encode("metered_usage", {name: field for name, field in each.items() if name != "root"})
             target = partition_of(each["root"], self._partitions)

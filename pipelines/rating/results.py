@@ -30,6 +30,8 @@ class Write(NamedTuple):
     """Row to forget (`published`) when all of this is on the topics."""
     settled: dict[str, int]
     """Offset behind the last record of each topic that needs nothing more once this is published."""
+    awaited: bool = False
+    """A document has changed something: somebody looks at it now."""
 
 
 class Turn(NamedTuple):

@@ -62,6 +62,8 @@ class Partition:
         """Records of contract-changes in line."""
         self._deltas = 0
         """Of the records in line that are not begun."""
+        self._awaited = False
+        """Documents were applied since the last write."""
         self._settled: dict[str, int] = {}
         self._reported: dict[str, int] = {}
         self._beside = Beside(cells, table)
@@ -161,12 +163,14 @@ class Partition:
                 if not self._metered(place, watched):
                     break
             else:
+                self._awaited = True
                 self._document(record)
                 del self._line[place]
                 self.documents -= 1
                 self._done(record)
         for offset in self._clocks.run(self._full):
             self._settle(CLOCK.name, offset + 1)
+        self._awaited = self._awaited or bool(self._sweeps)
         self._sweeps.run(self._full)
         self._turns.run(lambda: self._full(LAST))
 
@@ -177,7 +181,8 @@ class Partition:
         if write is None and not settled:
             return None
         self._reported |= settled
-        return (write or Write({}, [], [], [], [], None, {}))._replace(settled=settled)
+        awaited, self._awaited = self._awaited, False
+        return (write or Write({}, [], [], [], [], None, {}))._replace(settled=settled, awaited=awaited)
 
     def published(self, outbox: bytes) -> None:
         """Everything of that write is on the topics."""

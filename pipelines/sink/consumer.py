@@ -12,13 +12,16 @@ from pipelines.replay.generations import ID
 from pipelines.settings import Settings
 from pipelines.silence import Silence
 from pipelines.sink.records import Record
-from pipelines.topology import CONTRACT_CHANGES, USAGE_EVENTS
+from pipelines.topology import AWAITED, CONTRACT_CHANGES, USAGE_EVENTS
 
 QUEUE_KB = 32_768
 """What librdkafka may fetch ahead: bounds memory while the warehouse is slow."""
 FETCH_BYTES = 100_000
-GATHER = 2
-MOST_LINGER_S = 0.25
+REST = 10
+"""A lane rests so many times as long as a batch takes to store: what an insert costs it costs whatever it holds, the warehouse more than this process. So it works for
+an eleventh of the time, as long as it can afford to."""
+MOST_REST_S = 1.0
+WAIT_S = 0.25
 STEP = ID.encode()
 LOOK_S = 0.02
 HURRY_S = 3.0
@@ -34,10 +37,12 @@ class BatchConsumer:
     def __init__(self, settings: Settings, group: str, topics: Sequence[str], *, member: str, most_records: int, most_bytes: int, linger_s: float) -> None:
         self._most_records = most_records
         self._most_bytes = most_bytes
-        self._least_s = self._linger_s = linger_s
+        self._linger_s = linger_s
+        self._rest_until = 0.0
+        """Records gather until then, unless somebody waits for one of them."""
         self.trouble: str | None = None
         """What the broker's client complained about last, until the broker answers again; or none."""
-        self._look_s = LOOK_S if CONTRACT_CHANGES.name in topics else MOST_LINGER_S
+        self._look_s = LOOK_S if CONTRACT_CHANGES.name in topics else WAIT_S
         """The client comes back with nothing until it has as many as were asked for, or for so long."""
         self._hurried_until = 0.0
         self._asked = 0.0
@@ -71,16 +76,17 @@ class BatchConsumer:
         )
         self._consumer.subscribe(list(topics))
 
-    def gather(self, took_s: float) -> None:
-        """The last batch took so long to store: the next is gathered for some times as long, since what an insert costs it costs whatever it holds."""
-        self._linger_s = max(self._least_s, min(GATHER * took_s, MOST_LINGER_S))
+    def stored(self, took_s: float) -> None:
+        """The last batch took so long to store: the next is gathered for some times as long."""
+        self._rest_until = time.monotonic() + min(REST * took_s, MOST_REST_S)
 
     def batch(self) -> list[Record]:
-        """What came in: up to the limits when much is there, after the linger when little is; empty when nothing is. A step of a generation ends it: somebody waits."""
+        """What came in: up to the limits when much is there, after the linger and a rest when little is; empty when nothing is. What somebody waits for ends it: results of an
+        edit, a step of a generation."""
         records: list[Record] = []
         size = 0
         now = time.monotonic()
-        until = now + (HURRIED_LINGER_S if now < self._hurried_until else self._linger_s)
+        until = now + HURRIED_LINGER_S if now < self._hurried_until else max(now + self._linger_s, self._rest_until)
         while len(records) < self._most_records and size < self._most_bytes:
             rest_s = until - time.monotonic()
             if rest_s <= 0:
@@ -94,6 +100,8 @@ class BatchConsumer:
                 record = _record(message)
                 if record.topic == CONTRACT_CHANGES.name and (record.key or b"").startswith(STEP):
                     until, self._hurried_until = 0.0, time.monotonic() + HURRY_S
+                elif record.awaited:
+                    until = 0.0
                 size += len(record.value or b"") + len(record.key or b"")
                 records.append(record)
         self._client.check()
@@ -171,6 +179,7 @@ class BatchConsumer:
 
 
 def _record(message: Message) -> Record:
+    headers = message.headers()
     return Record(
         message.topic() or "",
         message.partition() or 0,
@@ -178,4 +187,5 @@ def _record(message: Message) -> Record:
         message.timestamp()[1],
         message.key(),
         message.value(),
+        headers is not None and any(name == AWAITED for name, _ in headers),
     )

@@ -11,3 +11,5 @@ class Record(NamedTuple):
     """The record's timestamp (UTC epoch milliseconds)."""
     key: bytes | None
     value: bytes | None
+    awaited: bool = False
+    """Somebody waits for it (`topology.AWAITED`)."""

@@ -124,7 +124,7 @@ class Lane:
                     with metrics.INSERT.labels(self.name).time():
                         self._stored(records)
                     self._consumer.commit(records)
-                    self._consumer.gather(time.monotonic() - started)
+                    self._consumer.stored(time.monotonic() - started)
                     self.records += len(records)
                     metrics.STORED.labels(self.name).inc(len(records))
                     self.last_progress_at = time.time()

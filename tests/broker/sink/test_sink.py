@@ -18,7 +18,7 @@ from pipelines.offsets import Committed
 from pipelines.settings import Settings
 from pipelines.sink import consumer
 from pipelines.testing import Kafka, until
-from pipelines.topology import CONTRACT_CHANGES, PARTITIONER, RATED_LINE_ITEMS, SINK_GROUP, USAGE_EVENTS
+from pipelines.topology import AWAITED, CONTRACT_CHANGES, PARTITIONER, RATED_LINE_ITEMS, SINK_GROUP, USAGE_EVENTS
 from pipelines.warehouse.client import connect
 from pipelines.warehouse.stills import Still
 from schemas.codec import Codec
@@ -164,7 +164,7 @@ def test_a_result_is_in_the_warehouse_within_a_second(broker: Kafka, house: Ware
 
 def test_a_step_of_a_generation_is_not_gathered_for(broker: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a batch that would be gathered for hours, when a step comes, then it ends there; and what comes next is hardly gathered for."""
-    monkeypatch.setattr(consumer, "MOST_LINGER_S", 36_000.0)
+    monkeypatch.setattr(consumer, "MOST_REST_S", 36_000.0)
     settings = Settings(kafka=broker.bootstrap)
     batches = consumer.BatchConsumer(settings, SINK_GROUP, [CONTRACT_CHANGES.name], member="one", most_records=1_000, most_bytes=1_000_000, linger_s=0.08)
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})
@@ -175,11 +175,31 @@ def test_a_step_of_a_generation_is_not_gathered_for(broker: Kafka, monkeypatch: 
 
     put("ann")
     assert [each.key for each in until(batches.batch, "the first record")] == [b"ann"]
-    batches.gather(36_000)
+    batches.stored(36_000)
     put("generation-1")
     assert [each.key for each in batches.batch()] == [b"generation-1"]
     put("bob")
     assert [each.key for each in until(batches.batch, "the last record")] == [b"bob"]
+    batches.close()
+
+
+def test_results_of_an_edit_are_not_gathered_for(broker: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a batch that would be gathered for hours, when results come that follow from a document, then it ends there with all that came before."""
+    monkeypatch.setattr(consumer, "MOST_REST_S", 36_000.0)
+    settings = Settings(kafka=broker.bootstrap)
+    batches = consumer.BatchConsumer(settings, SINK_GROUP, [RATED_LINE_ITEMS.name], member="one", most_records=1_000, most_bytes=1_000_000, linger_s=0.08)
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})
+
+    def put(key: str, headers: list[tuple[str, bytes]]) -> None:
+        producer.produce(RATED_LINE_ITEMS.name, CODEC.encode("rated_batch", VALUES["rated_batch"]), key, 0, headers=headers)
+        producer.flush(30)
+
+    put("ann", [])
+    assert [each.key for each in until(batches.batch, "the first record")] == [b"ann"]
+    batches.stored(36_000)
+    put("bob", [])
+    put("cy", [(AWAITED, b"")])
+    assert [each.key for each in batches.batch()] == [b"bob", b"cy"]
     batches.close()
 
 

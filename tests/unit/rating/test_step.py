@@ -53,6 +53,17 @@ def test_only_what_changed_is_published(world: World) -> None:
     assert write.settled == {METERED_USAGE.name: 1}
 
 
+def test_results_are_awaited_when_a_document_was_applied(world: World) -> None:
+    worker, table = world.workers[0], world.tables[0]
+    for offset, published in enumerate(([], [contract("cy")], [])):
+        end = len(world.topics[CONTRACT_CHANGES.name][0])
+        world.publish(*published)
+        worker.put(metered(offset, delta("ann", "calls", "1")))
+        for record in world.topics[CONTRACT_CHANGES.name][0][end:]:
+            worker.put(record)
+        assert turn(worker, table).awaited == bool(published)
+
+
 def test_several_records_in_line_are_one_write(world: World) -> None:
     worker, table = world.workers[0], world.tables[0]
     for offset in range(5):
@@ -233,7 +244,7 @@ def test_nothing_is_left_when_something_stands_behind_it(world: World, behind: s
         late = metered(2, delta("ann", "calls", "1", sequence=0))
         worker.put(late._replace(value=late.value | {"documents": end + 1}))
     write = turn(worker, table, watched=True)
-    # then: everything is applied
+    # then: all of it is applied, that too
     assert ("bob", "calls") in lines(write)
     assert not worker.busy
 
