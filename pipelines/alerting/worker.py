@@ -136,7 +136,7 @@ class Alerts:
             self._log.catch_up()
 
     def _take_on(self, messages: Sequence[Any]) -> None:
-        """Deliveries of some crossings, and their offsets, in one transaction."""
+        """Deliveries of some crossings, and their offsets, in one transaction; the offsets alone where nobody wants to hear of any."""
         objects = self._objects.catch_up()
         self._objects_at = time.monotonic()
         now_ms = time.time_ns() // 1_000_000
@@ -149,16 +149,22 @@ class Alerts:
                 if self._log is not None and delivery.key not in self._log.kept:
                     made.append((delivery, message.partition()))
         reached = {(each.topic(), each.partition()): each.offset() + 1 for each in messages}
-        self._producer.begin_transaction()
-        for delivery, partition in made:
-            self._producer.produce(DELIVERIES.name, encode(self._codec, delivery), delivery.key, partition)
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
-        self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TIMEOUT_S)
-        self._producer.commit_transaction(TIMEOUT_S)
+        if made:
+            self._commit(made, offsets)
+        else:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
         metrics.ALERTS_TAKEN.inc(len(messages))
         for delivery, partition in made:
             if self._log is not None:
                 self._log.record(delivery, partition)
+
+    def _commit(self, made: Sequence[tuple[Delivery, int]], offsets: list[TopicPartition]) -> None:
+        self._producer.begin_transaction()
+        for delivery, partition in made:
+            self._producer.produce(DELIVERIES.name, encode(self._codec, delivery), delivery.key, partition)
+        self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TIMEOUT_S)
+        self._producer.commit_transaction(TIMEOUT_S)
 
     def _alert(self, value: bytes) -> Alert:
         found = self._codec.decode("crossing", value)
