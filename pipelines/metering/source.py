@@ -21,6 +21,10 @@ MORE_S: Final = 0.005
 """How often a fetch that is not wanted yet looks whether it is."""
 AGAIN_S: Final = 0.05
 LAG_S: Final = 1.0
+ANSWER_S: Final = 0.02
+"""The broker answers a fetch that often at least, if there is anything to answer."""
+SAME_S: Final = 0.001
+"""Messages of one answer are there within so long."""
 QUEUE_KB: Final = 131_072
 """What librdkafka may fetch ahead of METER: bounds memory when METER is behind."""
 
@@ -72,7 +76,7 @@ class Source:
                 "fetch.error.backoff.ms": 100,
                 # The broker gathers what many producers send: without this every one of their requests is answered by a fetch (decision 0503).
                 "fetch.min.bytes": 65_536,
-                "fetch.wait.max.ms": 20,
+                "fetch.wait.max.ms": round(ANSWER_S * 1000),
                 "allow.auto.create.topics": False,
             },
             error_cb=self._complained,
@@ -81,16 +85,26 @@ class Source:
         self.consumer.subscribe([USAGE_EVENTS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def fetch(self, most: int, linger_s: float, idle_s: float, wanted: threading.Event) -> Fetched:
-        """In order of offset for each partition: what comes within the linger and until it is wanted; nothing, when nothing does in the idle time."""
+        """In order of offset for each partition: what comes within the linger and until it is wanted; nothing, when nothing does in the idle time.
+
+        It ends behind an answer of the broker, half an answer's time sooner or later than the linger: what the broker still holds would wait for the next batch.
+        """
         self._gone.clear()
+        until = time.monotonic() + linger_s - ANSWER_S / 2
         found = self.consumer.consume(1, idle_s)
         self._client.check()
-        until = time.monotonic() + linger_s
+        if found:
+            found += self._more(found, most, SAME_S)
+        fresh = True
         while found and not self.new and len(found) < most:
             left = until - time.monotonic()
             if left <= 0 and wanted.is_set():
+                if not fresh and left > -ANSWER_S and (some := self.consumer.consume(1, ANSWER_S)):
+                    found += some
+                    found += self._more(found, most, SAME_S)
                 break
-            found += self.consumer.consume(min(most - len(found), PORTION), max(left, MORE_S))
+            found += self._more(found, most, max(left, MORE_S))
+            fresh = False
         if self._gone:
             found = [each for each in found if each.partition() not in self._gone]
         found = self._usable(found)
@@ -100,6 +114,9 @@ class Source:
         self.group = self.consumer.consumer_group_metadata()
         trouble, self._trouble = self._trouble, None
         return Fetched(columns(found) if found else None, trouble)
+
+    def _more(self, found: Sequence[Any], most: int, wait_s: float) -> list[Any]:
+        return list(self.consumer.consume(max(0, min(most - len(found), PORTION)), wait_s))
 
     def _usable(self, found: Sequence[Any]) -> list[Any]:
         if not any([message.error() is not None for message in found]):  # noqa: C419 - a list is faster here
