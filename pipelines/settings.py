@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     rate_memory_mb: int = 320
     """Memory that a RATE worker may use for accounts (10 to 70 KB each, with their open invoices); one that is not there is read from its state, which costs as much as rating it."""
     batch_events: int = 50_000
-    linger_ms: int = 25
+    linger_ms: int = 35
     console_host: str = "127.0.0.1"
     """Address the console and the HTTP API listen on. Anything but loopback needs an API key for every request."""
     console_port: int | None = None
