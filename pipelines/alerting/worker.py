@@ -153,7 +153,8 @@ class Alerts:
         if made:
             self._commit(made, offsets)
         else:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            # Does not wait: a client whose group stands still would do so for ever. Crossings that come again are known, or nobody wants to hear of them.
+            self._consumer.commit(offsets=offsets, asynchronous=True)
         metrics.ALERTS_TAKEN.inc(len(messages))
         for delivery, partition in made:
             if self._log is not None:

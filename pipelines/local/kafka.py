@@ -183,8 +183,6 @@ broker.session.timeout.ms=3000
 # A stack may rest for months and must find its offsets and its producers again.
 offsets.retention.minutes=2147483647
 transactional.id.expiration.ms=2147483647
-# Asked for each partition of each transaction, it is a fifth of all requests; our producers never go on under the epoch of a transaction that failed.
-transaction.partition.verification.enable=false
 log.retention.ms=-1
 # Small segments: after a SIGKILL only the last one of each partition is read through.
 log.segment.bytes=134217728

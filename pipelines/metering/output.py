@@ -96,7 +96,8 @@ class Output:
                 if second.args[0].code() in _REPLACED:  # the commit failed for that, though it was told otherwise
                     raise
                 log.warning("and could not be aborted (%s): a new producer ends it", second.args[0].str())
-        # Also behind an abort: a record that is still on its way is refused by the broker only when its producer has a new epoch (decision 0207).
+            else:
+                return
         self._producer = self._start()
 
     def _produce(self, topic: str, records: Iterable[tuple[int, bytes, bytes]]) -> None:

@@ -57,6 +57,11 @@ class Clocks:
         return bool(self._ticks)
 
     @property
+    def moved(self) -> bool:
+        """And it is of a test clock: who moved it waits for what comes of it."""
+        return any(clock != WALL for clock in self._ticks)
+
+    @property
     def offsets(self) -> list[int]:
         """Ticks that can be applied and are not done."""
         return [offset for _, offset in self._ticks.values() if offset >= 0]

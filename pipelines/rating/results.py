@@ -31,7 +31,7 @@ class Write(NamedTuple):
     settled: dict[str, int]
     """Offset behind the last record of each topic that needs nothing more once this is published."""
     awaited: bool = False
-    """A document has changed something: somebody looks at it now."""
+    """Somebody did something, and looks at it now: an edit, say."""
 
 
 class Turn(NamedTuple):

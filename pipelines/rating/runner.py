@@ -153,6 +153,8 @@ class Runner:
             record = self._shell.decoded(message)
             if record is not None:
                 self.partition.put(record)
+                if _awaited(record):
+                    self._urgent.set()
         return self.partition.busy
 
     def release(self, mark: int) -> None:
@@ -177,10 +179,10 @@ class Runner:
             if rest_s > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._urgent.wait(), rest_s)
-            self._urgent.clear()
-            self._wake.clear()
             started = time.perf_counter()
             self._busy()
+            self._urgent.clear()
+            self._wake.clear()
             # Somebody waits for something: what nobody waits for rests on meanwhile.
             early = time.monotonic() < self._rest_until and not self._full and not self._unread and self.partition.leaves
             self.partition.work(watched=early)

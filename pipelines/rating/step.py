@@ -63,7 +63,7 @@ class Partition:
         self._deltas = 0
         """Of the records in line that are not begun."""
         self._awaited = False
-        """Documents were applied since the last write."""
+        """Since the last write something was applied that somebody did, and looks at: a document, the time of a test clock."""
         self._settled: dict[str, int] = {}
         self._reported: dict[str, int] = {}
         self._beside = Beside(cells, table)
@@ -168,9 +168,9 @@ class Partition:
                 del self._line[place]
                 self.documents -= 1
                 self._done(record)
+        self._awaited = self._awaited or self._clocks.moved or bool(self._sweeps) or self._beside.working is not None
         for offset in self._clocks.run(self._full):
             self._settle(CLOCK.name, offset + 1)
-        self._awaited = self._awaited or bool(self._sweeps)
         self._sweeps.run(self._full)
         self._turns.run(lambda: self._full(LAST))
 

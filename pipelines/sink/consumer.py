@@ -12,7 +12,7 @@ from pipelines.replay.generations import ID
 from pipelines.settings import Settings
 from pipelines.silence import Silence
 from pipelines.sink.records import Record
-from pipelines.topology import AWAITED, CONTRACT_CHANGES, USAGE_EVENTS
+from pipelines.topology import AWAITED, BALANCES, CONTRACT_CHANGES, RATED_LINE_ITEMS, USAGE_EVENTS
 
 QUEUE_KB = 32_768
 """What librdkafka may fetch ahead: bounds memory while the warehouse is slow."""
@@ -23,6 +23,10 @@ an eleventh of the time, as long as it can afford to."""
 MOST_REST_S = 1.0
 WAIT_S = 0.25
 STEP = ID.encode()
+MARKED = frozenset({RATED_LINE_ITEMS.name, BALANCES.name})
+"""Records of these topics say whether somebody waits for them."""
+PORTION = 1000
+"""Messages that are taken from the client at once."""
 LOOK_S = 0.02
 HURRY_S = 3.0
 """So long after a step readers may stand still and wait for what comes: most exchanges take less."""
@@ -87,11 +91,14 @@ class BatchConsumer:
         size = 0
         now = time.monotonic()
         until = now + HURRIED_LINGER_S if now < self._hurried_until else max(now + self._linger_s, self._rest_until)
+        more = False
         while len(records) < self._most_records and size < self._most_bytes:
             rest_s = until - time.monotonic()
-            if rest_s <= 0:
+            if rest_s <= 0 and not more:
                 break
-            chunk = self._consumer.consume(min(1000, self._most_records - len(records)), min(rest_s, self._look_s))
+            portion = min(PORTION, self._most_records - len(records))
+            chunk = self._consumer.consume(portion, max(0.0, min(rest_s, self._look_s)))
+            more = len(chunk) == portion
             for message in chunk:
                 error = message.error()
                 if error is not None:
@@ -179,7 +186,8 @@ class BatchConsumer:
 
 
 def _record(message: Message) -> Record:
-    headers = message.headers()
+    # Of RATE's own records alone: names of headers may be of any bytes, and the client fails at such.
+    headers = message.headers() if message.topic() in MARKED else None
     return Record(
         message.topic() or "",
         message.partition() or 0,

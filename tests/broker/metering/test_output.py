@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaException
 
 from pipelines.metering import id_log
 from pipelines.metering.output import Output
@@ -49,28 +49,3 @@ def test_who_learns_between_two_records_that_it_was_replaced_does_not_take_its_n
     second._producer.begin_transaction()
     second._producer.produce("metered-usage", b"", b"p0", 0)
     second._producer.commit_transaction(10)
-
-
-def test_a_transaction_that_failed_leaves_nothing_that_could_still_write(broker: Kafka) -> None:
-    """The embedded broker takes a record without asking to which transaction it belongs: a late one must come under an epoch that is over."""
-    ids = id_log.logs(broker.bootstrap, Codec())[-1]
-    output = Output(broker.bootstrap, "meter-1", Patience(lambda _: None), ids)
-    producer: Any = output._producer
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "gone", "session.timeout.ms": 6_000})
-    consumer.subscribe(["usage-events"])
-    until(lambda: consumer.poll(0.1) is None and consumer.assignment(), "partitions")
-    group = consumer.consumer_group_metadata()
-    consumer.close()
-
-    # when: the offsets are those of a member that has left
-    outcome: Any = SimpleNamespace(metered=[(1, b"")], rejected=[], ids=[], coverage=[])
-    assert not output.commit(outcome, {0: 1}, group)
-
-    # then: what is still on its way from it is refused
-    producer.begin_transaction()
-    producer.produce("metered-usage", b"", b"p1", 1)
-    with pytest.raises(KafkaException, match=r"fenced|INVALID_PRODUCER_EPOCH"):
-        producer.commit_transaction(10)
-    output._producer.begin_transaction()
-    output._producer.produce("metered-usage", b"", b"p1", 1)
-    output._producer.commit_transaction(10)

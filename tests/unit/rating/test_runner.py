@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.rating.runner import LINE_BYTES, MissedRecordError, Runner
-from pipelines.rating.step import Input, Write
+from pipelines.rating.step import WRITE_ACCOUNTS, Input, Write
 from pipelines.rating.tables import Claim
 from pipelines.topology import CONTRACT_CHANGES, METERED_USAGE
 from tests.property.rating.test_step import CATALOGUE, contract
@@ -125,6 +125,49 @@ def test_much_usage_that_waits_for_documents_is_kept_out_and_keeps_none_of_them_
 def test_many_small_records_of_usage_keep_no_document_out() -> None:
     shell = asyncio.run(usage_and_then_its_documents(400, 1, 100))
     assert shell.held == []
+
+
+def test_what_somebody_watches_does_not_rest_behind_what_takes_several_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given usage of more accounts than one write has, when a watched event comes while it is written, then it is applied right behind it."""
+
+    class Slow(Shell):
+        """Whose next write waits."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.waits, self.may = asyncio.Event(), asyncio.Event()
+            self.may.set()
+
+        async def write(self, number: int, rows: dict[bytes, bytes | None], claim: Claim, behind: int) -> tuple[int, int]:
+            self.waits.set()
+            await self.may.wait()
+            return await super().write(number, rows, claim, behind)
+
+    async def two_turns_and_an_event() -> None:
+        customers = [f"c{number}" for number in range(WRITE_ACCOUNTS + 1)]
+        world = World(1, 0)
+        world.publish(CATALOGUE.format(price="0.01"), *(contract(each) for each in (*customers, "ann")))
+        documents = world.topics[CONTRACT_CHANGES.name][0]
+        shell = Slow()
+        runner = shell.partitions[0] = Runner(shell, 0, 1)  # type: ignore[arg-type]
+        try:
+            for record in documents:
+                await runner.take(message(record))
+            await shell.until_settled(CONTRACT_CHANGES.name, len(documents))
+            monkeypatch.setattr("pipelines.rating.runner.LEAST_REST_S", 3_600.0)
+            shell.may.clear()
+            shell.waits.clear()
+            first = {"kind": "metered", "documents": len(documents), "deltas": [delta(each, "calls", "1") for each in customers]}
+            await runner.take(message(Input(METERED_USAGE.name, 0, 1_760_000_000_000, first)))
+            await shell.waits.wait()
+            second = first | {"deltas": [delta("ann", "calls", "1", sequence=0)]}
+            await runner.take(message(Input(METERED_USAGE.name, 1, 1_760_000_000_000, second)))
+            shell.may.set()
+            await shell.until_settled(METERED_USAGE.name, 2)
+        finally:
+            await runner.stop()
+
+    asyncio.run(two_turns_and_an_event())
 
 
 def test_the_first_record_must_come(monkeypatch: pytest.MonkeyPatch) -> None:

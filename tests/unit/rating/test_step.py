@@ -303,6 +303,7 @@ def test_a_tick_waits_until_it_is_released_and_then_makes_invoices_final(world: 
     assert mark == 0
     worker.release(mark)
     write = turn(worker, table)
+    assert write.awaited is True, "by who moved the test clock"
     states = {(each["customer"], each["status"], each["total"]) for batch in write.rated for each in batch["invoices"] if each["starting_at"] == OCTOBER_MS}
     assert states == {("ann", "final", Decimal("0.07")), ("bob", "final", Decimal("0.00"))}
     assert write.settled == {CLOCK.name: 1}
