@@ -12,7 +12,7 @@ PARTITIONER = "murmur2_random"
 ARRIVED = "arrived"
 """Header of metered-usage: when the oldest event of the record's batch arrived (UTC, epoch milliseconds, decimal text). For latencies alone."""
 AWAITED = "awaited"
-"""Header of results (rated-line-items, balances) of something that somebody did, an edit, say: they look at them now. A hint for who gathers, and nothing else."""
+"""Header of what RATE publishes of something that somebody did, an edit, say: they look at it now. A hint for who gathers, and nothing else."""
 
 
 class Topic(NamedTuple):

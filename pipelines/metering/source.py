@@ -91,19 +91,16 @@ class Source:
         """
         self._gone.clear()
         until = time.monotonic() + linger_s - ANSWER_S / 2
-        found = self.consumer.consume(1, idle_s)
+        found = self._answer(most, idle_s)
         self._client.check()
-        if found:
-            found += self._more(found, most, SAME_S)
         fresh = True
         while found and not self.new and len(found) < most:
             left = until - time.monotonic()
             if left <= 0 and wanted.is_set():
-                if not fresh and left > -ANSWER_S and (some := self.consumer.consume(1, ANSWER_S)):
-                    found += some
-                    found += self._more(found, most, SAME_S)
+                if not fresh and left > -ANSWER_S:
+                    found += self._answer(most - len(found), ANSWER_S)
                 break
-            found += self._more(found, most, max(left, MORE_S))
+            found += self.consumer.consume(min(most - len(found), PORTION), max(left, MORE_S))
             fresh = False
         if self._gone:
             found = [each for each in found if each.partition() not in self._gone]
@@ -115,8 +112,10 @@ class Source:
         trouble, self._trouble = self._trouble, None
         return Fetched(columns(found) if found else None, trouble)
 
-    def _more(self, found: Sequence[Any], most: int, wait_s: float) -> list[Any]:
-        return list(self.consumer.consume(max(0, min(most - len(found), PORTION)), wait_s))
+    def _answer(self, most: int, wait_s: float) -> list[Any]:
+        """What comes with the next answer of the broker, if one comes within `wait_s`."""
+        found: list[Any] = self.consumer.consume(1, wait_s)
+        return found + self.consumer.consume(min(most - 1, PORTION), SAME_S) if found else found
 
     def _usable(self, found: Sequence[Any]) -> list[Any]:
         if not any([message.error() is not None for message in found]):  # noqa: C419 - a list is faster here

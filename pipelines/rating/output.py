@@ -69,19 +69,19 @@ class Output:
         # The topic is compacted: a key for each balance.
         balances = [(f"{each['customer']}/{each['contract']}/{each['id']}".encode(), encode("balance", each)) for each in write.balances]
         sent = []
-        told = [(AWAITED, b"")] if write.awaited else []
+        told = repeat([(AWAITED, b"")] if write.awaited else [])
         for topic, records in ((BALANCE_THRESHOLDS, crossings), (RATED_LINE_ITEMS, rated), (BALANCES, balances)):
-            sent += [await self._send(topic.name, partition, portion, [told] * len(portion)) for portion in portions(records)]
+            sent += [await self._send(topic.name, partition, portion, told) for portion in portions(records)]
         for each in write.transfers:
             value = encode("metered_usage", {name: field for name, field in each.items() if name != "root"})
             target = partition_of(each["root"], self._partitions)
             sent.append(await self._send(METERED_USAGE.name, target, [(each["root"].encode(), value)]))
         await asyncio.gather(*sent)
 
-    async def _send(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]], headers: Sequence[list[tuple[str, bytes]]] = ()) -> Any:
+    async def _send(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]], headers: Iterable[list[tuple[str, bytes]]] = repeat([])) -> Any:
         """Queue records as one batch, each with its headers; the awaitable that tells where it is."""
         batch = self._producer.create_batch()
-        for (key, value), told in zip(records, headers or repeat([]), strict=False):
+        for (key, value), told in zip(records, headers, strict=False):
             if batch.append(key=key, value=value, timestamp=None, headers=told) is None:
                 size = sum(len(each or b"") for _, each in records)
                 raise ValueError(f"{len(records)} records with {size} bytes are too much for one batch of {topic}")

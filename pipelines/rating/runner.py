@@ -111,9 +111,7 @@ class Runner:
             self._unread_bytes += len(message.value or b"")
             self._urgent.set()  # what nobody has read may be awaited; and a turn that has so much to do need not be put off
         elif (record := self._shell.decoded(message)) is not None:
-            self.partition.put(record)
-            if _awaited(record):
-                self._urgent.set()
+            self._put(record)
         if self._full:
             self._urgent.set()
         if self._unread_is(LINE, LINE_BYTES):
@@ -152,10 +150,13 @@ class Runner:
             self._unread_bytes -= len(message.value or b"")
             record = self._shell.decoded(message)
             if record is not None:
-                self.partition.put(record)
-                if _awaited(record):
-                    self._urgent.set()
+                self._put(record)
         return self.partition.busy
+
+    def _put(self, record: Input) -> None:
+        self.partition.put(record)
+        if _awaited(record):
+            self._urgent.set()
 
     def release(self, mark: int) -> None:
         """Ticks up to `mark` may be applied."""
@@ -184,8 +185,7 @@ class Runner:
             self._urgent.clear()
             self._wake.clear()
             # Somebody waits for something: what nobody waits for rests on meanwhile.
-            early = time.monotonic() < self._rest_until and not self._full and not self._unread and self.partition.leaves
-            self.partition.work(watched=early)
+            early = self.partition.work(watched=time.monotonic() < self._rest_until and not self._full and not self._unread)
             write = self.partition.take()
             worked_s = time.perf_counter() - started
             self._shell.counts["work_us"] += round(worked_s * 1e6)

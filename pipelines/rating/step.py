@@ -121,8 +121,7 @@ class Partition:
     @property
     def begun(self) -> bool:
         """What was begun is not done: more than one turn takes."""
-        under_way = self._usage.under_way and not self._usage.open
-        return bool(self._accounts.touched or self._clocks.running or self._sweeps or self._beside.working or under_way)
+        return bool(self._accounts.touched or self._clocks.running or self._sweeps or self._beside.working or self._usage.closed)
 
     @property
     def waiting(self) -> int:
@@ -142,18 +141,12 @@ class Partition:
     @property
     def _unapplied(self) -> float:
         """Deltas with which what comes next could be applied; of records that can be joined by no more, any number."""
-        if self._usage.under_way and not self._usage.open:
-            return math.inf
-        return self._deltas + self._usage.deltas
+        return math.inf if self._usage.closed else self._deltas + self._usage.deltas
 
-    @property
-    def leaves(self) -> bool:
-        """Usage that nobody waits for may be left until later: it is little, and nothing else needs it to be applied."""
-        return self.light and not self.documents and not self.begun
-
-    def work(self, *, watched: bool = False) -> None:
-        """Apply a bounded part of what waits; of usage what is of `watched` accounts alone, if the rest may be left."""
-        watched = watched and self.leaves
+    def work(self, *, watched: bool = False) -> bool:
+        """Apply a bounded part of what waits; of usage what is of `watched` accounts alone, if the rest may be left: it is little, and nothing else needs
+        it to be applied. Whether it may be comes back."""
+        watched = watched and self.light and not self.documents and not self.begun
         while not self._full():
             place = self._next()
             if place is None:
@@ -173,6 +166,7 @@ class Partition:
             self._settle(CLOCK.name, offset + 1)
         self._sweeps.run(self._full)
         self._turns.run(lambda: self._full(LAST))
+        return watched
 
     def take(self) -> Write | None:
         """What the work since the last call has changed; none: nothing. The caller writes it before the next `work`."""
@@ -227,7 +221,7 @@ class Partition:
 
     def _metered(self, place: int, watched: bool) -> bool:
         """Go on with the metered usage from there on; whether records of it are done."""
-        if not self._usage.under_way or self._usage.open:
+        if not self._usage.closed:
             standing = place + self._usage.records
             begun = self._usage.take_in(takewhile(lambda each: each.topic == METERED_USAGE.name, islice(self._line, standing, None)))
             self._deltas -= sum(len(each.value["deltas"]) for each in self._line[standing : standing + len(begun)])

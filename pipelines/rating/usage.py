@@ -72,9 +72,9 @@ class Usage:
         return self._rest is not None
 
     @property
-    def open(self) -> bool:
-        """And more can be taken in beside them: nothing of them is applied, but of accounts that somebody watches."""
-        return self._rest is not None and self._rest.open
+    def closed(self) -> bool:
+        """And no more are taken in beside them: some accounts that nobody watches have theirs."""
+        return self._rest is not None and not self._rest.open
 
     @property
     def records(self) -> int:

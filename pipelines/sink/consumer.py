@@ -186,8 +186,6 @@ class BatchConsumer:
 
 
 def _record(message: Message) -> Record:
-    # Of RATE's own records alone: names of headers may be of any bytes, and the client fails at such.
-    headers = message.headers() if message.topic() in MARKED else None
     return Record(
         message.topic() or "",
         message.partition() or 0,
@@ -195,5 +193,6 @@ def _record(message: Message) -> Record:
         message.timestamp()[1],
         message.key(),
         message.value(),
-        headers is not None and any(name == AWAITED for name, _ in headers),
+        # Of RATE's own records alone: names of headers may be of any bytes, and the client fails at such.
+        message.topic() in MARKED and AWAITED in dict(message.headers() or ()),
     )
