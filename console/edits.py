@@ -53,7 +53,7 @@ def preview(held: Services, draft: Draft, final: Mapping[str, int] | None = None
     catalogues, contracts = _read(held, draft, papers, final)
     times = held.books.times(contracts)
     moment = documents.effective_ms(draft.effective, times, contracts, held.deployment.settings.window_minutes)
-    with held.warehouse.client() as client:
+    with held.warehouse.soon() as client:
         return differences(held.deployment, Edit(catalogues, contracts, "", times, moment), papers.documents, client)
 
 

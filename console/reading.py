@@ -21,9 +21,10 @@ Found = TypeVar("Found")
 
 ON_ONE_THREAD: Final = " SETTINGS max_threads = 1"
 """On several threads a question of one customer costs a third more, and each of them waits for its turn on a busy machine."""
-SOON: Final = f"{ON_ONE_THREAD}, os_threads_nice_value_query = {YIELDING}"
+WAITED_FOR: Final = {"max_threads": 1, "os_threads_nice_value_query": YIELDING}
 """And somebody waits for the answer, who should not wait for what the embedded warehouse has to do besides: it takes the console's.
 A server that may not set niceness does without."""
+SOON: Final = " SETTINGS " + ", ".join(f"{name} = {value}" for name, value in WAITED_FOR.items())
 
 FINALS = """
 SELECT contract, toUnixTimestamp64Milli(max(ending_before)) FROM invoice_revisions FINAL
@@ -121,24 +122,41 @@ class Warehouse:
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
         self._client: Client | None = None
+        self._soon: Client | None = None
         self._places = BoundedSemaphore(AT_ONCE)
         self._beside = ThreadPoolExecutor(BESIDE, "warehouse-beside")
         self._still: Still | None = None
 
     @contextmanager
     def client(self) -> Iterator[Client]:
-        try:
+        with self._telling():
             if self._client is None:
                 self._client = self._connect()
             yield self._client
+
+    @contextmanager
+    def soon(self) -> Iterator[Client]:
+        """The same for those who ask more than `little`, while somebody waits."""
+        with self._telling():
+            if self._soon is None:
+                self._soon = self._connect()
+                for name, value in WAITED_FOR.items():
+                    self._soon.set_client_setting(name, value)
+            yield self._soon
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
         except (ClickHouseError, TaximeterError, OSError) as error:
             said = str(error).splitlines()[0][:200]
             raise UnavailableError(Wrong("", f"the warehouse does not answer as it should: {said}")) from error
 
     def close(self) -> None:
         self._beside.shutdown()
-        if self._client is not None:
-            self._client.close()
+        for each in (self._client, self._soon):
+            if each is not None:
+                each.close()
 
     def query(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
         with self.client() as client, self._places:

@@ -4,7 +4,6 @@ Waits for Kafka, then listens; `<data>/run/health-console.json` says where. Ends
 """
 
 import asyncio
-import gc
 import logging
 import socket
 import sys
@@ -16,6 +15,7 @@ import uvicorn
 from confluent_kafka import KafkaException
 
 from console.app import create
+from console.collecting import Collector
 from console.observed import Observed
 from console.pages import attach
 from console.services import Services, start
@@ -30,11 +30,6 @@ LOG = logging.getLogger("taximeter.console")
 REPORT_S: Final = 1.0
 START_LOOK_S: Final = 0.05
 PATIENCE_S: Final = 60.0
-COLLECTED: Final = (5_000, 4, 5)
-"""Thresholds of the garbage collector. A page's requests leave some two hundred objects that only a look through everything frees (it was eight hundred
-before pages were let go of), and with Python's own thresholds such a look came every seventy pages, for a tenth of a second and more each time in which
-nobody is answered."""
-
 SWITCH_S: Final = 0.0005
 """Whoever waits for an answer gets his turn so soon, while a thread reads figures for open pages."""
 
@@ -62,9 +57,7 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
         server_header=False,
     )
     server = uvicorn.Server(config)
-    gc.collect()
-    gc.freeze()  # what is there now stays: a collection while people wait need not look at it
-    gc.set_threshold(*COLLECTED)
+    collector = Collector()
     sys.setswitchinterval(SWITCH_S)
     ended = threading.Event()
 
@@ -73,6 +66,7 @@ def serve(services: Services, bound: socket.socket, health: Health) -> None:
             pass  # whoever is told "running" is answered: until then connections are refused
         while not ended.is_set():
             health.report("running" if server.started else "starting", address=address)
+            collector.look()
             ended.wait(REPORT_S)
 
     reporter = threading.Thread(target=report, daemon=True)

@@ -2,15 +2,18 @@
 
 from fastapi import FastAPI
 from nicegui import app as pages
-from nicegui import ui
-from starlette.routing import Match, Mount
-from starlette.types import Scope
+from nicegui import core, ui
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from console.access.framing import Framing
+from console.access.origin import SameOrigin
 from console.gathering import Shared
 from console.pages import alerts, catalogue, contract, contract_edit, customer, customers, events, invoice, line, overview, replay
 from console.pages.parts.closing import let_go
+from console.pages.parts.delivery import compressed, deliver
 from console.pages.parts.pulse import Pulse
 from console.pages.parts.signatures import remember
+from console.pages.parts.sockets import end_quietly
 from console.pages.parts.spend import Charts
 from console.services import Services
 
@@ -22,15 +25,22 @@ DOCUMENTS_S = 1.0
 OURS = ("/api/", "/v1/", "/v2/", "/login", "/logout", "/embed/")
 
 
-class _Pages(Mount):
-    """Everything but the API and the ways in: an unknown path there is still answered by the API, in its one shape."""
+class _Apart:
+    """ASGI: pages and their sockets beside the API. What the API does for each of its requests (its hundreds of routes among it) a page does again, in
+    NiceGUI's application, and a socket keeps all that it went through for as long as its page is open."""
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return (Match.NONE, {}) if scope.get("path", "").startswith(OURS) else super().matches(scope)
+    def __init__(self, api: ASGIApp, pages: ASGIApp) -> None:
+        self._api = api
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An unknown path of the API is still answered by the API, in its one shape."""
+        ours = scope["type"] == "lifespan" or scope["path"].startswith(OURS)
+        await (self._api if ours else self._pages)(scope, receive, send)
 
 
-def attach(app: FastAPI, services: Services) -> FastAPI:
-    """The same application with the pages. Once in a process: NiceGUI keeps one."""
+def attach(app: FastAPI, services: Services) -> ASGIApp:
+    """The application with the pages. Once in a process: NiceGUI keeps one."""
     remember()
     pages.state.services = services
     pages.state.pulse = Pulse(services.warehouse, lambda: services.books.now(DOCUMENTS_S))
@@ -48,11 +58,11 @@ def attach(app: FastAPI, services: Services) -> FastAPI:
         show_welcome_message=False,
         binding_refresh_interval=None,
         reconnect_timeout=10.0,
+        gzip_middleware_factory=compressed,
     )
     pages.on_delete(let_go)
-    mounted = app.router.routes.pop()
-    if not isinstance(mounted, Mount):
-        raise TypeError(f"NiceGUI has mounted {mounted!r}")
-    # Before the routes of the API, which are hundreds: each page and socket would be compared with all of them.
-    app.router.routes.insert(0, _Pages("", mounted.app))
-    return app
+    end_quietly(core.sio)
+    deliver(pages)
+    app.router.routes.pop()  # where NiceGUI has put them
+    settings = services.deployment.settings
+    return _Apart(app, Framing(SameOrigin(pages, settings.console_host), settings.console_sites))

@@ -15,7 +15,7 @@ from console import documents, edits, whatifs
 from console.errors import ApiError, ConflictError, ForbiddenError, missing
 from console.merging import merge
 from console.pages.parts import changes, terms
-from console.pages.parts.form import term_form
+from console.pages.parts.form import TermForm
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.live import picked
 from console.pages.parts.pulse import Pulse
@@ -143,7 +143,7 @@ class Editor:
         self._form.clear()
         with self._form:
             raw(tag("h2", kind.name))
-            term_form(kind, values, self._opened.names, self._filled)
+            TermForm(kind, values, self._opened.names, self._filled).draw()
             ui.button("Remove this term", icon="delete", on_click=self._remove).props("flat dense no-caps color=negative")
         self._form.update()
 

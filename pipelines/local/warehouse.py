@@ -56,7 +56,8 @@ async def serve(settings: Settings, port: int, host: str = "127.0.0.1") -> None:
         users = Users([User("default", settings.clickhouse_password, False), User("analyst", settings.analyst_password, True)])
         room = Room(engine, folder, settings.keep_free_mb)
         room.look()
-        warehouse = Warehouse(engine, Runner(engine, users, DATABASE, room))
+        requests = Runner(engine, users, DATABASE, room)
+        warehouse = Warehouse(engine, requests)
         runner = web.AppRunner(warehouse.application(), access_log=None, auto_decompress=False, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         stop = asyncio.Event()
@@ -77,6 +78,7 @@ async def serve(settings: Settings, port: int, host: str = "127.0.0.1") -> None:
                     await asyncio.wait_for(stop.wait(), timeout=1.0)
             health.report("stopping", queries=warehouse.queries)
             await runner.cleanup()
+        requests.close()
         engine.close()
 
 

@@ -117,7 +117,7 @@ class Guard:
 
     def __init__(self, connection: Connection, database: str) -> None:
         self._database = database
-        self._judged: set[tuple[bool, str]] = set()
+        self._judged: dict[tuple[bool, str], str] = {}
         known = connection.query("SELECT lower(name) FROM system.table_functions").body.decode().split()
         rows = connection.query(FUNCTIONS).body.decode()
         functions = [row.split("\t") for row in rows.splitlines()]
@@ -129,34 +129,37 @@ class Guard:
         combinators = connection.query("SELECT lower(name) FROM system.aggregate_function_combinators").body.decode().split()
         self._combinators = tuple(combinators)
 
-    def check(self, connection: Connection, user: User, sql: str, parameters: Mapping[str, str]) -> None:
-        """Raise ACCESS_DENIED with the reason, or the engine's own error when the statement is not one.
+    def check(self, connection: Connection, user: User, sql: str, parameters: Mapping[str, str]) -> str:
+        """Its class by the engine's own parser. Raise ACCESS_DENIED with the reason, or the engine's own error when the statement is not one.
 
         Programs send the same statements again and again, with other parameters: a judged one is not taken apart again. (A parameter that is an
         identifier says what the statement reaches, so those are judged each time.)
         """
         same = (user.reads_only, sql)
-        if same in self._judged:
-            return
-        self._judge(connection, user, sql, parameters)
+        known = self._judged.get(same)
+        if known is not None:
+            return known
+        kind = self._judge(connection, user, sql, parameters)
         if len(sql) <= REMEMBERED_LENGTH and "identifier" not in sql.lower():
             if len(self._judged) >= REMEMBERED:
                 self._judged.clear()
-            self._judged.add(same)
+            self._judged[same] = kind
+        return kind
 
-    def _judge(self, connection: Connection, user: User, sql: str, parameters: Mapping[str, str]) -> None:
+    def _judge(self, connection: Connection, user: User, sql: str, parameters: Mapping[str, str]) -> str:
         kind, statements = connection.kind(sql)
         if statements > 1:
             raise WarehouseError("SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed): send one statement in a request")
         first = next((token.text.upper() for token in tokens(sql)), "")
         if first in ("SET", "USE") and not user.reads_only:
-            return
+            return kind
         if user.reads_only and kind != "READ_ONLY":
             raise _denied(user, f"this statement is not one that only reads ({first or 'empty'})")
         tree = connection.query(f"EXPLAIN AST {sql}", "TSVRaw", parameters).body.decode("utf-8", "replace")
         self._check_reach(user, sql, tree)
         if user.reads_only:
             self._check_reading(user, tree)
+        return kind
 
     def _check_reach(self, user: User, sql: str, tree: str) -> None:
         """What nobody may do."""

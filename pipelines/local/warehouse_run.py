@@ -10,11 +10,16 @@ from typing import NamedTuple
 from pipelines.local.warehouse_access import LIMITS, Guard, User, Users, public_statement
 from pipelines.local.warehouse_engine import Connection, Engine, Output
 from pipelines.local.warehouse_errors import WarehouseError
+from pipelines.local.warehouse_ready import Ready
 from pipelines.local.warehouse_request import Request
 from pipelines.local.warehouse_room import Room
 from pipelines.local.warehouse_sql import split_format, split_insert
 
 MAX_SESSIONS = 200
+MAX_READY = 8
+"""Connections that wait for the next request like their last."""
+READING = "READ_ONLY"
+"""What the engine calls a statement that changes nothing, its connection included."""
 UNCOUNTED = frozenset({"Native", "Buffers"})
 COUNTED = "RowBinaryWithNamesAndTypes"
 MOST_ANSWER_BYTES = 268_435_456
@@ -26,6 +31,15 @@ IGNORED_SETTINGS = frozenset({"enable_http_compression", "send_progress_in_http_
 class Answer(NamedTuple):
     output: Output
     format: str
+
+
+class _Leased:
+    """A connection for one request."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.clean = False
+        """Whether it is as it was before the request."""
 
 
 class _Session:
@@ -46,15 +60,24 @@ class Runner:
         with_own = engine.connect()
         self._guard = Guard(with_own, database)
         with_own.close()
+        self._ready = Ready(MAX_READY)
         self._sessions: OrderedDict[tuple[str, str], _Session] = OrderedDict()
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """No request runs any more."""
+        self._ready.close()
+        for session in self._sessions.values():
+            session.connection.close()
+        self._sessions.clear()
 
     def user_of(self, request: Request) -> User:
         return self._users.authenticated(*request.credentials)
 
     def run(self, request: Request, user: User) -> Answer:
         """Run the request's statement. Raise WarehouseError, or RuntimeError with the engine's text."""
-        with self._connection(request, user) as connection:
+        with self._leased(request, user) as leased:
+            connection = leased.connection
             insert = None if user.reads_only else split_insert(request.statement)
             if insert is not None:
                 self._room.check()
@@ -64,7 +87,9 @@ class Runner:
                 input_format = insert.format or request.default_format or "TabSeparated"
                 self._guard.check(connection, user, f"{insert.statement} FORMAT {input_format}", request.parameters)
                 data = request.statement[insert.data_from :]
-                return Answer(connection.insert(insert.statement, input_format, data), input_format)
+                output = connection.insert(insert.statement, input_format, data)
+                leased.clean = True
+                return Answer(output, input_format)
             sql = request.statement.decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode().strip().rstrip(";").rstrip()
             if not sql:
                 raise WarehouseError("SYNTAX_ERROR", "Syntax error: failed at position 1 (end of query): Empty query")
@@ -72,12 +97,14 @@ class Runner:
                 return Answer(Output(b""), insert.format)  # an INSERT without a row is none
             if user.reads_only:
                 sql = public_statement(sql)
-            self._guard.check(connection, user, sql, request.parameters)
+            kind = self._guard.check(connection, user, sql, request.parameters)
             bare, own_format = split_format(sql)
             answered = own_format or request.default_format or "TabSeparated"
             if user.reads_only:
                 return Answer(self._bounded(connection, bare, answered, request.parameters), answered)
-            return Answer(connection.query(sql, answered, request.parameters), answered)
+            output = connection.query(sql, answered, request.parameters)
+            leased.clean = kind == READING
+            return Answer(output, answered)
 
     def _bounded(self, connection: Connection, bare: str, answered: str, parameters: Mapping[str, str]) -> Output:
         """A query whose answer stays within the limits: the engine counts the memory of every format but those of UNCOUNTED (a constant
@@ -93,21 +120,35 @@ class Runner:
         return output
 
     @contextmanager
-    def _connection(self, request: Request, user: User) -> Iterator[Connection]:
-        if request.session_id is None or user.reads_only:  # what an analyst sets must not stay, so there is no session to keep
-            connection = self._engine.connect()
+    def _leased(self, request: Request, user: User) -> Iterator[_Leased]:
+        if user.reads_only:  # what an analyst sets must not stay, so there is neither a session to keep nor a connection
+            leased = _Leased(self._engine.connect())
             try:
-                self._prepare(connection, request, user)
-                yield connection
+                self._prepare(leased.connection, request, user)
+                yield leased
             finally:
-                connection.close()
+                leased.connection.close()
+            return
+        if request.session_id is None:
+            prepared = (request.database, request.read_only_method, tuple(sorted(request.settings.items())))
+            ready = self._ready.take(prepared)
+            leased = _Leased(ready or self._engine.connect())
+            try:
+                if ready is None:
+                    self._prepare(leased.connection, request, user)
+                yield leased
+            finally:
+                if leased.clean:
+                    self._ready.give(prepared, leased.connection)
+                else:
+                    leased.connection.close()
             return
         session, fresh = self._session((user.name, request.session_id), request)
         if not session.lock.acquire(blocking=False):
             raise WarehouseError("SESSION_IS_LOCKED", f"Session {request.session_id} is locked by a concurrent client")
         try:
             self._prepare(session.connection, request, user, use_default=fresh)
-            yield session.connection
+            yield _Leased(session.connection)
         finally:
             session.expires = time.monotonic() + request.session_timeout_s
             session.lock.release()

@@ -155,6 +155,25 @@ def test_a_session_keeps_its_settings_and_only_its_own(address: str) -> None:
     assert other.command("SELECT getSetting('max_block_size')") != 12345
 
 
+@pytest.mark.parametrize(
+    "leaves",
+    ("SET max_block_size = 12345", "USE system", "CREATE TEMPORARY TABLE passing (a Int8)", "SELECT 1 SETTINGS max_block_size = 12345", "SELECT wrong"),
+)
+def test_what_a_request_without_a_session_leaves_is_nothing(client: Client, leaves: str) -> None:
+    asked = "SELECT currentDatabase(), toString(getSetting('max_block_size')), {a:String}"
+    before = client.query(asked, parameters={"a": "x"}).result_rows
+    for _ in range(3):
+        try:
+            client.raw_query(leaves)
+        except DatabaseError:
+            assert leaves == "SELECT wrong"
+        assert client.query(asked, parameters={"a": "x"}).result_rows == before
+    with pytest.raises(DatabaseError, match=r"(?i)passing"):
+        client.query("SELECT * FROM passing")
+    with pytest.raises(DatabaseError, match="Substitution"):
+        client.query("SELECT {a:String}")
+
+
 def test_migrations_are_applied_once(client: Client) -> None:
     assert migrate(lambda sql: client.raw_query(sql).decode(), client.database or "taximeter") == []
     applied = client.query("SELECT name FROM schema_migrations ORDER BY number").result_rows

@@ -1,6 +1,6 @@
 """The form of a term: its fields, rows of them for what comes several times, and what is seldom needed folded away."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,45 +13,53 @@ from console.pages.parts.text import tag
 Told = Callable[[Any], None]
 
 
-def term_form(kind: Kind, values: Mapping[str, Any], products: Mapping[str, str], told: Callable[[str, Any], None]) -> None:
+class TermForm:
     """The fields of a kind of term; `told` hears the name of a field and its new value. Another way to price brings other fields."""
-    given = dict(values)
-    box = ui.element("div").classes("fields")
 
-    def hear(name: str, value: Any) -> None:
-        given[name] = value
+    def __init__(self, kind: Kind, values: Mapping[str, Any], products: Mapping[str, str], told: Callable[[str, Any], None]) -> None:
+        self._kind = kind
+        self._given = dict(values)
+        self._products = products
+        self._told = told
+
+    def draw(self) -> None:
+        """Where the page is being made."""
+        self._box = ui.element("div").classes("fields")
+        self._draw()
+        if self._kind.more:
+            filled = any(self._given.get(field.name) for field in self._kind.more)
+            with ui.expansion("More", value=filled).props("dense").classes("more") as self._folded:
+                self._rest = ui.element("div").classes("fields")
+            self._folded.on_value_change(self._unfold)
+            self._unfold()
+
+    def _hear(self, name: str, value: Any) -> None:
+        self._given[name] = value
         if name == "model":
-            draw()
-        told(name, value)
+            self._draw()
+        self._told(name, value)
 
-    def draw() -> None:
-        box.clear()
-        with box:
-            for field in kind.shown(given):
-                _one(field, given.get(field.name), products, partial(hear, field.name))
+    def _draw(self) -> None:
+        self._box.clear()
+        with self._box:
+            self._fields(self._kind.shown(self._given))
 
-    draw()
-    if kind.more:
-        filled = any(given.get(field.name) for field in kind.more)
-        with ui.expansion("More", value=filled).props("dense").classes("more") as folded:
-            rest = ui.element("div").classes("fields")
+    def _unfold(self) -> None:
+        """Its fields are made when somebody wants them: they are most of a form."""
+        if self._folded.value and not self._rest.default_slot.children:
+            with self._rest:
+                self._fields(self._kind.more)
 
-        def unfold() -> None:
-            """Its fields are made when somebody wants them: they are most of a form."""
-            if folded.value and not rest.default_slot.children:
-                with rest:
-                    for field in kind.more:
-                        _one(field, given.get(field.name), products, partial(hear, field.name))
-
-        folded.on_value_change(unfold)
-        unfold()
+    def _fields(self, fields: Iterable[Field]) -> None:
+        for field in fields:
+            _one(field, self._given.get(field.name), self._products, partial(self._hear, field.name))
 
 
 def _one(field: Field, value: Any, products: Mapping[str, str], told: Told) -> None:
     if field.kind == "where":
-        term_rows(field._replace(columns=WHERE_COLUMNS), value or [], told)
+        TermRows(field._replace(columns=WHERE_COLUMNS), value or [], told).draw()
     elif field.kind == "rows":
-        term_rows(field, value or [], told)
+        TermRows(field, value or [], told).draw()
     else:
         term_field(field, value, products, told)
 
@@ -75,36 +83,46 @@ def term_field(field: Field, value: Any, products: Mapping[str, str], told: Told
             text.props(f'hint="{field.hint}"')
 
 
-def term_rows(field: Field, given: Sequence[Mapping[str, Any]], told: Told) -> None:
+class TermRows:
     """Rows of fields, with buttons to add one and to take one out; `told` hears all rows."""
-    fresh = {column.name: column.start for column in field.columns if column.start}
-    rows = [dict(row) for row in given] or [dict(fresh)]
-    box = ui.element("fieldset").classes("rows")
 
-    def fill(place: int, name: str, value: Any) -> None:
-        rows[place][name] = value.strip() if isinstance(value, str) else value
-        told([dict(row) for row in rows])
+    def __init__(self, field: Field, given: Sequence[Mapping[str, Any]], told: Told) -> None:
+        self._field = field
+        self._told = told
+        self._fresh = {column.name: column.start for column in field.columns if column.start}
+        self._rows = [dict(row) for row in given] or [dict(self._fresh)]
 
-    def add() -> None:
-        rows.append(dict(fresh))
-        draw()
+    def draw(self) -> None:
+        """Where the page is being made."""
+        self._box = ui.element("fieldset").classes("rows")
+        self._draw()
 
-    def take_out(place: int) -> None:
-        del rows[place]
-        if not rows:
-            rows.append(dict(fresh))
-        draw()
-        told([dict(row) for row in rows])
+    def _fill(self, place: int, name: str, value: Any) -> None:
+        self._rows[place][name] = value.strip() if isinstance(value, str) else value
+        self._tell()
 
-    def draw() -> None:
-        box.clear()
-        with box:
-            raw(tag("b", field.label))
-            for place, row in enumerate(rows):
+    def _tell(self) -> None:
+        self._told([dict(row) for row in self._rows])
+
+    def _add(self) -> None:
+        self._rows.append(dict(self._fresh))
+        self._draw()
+
+    def _take_out(self, place: int) -> None:
+        del self._rows[place]
+        if not self._rows:
+            self._rows.append(dict(self._fresh))
+        self._draw()
+        self._tell()
+
+    def _draw(self) -> None:
+        self._box.clear()
+        label = self._field.label
+        with self._box:
+            raw(tag("b", label))
+            for place, row in enumerate(self._rows):
                 with ui.element("div").classes("fields"):
-                    for column in field.columns:
-                        term_field(column, row.get(column.name), {}, partial(fill, place, column.name), place + 1)
-                    ui.button(icon="remove", on_click=partial(take_out, place)).props(f'flat dense aria-label="Remove row {place + 1} of {field.label}"')
-            ui.button(f"Add to {field.label.casefold()}", icon="add", on_click=add).props("flat dense no-caps").classes("small")
-
-    draw()
+                    for column in self._field.columns:
+                        term_field(column, row.get(column.name), {}, partial(self._fill, place, column.name), place + 1)
+                    ui.button(icon="remove", on_click=partial(self._take_out, place)).props(f'flat dense aria-label="Remove row {place + 1} of {label}"')
+            ui.button(f"Add to {label.casefold()}", icon="add", on_click=self._add).props("flat dense no-caps").classes("small")

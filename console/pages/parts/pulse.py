@@ -3,7 +3,8 @@
 While somebody looks, the warehouse is asked every `BEAT_S` which of the customers that are looked at have new rows, and for the figures of those,
 all of them together. A page that nobody sees (another tab is in front, the connection is gone) is not looked for. Looks come less often when more
 pages are open or the machine is busy, so that reading and drawing never take more than their share; what somebody does on a page goes before: pages
-are drawn one at a time, with a pause behind each in which whoever waits gets his turn.
+are drawn one at a time, with a pause behind each in which whoever waits gets his turn. Looks go on meanwhile: what they know is what somebody sees who
+opens a page.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ SHARE: Final = 8
 FRESH_S: Final = 5.0
 """How long after a beat its figures are as good as new."""
 SLOWEST_S: Final = 3.0
-"""The longest pause: a machine that stood still for a while does not make pages stand still for longer."""
+"""The longest pause: a machine that stood still for a while does not make pages stand still for longer. Shorter than what is as good as new."""
 BREATH: Final = 2
 """A page that was drawn is followed by a pause of so many times what that took."""
 SLOW_S: Final = 5.0
@@ -69,6 +70,8 @@ class Watching:
         self.slowly = slowly
         self.known: Figures | None = None
         self.troubled = False
+        self.drawing = asyncio.Lock()
+        """What is told first is drawn first."""
 
 
 class Pulse:
@@ -90,6 +93,9 @@ class Pulse:
         self._since_ms: int | None = None
         self._still: Still | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        """There was a look."""
         self._trailing: asyncio.Task[None] | None = None
         self._begun: list[Watching] = []
         """Pages that have no slow parts yet."""
@@ -110,6 +116,8 @@ class Pulse:
         if self._beating is None or self._beating.done():
             self._since_ms = None
             self._beating = asyncio.create_task(self._run())
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_all())
         if self._trailing is None or self._trailing.done():
             self._trailing = asyncio.create_task(self._trail())
         self._begun.append(watching)
@@ -177,30 +185,43 @@ class Pulse:
         if not nudged:
             self._looked = now
         self._figures = {name: found for name, found in self._figures.items() if name in self._wanted}
-        return time.monotonic() - now + await self._tell()
+        for each in [page for page in self._watching if page.customer in nudged]:
+            await self._tell(each)
+        self._news.set()
+        return time.monotonic() - now
 
-    async def _tell(self) -> float:
-        """How many seconds of work it was."""
-        took_s = 0.0
-        for each in list(self._watching):
-            if not each.seen() or each not in self._watching:
-                continue
-            began = time.monotonic()
-            if each.troubled:
-                each.troubled = False
-                each.failed(None)
-            found = self._figures.get(each.customer)
-            if found is not None and found is not each.known:
-                each.known = found
-                try:
-                    await each.told(found)
-                except Exception:
-                    LOG.exception("the page of %s is left alone from now on", each.customer)
-                    self.leave(each)
-                drawn_s = time.monotonic() - began
+    async def _tell_all(self) -> None:
+        """Every page what it does not know yet, one after the other."""
+        while self._watching:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), SLOWEST_S)
+            self._news.clear()
+            took_s = 0.0
+            for each in list(self._watching):
+                drawn_s = await self._tell(each)
                 took_s += drawn_s
                 await asyncio.sleep(drawn_s * BREATH)
-        return took_s
+            await asyncio.sleep(min(took_s * SHARE, SLOWEST_S))
+
+    async def _tell(self, page: Watching) -> float:
+        """How many seconds of work it was."""
+        async with page.drawing:
+            if page not in self._watching or not page.seen():
+                return 0.0
+            began = time.monotonic()
+            if page.troubled:
+                page.troubled = False
+                page.failed(None)
+            found = self._figures.get(page.customer)
+            if found is None or found is page.known:
+                return 0.0
+            page.known = found
+            try:
+                await page.told(found)
+            except Exception:
+                LOG.exception("the page of %s is left alone from now on", page.customer)
+                self.leave(page)
+            return time.monotonic() - began
 
     def _look(self, customers: Sequence[str], nudged: set[str]) -> None:
         marks = self._marks if nudged else self._changed(customers)

@@ -5,6 +5,7 @@ by their place.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from typing import Any, Final
 
 from console.pages.parts.term_shapes import Field, Kind
@@ -137,7 +138,7 @@ def fresh_id(kind: Kind, contract: Mapping[str, Any]) -> str | None:
         return None
     taken = {item.get("id") for items in contract.values() if isinstance(items, list) for item in items if isinstance(item, dict)}
     base = kind.name.casefold().replace(" ", "-")
-    return next(name for name in (base, *(f"{base}-{number}" for number in range(2, 10_000))) if name not in taken)
+    return next(name for name in chain([base], (f"{base}-{number}" for number in count(2))) if name not in taken)
 
 
 def listed(contract: Mapping[str, Any], list_name: str) -> list[tuple[str, dict[str, Any]]]:

@@ -1,0 +1,42 @@
+"""Connections that are ready for the next request like the last.
+
+To open a connection and tell it the database and the settings of a request costs more than a small question does, and programs ask with the same ones
+again and again. A connection comes back only when nothing of what ran on it is left: a statement that reads, or rows that were inserted.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from pipelines.local.warehouse_engine import Connection
+
+
+class Ready:
+    """For many threads. What was not asked for longest is closed first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._idle: OrderedDict[int, tuple[Hashable, Connection]] = OrderedDict()
+        self._given = 0
+        self._lock = threading.Lock()
+
+    def take(self, prepared: Hashable) -> Connection | None:
+        """A connection that was prepared so, which nobody else has from now on; none: there is none."""
+        with self._lock:
+            number = next((number for number, (how, _) in reversed(self._idle.items()) if how == prepared), None)
+            return None if number is None else self._idle.pop(number)[1]
+
+    def give(self, prepared: Hashable, connection: Connection) -> None:
+        """It is as it was when it was prepared."""
+        with self._lock:
+            self._given += 1
+            self._idle[self._given] = (prepared, connection)
+            over = self._idle.popitem(last=False)[1][1] if len(self._idle) > self._most else None
+        if over is not None:
+            over.close()
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, OrderedDict()
+        for _, connection in idle.values():
+            connection.close()
