@@ -93,7 +93,7 @@ class Metering:
         self._limits = limits
         self._topic = topic
         self._decoder = Decoder(engine, codec)
-        self._few = Few(self._decoder, codec, limits.window_ms)
+        self._few = Few(self._decoder, limits.window_ms)
         self._tables: dict[str, AbstractSet[str]] = {}
         self._compiled: dict[str, tuple[int, list[products.Meter]]] = {}
         """Products by catalogue and its version."""
@@ -222,7 +222,7 @@ class Metering:
         return Outcome(metered, rejected, verdicts.fresh, len(messages.values), len(places), len(verdicts.duplicates), reasons, ids)
 
     def _looked_at(self, messages: Messages) -> Any:
-        """Rows of the engine, when the batch can be counted event by event as far as is known."""
+        """Rows as the engine gives them, when the batch can be counted event by event as far as is known."""
         if not 0 < len(messages.values) <= self._limits.few or None in messages.values:
             return None
         return self._few.load(Batch(cast("Sequence[bytes]", messages.values), messages.recorded_ms, messages.partitions), _ROW)

@@ -10,7 +10,7 @@ A batch that does not decode is halved until the bad messages are alone with few
 import io
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.metering.engine import Engine, EngineError
-from schemas.codec import CONFLUENT_HEADER, EVENT_BYTES, SINGLE_OBJECT, SINGLE_OBJECT_HEADER, Codec, CodecError, current, read_body
+from schemas.codec import CONFLUENT_HEADER, EVENT_BYTES, SINGLE_OBJECT, SINGLE_OBJECT_HEADER, Codec, CodecError, Schema, current, parse, read_body
 from schemas.packed import long
 
 TABLE: Final = "meter.batch"
@@ -83,7 +83,7 @@ class Decoder:
 
         Raises RegistryError while the schema registry does not answer.
         """
-        whole, bad = self._uniform(batch)
+        whole, bad = self.uniform(batch)
         positions = np.arange(len(whole.values), dtype=np.int64)
         if bad:
             positions = np.delete(positions, [each.position for each in bad])
@@ -98,7 +98,7 @@ class Decoder:
             bad += more
         return Loaded(positions, bad, answer[:-width])
 
-    def _uniform(self, batch: Batch) -> tuple[Batch, list[Bad]]:
+    def uniform(self, batch: Batch) -> tuple[Batch, list[Bad]]:
         """All values behind a header of one length, with a body in the current version: other versions are read and written again."""
         bad: list[Bad] = []
         values = batch.values
@@ -140,20 +140,6 @@ class Decoder:
         except EngineError:
             return None
         return answer if _whole(answer, positions, width) else None
-
-    def peek(self, batch: Batch, statement: Callable[[str], str], width: int) -> bytes | None:
-        """What a statement over a subquery answers for all of a batch that is not in the table: rows as for `load`. None: it does not decode as it is."""
-        whole, bad = self._uniform(batch)
-        if bad:
-            return None
-        key = secrets.randbits(63)
-        positions = np.arange(len(whole.values), dtype=np.int64)
-        try:
-            self._write(whole, positions, key)
-            answer = self._engine.query(statement(f"({self._source(key)})"), "RowBinary")
-        except EngineError:
-            return None
-        return answer[:-width] if _whole(answer, positions, width) else None
 
     def _write(self, batch: Batch, positions: npt.NDArray[np.int64], key: int) -> None:
         part = batch if len(positions) == len(batch.values) else batch.part(positions)
@@ -220,6 +206,29 @@ class Decoder:
             *self._unreadable(batch, positions[:middle], statement, width),
             *self._unreadable(batch, positions[middle:], statement, width),
         ]
+
+
+def usage_event(value: bytes, header: int) -> dict[str, Any]:
+    """The event behind the header of a value, in the current version. Raises CodecError, also when a property stands twice."""
+    body = io.BytesIO(value)
+    body.seek(header)
+    event = read_body(body, _in_pairs(), _in_pairs())
+    pairs = event["properties"]
+    event["properties"] = {pair["key"]: pair["value"] for pair in pairs}
+    if len(event["properties"]) < len(pairs):
+        raise CodecError("garbage", "a property stands twice")
+    return event
+
+
+@cache
+def _in_pairs() -> Schema:
+    """The current version with its map as Avro writes it: an array of pairs."""
+    schema = json.loads(current(SCHEMA).text)
+    for field in schema["fields"]:
+        if field["name"] == "properties":
+            pair = [{"name": "key", "type": "string"}, {"name": "value", "type": field["type"]["values"]}]
+            field |= {"type": {"type": "array", "items": {"type": "record", "name": "pair", "fields": pair}}, "default": []}
+    return parse(SCHEMA, json.dumps(schema))
 
 
 def _whole(answer: bytes, positions: npt.NDArray[np.int64], width: int) -> bool:

@@ -1,8 +1,8 @@
 """Small batches, event by event: for some hundred events, planning METER's statements costs more than counting them in plain Python.
 
 Only batches about which there is nothing to say go this way: every event is whole and has what the products need. Of any other, this way
-wants to know nothing (`load` and `count` say so) and the statements decide, which also find the reasons. The ids and bodies are hashed by the engine
-for both, so that dedup sees no difference.
+wants to know nothing (`load` and `count` say so) and the statements decide, which also find the reasons. The ids and bodies are hashed as the engine
+does it (`hashing.py`), so that dedup sees no difference.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,12 +19,12 @@ from contracts.twins import SEPARATOR
 from contracts.usage import Delta
 from contracts.windows import Aggregate, group_key, merge, of_delta
 from pipelines.document_log import Documents, RecordedCatalogue
-from pipelines.metering import twins
-from pipelines.metering.decode import SCHEMA, Batch, Decoder
+from pipelines.metering import hashing, twins
+from pipelines.metering.decode import Batch, Decoder, usage_event
 from pipelines.metering.routing import Routing
-from pipelines.metering.statements import PART, hashes
+from pipelines.metering.statements import PART
 from pipelines.metering.step import row
-from schemas.codec import ID_BYTES, Codec, CodecError
+from schemas.codec import ID_BYTES, CodecError
 from schemas.packed import usage_delta
 
 Added = tuple[Delta, Aggregate]
@@ -34,9 +34,8 @@ Added = tuple[Delta, Aggregate]
 class Few:
     """One batch at a time: `load`, then `count`, then `rows`. Not thread safe."""
 
-    def __init__(self, decoder: Decoder, codec: Codec, window_ms: int) -> None:
+    def __init__(self, decoder: Decoder, window_ms: int) -> None:
         self._decoder = decoder
-        self._codec = codec
         self._window_ms = window_ms
         self._products: dict[str, tuple[int, list[Meter]]] = {}
         """By catalogue and its version."""
@@ -55,20 +54,23 @@ class Few:
         return before if before is not None and before[0] == catalogue.version else (catalogue.version, list(meters(catalogue.catalogue)))
 
     def load(self, batch: Batch, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
-        """Rows of `hashes` for all messages; none: some message is no usage event, or an unusual one, or one that a correction has brought."""
+        """Rows as the statement of identities gives them, for all messages; none: some message is no usage event, or an unusual one, or one that a
+        correction has brought."""
+        whole, bad = self._decoder.uniform(batch)
+        if bad:
+            return None
         try:
-            decoded = [self._codec.decode(SCHEMA, value) for value in batch.values]
+            decoded = [usage_event(value, whole.header) for value in whole.values]
         except CodecError:
             return None
         ids = [(each["transaction_id"], each["customer"], each["event_type"]) for each in decoded]
         if not all([first and second and not first.startswith(SEPARATOR) and _fit(*three) for three in ids for first, second, _ in [three]]):  # noqa: C419 - a list is faster here
             return None
-        answer = self._decoder.peek(batch, hashes, dtype.itemsize)
-        if answer is None:
-            return None
-        rows = np.frombuffer(answer, dtype)
-        if rows["flags"].any():
-            return None
+        rows = np.zeros(len(decoded), dtype)
+        rows["n"] = np.arange(len(decoded))
+        rows["key"] = hashing.keys(batch.partitions.tolist(), (transaction_id for transaction_id, _, _ in ids))
+        rows["body"] = hashing.bodies(decoded)
+        rows["timestamp"] = [each["timestamp"] for each in decoded]
         self._events = [
             UsageEvent(*three, each["timestamp"], recorded, each["properties"])
             for three, each, recorded in zip(ids, decoded, batch.recorded_ms.tolist(), strict=True)

@@ -1,7 +1,6 @@
 """The statements that METER asks its batch table, put together from the trees of all products.
 
 `identity`      what each event is: place, dedup key, hash of the body, time, and what is wrong with it
-`hashes`        the same of events that have been looked at already
 `Deltas`        the deltas of all products, as Avro rows of a `UsageDelta` behind a short head each
 """
 
@@ -53,13 +52,6 @@ class Single(NamedTuple):
 
 PLACES: Final = f"SELECT n, toFixedString('', 16), toUInt64(0), toInt64(0), toUInt8(0) FROM {TABLE}"
 """Rows as `identity` has them, of events that were looked at long ago: their places alone."""
-_HASHES: Final = "SELECT n, sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapSort(properties)), timestamp, "
-_REPEATED: Final = f"{REPEATED} * (arrayUniq(mapKeys(properties)) != length(mapKeys(properties)))"
-
-
-def hashes(source: str) -> str:
-    """A row as `identity` has it for each event of `source`, a subquery. The only flag is `REPEATED`: who decodes a map cannot see it."""
-    return f"{_HASHES}toUInt8({_REPEATED}) FROM {source}"
 
 
 def identity(meters: Sequence[Meter], brought: Sequence[str] | None = None) -> str:
@@ -74,7 +66,7 @@ def identity(meters: Sequence[Meter], brought: Sequence[str] | None = None) -> s
     ids = f"empty(transaction_id) OR empty(customer) OR length(transaction_id) > {ID_BYTES} OR length(customer) > {ID_BYTES}"
     flags = [
         f"{NO_TEXT} * (NOT ({whole_texts}))",
-        _REPEATED,
+        f"{REPEATED} * (arrayUniq(mapKeys(properties)) != length(mapKeys(properties)))",
         f"{NO_ID} * ({ids} OR length(event_type) > {ID_BYTES})",
     ]
     if brought is not None:
@@ -82,7 +74,8 @@ def identity(meters: Sequence[Meter], brought: Sequence[str] | None = None) -> s
         flags.append(f"{RESERVED} * ({' AND NOT '.join(starts)})")
     if lacking := _lacking(meters):
         flags.append(f"{NO_VALUE} * ({lacking})")
-    return f"{_HASHES}toUInt8({' + '.join(flags)}) FROM {TABLE}"
+    hashes = "sipHash128(partition, transaction_id), cityHash64(customer, event_type, timestamp, mapSort(properties))"
+    return f"SELECT n, {hashes}, timestamp, toUInt8({' + '.join(flags)}) FROM {TABLE}"
 
 
 def _lacking(meters: Sequence[Meter]) -> str:
