@@ -6,7 +6,6 @@ for a calm moment, or for minutes when there is none. What is young is looked th
 """
 
 import gc
-import threading
 import time
 from typing import Final
 
@@ -17,23 +16,22 @@ SELDOM_S: Final = 30.0
 LATEST_S: Final = 600.0
 """And not farther, calm or not."""
 CALM: Final = 0.05
-"""Of a core: with so little to do nobody waits."""
+"""Of a core, for the whole process: with so little to do nobody waits."""
 
 
 class Collector:
-    """Of the process, asked by a thread beside its loop, which is the first thread's."""
+    """Of the process, asked by a thread beside its loop."""
 
     def __init__(self) -> None:
         gc.collect()
         gc.freeze()  # what is there now stays: it need not be looked at again
         gc.set_threshold(*YOUNG)
-        self._clock = time.pthread_getcpuclockid(threading.main_thread().ident or 0)
         self._last = self._seen = time.monotonic()
-        self._used = time.clock_gettime(self._clock)
+        self._used = time.process_time()
 
     def look(self) -> bool:
         """Look through everything if it is time; whether it did. To be called every now and then."""
-        now, used = time.monotonic(), time.clock_gettime(self._clock)
+        now, used = time.monotonic(), time.process_time()
         calm = used - self._used < CALM * (now - self._seen)
         self._seen, self._used = now, used
         if now - self._last < (SELDOM_S if calm else LATEST_S):

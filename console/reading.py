@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any, Final, NamedTuple, TypeVar
 
 from clickhouse_connect.driver.client import Client
@@ -123,6 +123,7 @@ class Warehouse:
         self._connect = connect
         self._client: Client | None = None
         self._soon: Client | None = None
+        self._connecting = Lock()
         self._places = BoundedSemaphore(AT_ONCE)
         self._beside = ThreadPoolExecutor(BESIDE, "warehouse-beside")
         self._still: Still | None = None
@@ -130,18 +131,21 @@ class Warehouse:
     @contextmanager
     def client(self) -> Iterator[Client]:
         with self._telling():
-            if self._client is None:
-                self._client = self._connect()
+            with self._connecting:
+                if self._client is None:
+                    self._client = self._connect()
             yield self._client
 
     @contextmanager
     def soon(self) -> Iterator[Client]:
         """The same for those who ask more than `little`, while somebody waits."""
         with self._telling():
-            if self._soon is None:
-                self._soon = self._connect()
-                for name, value in WAITED_FOR.items():
-                    self._soon.set_client_setting(name, value)
+            with self._connecting:
+                if self._soon is None:
+                    client = self._connect()
+                    for name, value in WAITED_FOR.items():
+                        client.set_client_setting(name, value)
+                    self._soon = client
             yield self._soon
 
     @contextmanager

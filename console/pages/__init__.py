@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import core, ui
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.access.framing import Framing
@@ -63,6 +64,8 @@ def attach(app: FastAPI, services: Services) -> ASGIApp:
     pages.on_delete(let_go)
     end_quietly(core.sio)
     deliver(pages)
-    app.router.routes.pop()  # where NiceGUI has put them
+    mounted = app.router.routes.pop()
+    if not isinstance(mounted, Mount) or mounted.app is not pages:
+        raise TypeError(f"NiceGUI has mounted {mounted!r}")
     settings = services.deployment.settings
     return _Apart(app, Framing(SameOrigin(pages, settings.console_host), settings.console_sites))

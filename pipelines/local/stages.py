@@ -75,7 +75,7 @@ def stages(workers: int) -> list[Stage]:
 
 
 def warehouse(settings: Settings, port: int) -> Stage:
-    return Stage("warehouse", "pipelines.local.warehouse", ("--data", str(settings.data), "--port", str(port)), niceness=YIELDING)
+    return Stage("warehouse", "pipelines.local.warehouse", ("--data", str(settings.data), "--port", str(port)), niceness=STORING)
 
 
 def environment(settings: Settings, addresses: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ class Ready:
         self._most = most
         self._idle: OrderedDict[int, tuple[Hashable, Connection]] = OrderedDict()
         self._given = 0
+        self._closed = False
         self._lock = threading.Lock()
 
     def take(self, prepared: Hashable) -> Connection | None:
@@ -31,12 +32,14 @@ class Ready:
         with self._lock:
             self._given += 1
             self._idle[self._given] = (prepared, connection)
-            over = self._idle.popitem(last=False)[1][1] if len(self._idle) > self._most else None
+            over = self._idle.popitem(last=False)[1][1] if self._closed or len(self._idle) > self._most else None
         if over is not None:
             over.close()
 
     def close(self) -> None:
+        """Of all, and of whatever comes back later."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, OrderedDict()
         for _, connection in idle.values():
             connection.close()

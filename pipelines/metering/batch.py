@@ -31,6 +31,8 @@ KNOWN: Final = "meter.known"
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 FEW: Final = 1_000
+FEW_BYTES: Final = 500_000
+"""A batch of more goes through the statements, however few events it has: those have no need to take apart what no product asks for."""
 MANY: Final = 50
 """Products with which every statement may name all of them; of more, only those are named of which events have come since the last document."""
 _ROW: Final = np.dtype([("n", "<u8"), ("key", "V16"), ("body", "<u8"), ("timestamp", "<i8"), ("flags", "u1")])
@@ -225,7 +227,10 @@ class Metering:
         """Rows as the engine gives them, when the batch can be counted event by event as far as is known."""
         if not 0 < len(messages.values) <= self._limits.few or None in messages.values:
             return None
-        return self._few.load(Batch(cast("Sequence[bytes]", messages.values), messages.recorded_ms, messages.partitions), _ROW)
+        values = cast("Sequence[bytes]", messages.values)
+        if sum(map(len, values)) > FEW_BYTES:
+            return None
+        return self._few.load(Batch(values, messages.recorded_ms, messages.partitions), _ROW)
 
     def meters(self) -> Mapping[str, tuple[int, frozenset[str]]]:
         """What following batches are metered for: by catalogue its version and its products."""

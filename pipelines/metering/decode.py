@@ -180,11 +180,8 @@ class Decoder:
         again = list(batch.values)
         bad = []
         for i in positions.tolist():
-            body = io.BytesIO(again[i])
-            body.seek(batch.header)
-            schema = current(SCHEMA)
             try:
-                again[i] = self._header + _written(read_body(body, schema, schema))
+                again[i] = self._header + _written(usage_event(again[i], batch.header))
             except (CodecError, ValueError, OverflowError) as error:
                 bad.append(Bad(i, "garbage", str(error)))
         readable = positions[~np.isin(positions, [each.position for each in bad])]

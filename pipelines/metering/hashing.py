@@ -23,7 +23,9 @@ _ALL: Final = (1 << 64) - 1
 _47: Final = np.uint64(47)
 _33: Final = np.uint64(33)
 _REMEMBERED: Final = 16_384
-"""Texts and pairs whose hashes are kept: customers, types and most properties come again and again."""
+"""Pairs whose hashes are kept: customers with their types, and most properties, come again and again."""
+_SHORT: Final = 64
+"""Characters that such a pair may have: a property may be a whole text, which does not come again and would fill the memory."""
 
 
 def keys(partitions: Iterable[int], ids: Iterable[str]) -> npt.NDArray[np.void]:
@@ -54,14 +56,20 @@ def bodies(events: Sequence[Mapping[str, Any]]) -> Words:
     return found
 
 
-@lru_cache(_REMEMBERED)
 def _text_pair(one: str, other: str) -> int:
+    return (_remembered if len(one) + len(other) <= _SHORT else _worked_out)(one, other)
+
+
+def _worked_out(one: str, other: str) -> int:
     low, high = CityHash64(one.encode()), CityHash64(other.encode())
     first = ((low ^ high) * _MIX) & _ALL
     first ^= first >> 47
     second = ((high ^ first) * _MIX) & _ALL
     second ^= second >> 47
     return int((second * _MIX) & _ALL)
+
+
+_remembered = lru_cache(_REMEMBERED)(_worked_out)
 
 
 def _mixed(low: Words, high: Words) -> Words:

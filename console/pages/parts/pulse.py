@@ -96,6 +96,8 @@ class Pulse:
         self._telling: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         """There was a look."""
+        self._failing = False
+        """The last look has failed: what is known is not what is."""
         self._trailing: asyncio.Task[None] | None = None
         self._begun: list[Watching] = []
         """Pages that have no slow parts yet."""
@@ -178,10 +180,12 @@ class Pulse:
             await run_in_threadpool(self._look, looked, nudged)
         except UnavailableError as error:
             self._nudged |= nudged
+            self._failing = True
             for each in list(self._watching):
                 each.troubled = True
                 each.failed(error)
             return time.monotonic() - now
+        self._failing = False
         if not nudged:
             self._looked = now
         self._figures = {name: found for name, found in self._figures.items() if name in self._wanted}
@@ -206,17 +210,19 @@ class Pulse:
     async def _tell(self, page: Watching) -> float:
         """How many seconds of work it was."""
         async with page.drawing:
-            if page not in self._watching or not page.seen():
+            if self._failing or page not in self._watching:
                 return 0.0
             began = time.monotonic()
-            if page.troubled:
-                page.troubled = False
-                page.failed(None)
-            found = self._figures.get(page.customer)
-            if found is None or found is page.known:
-                return 0.0
-            page.known = found
             try:
+                if not page.seen():
+                    return 0.0
+                if page.troubled:
+                    page.troubled = False
+                    page.failed(None)
+                found = self._figures.get(page.customer)
+                if found is None or found is page.known:
+                    return 0.0
+                page.known = found
                 await page.told(found)
             except Exception:
                 LOG.exception("the page of %s is left alone from now on", page.customer)

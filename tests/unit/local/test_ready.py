@@ -39,3 +39,8 @@ def test_the_one_that_waits_longest_goes_first_and_all_at_the_end() -> None:
     ready.close()
     assert all(each.closed for each in fakes)
     assert ready.take(1) is None
+    # and what comes back later
+    late = Fake()
+    ready.give(1, cast("Connection", late))
+    assert late.closed
+    assert ready.take(1) is None

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from contracts.catalogue import Catalogue
-from pipelines.metering.batch import HOUR_MS
+from pipelines.metering import hashing
+from pipelines.metering.batch import FEW_BYTES, HOUR_MS
 from pipelines.metering.rejects import SHOWN
 from schemas.codec import EVENT_BYTES, Codec, current
 from schemas.packed import long
@@ -137,6 +138,33 @@ def test_all_kinds_in_one_batch(one: Meter) -> None:
     assert reasons(outcome) == expected
     assert outcome.accepted == 20 * len(BAD)
     assert sum(int(delta["value"]) for delta in deltas(outcome) if delta["product"] == "n") == 20 * len(BAD)
+
+
+WITH_ITS_SIZE = b"\x03" + long(8) + text("n") + text("1") + text("n") + text("2") + b"\x00"
+"""Minus two entries, in so many bytes: as some writers have it."""
+NOW_PADDED = long(NOW)[:-1] + bytes([long(NOW)[-1] | 0x80]) + b"\x80" * (11 - len(long(NOW))) + b"\x00"
+"""Twelve bytes: more than the engine takes."""
+
+
+@pytest.mark.parametrize("properties", (entries(("n", "1"), ("n", "2")), WITH_ITS_SIZE), ids=("plain", "with its size"))
+@pytest.mark.parametrize("beside", (b"", NOW_PADDED), ids=("alone", "beside one that the engine can not read"))
+def test_an_event_with_a_property_twice_is_refused_whoever_stands_beside_it(one: Meter, properties: bytes, beside: bytes) -> None:
+    name = f"twice-{len(properties)}-{len(beside)}"
+    values = [body(name, properties), body(f"{name}-good", ONE)] + ([body(f"{name}-odd", ONE, at=beside)] if beside else [])
+    outcome = one.take(values)
+    assert outcome.accepted == len(values) - 1
+    assert [(each.offset - one.offset + len(values), each.reason) for each in rejects(outcome)] == [(0, "garbage")]
+
+
+def test_a_few_large_events_count_as_they_would_alone(one: Meter) -> None:
+    long_text = "x" * (EVENT_BYTES // 2)
+    values = [one.event(f"large-{number}", {"n": "1", "prompt": long_text}) for number in range(9)]
+    assert sum(map(len, values)) > FEW_BYTES
+    before = hashing._remembered.cache_info().currsize
+    assert one.take(values).accepted == 9
+    assert one.take([one.event("large-alone", {"n": "1", "prompt": long_text})]).accepted == 1
+    # and no long text is kept
+    assert hashing._remembered.cache_info().currsize <= before + 2
 
 
 def test_a_batch_of_nothing_but_bad_messages(one: Meter) -> None:
