@@ -1,22 +1,11 @@
 """A page that was closed is gone at once, without the collector of garbage."""
 
-import gc
 import weakref
-from collections.abc import Iterator
 
 import pytest
 from nicegui import Client, ui
 
 from console.pages.parts.closing import let_go
-
-
-@pytest.fixture
-def by_count_alone() -> Iterator[None]:
-    """What refers to itself stays."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 class Screen:

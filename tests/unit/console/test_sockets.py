@@ -1,9 +1,7 @@
 """A page's socket that was closed is gone at once, without the collector of garbage."""
 
 import asyncio
-import gc
 import weakref
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,15 +9,6 @@ import pytest
 import socketio
 
 from console.pages.parts.sockets import Socket, end_quietly
-
-
-@pytest.fixture
-def by_count_alone() -> Iterator[None]:
-    """What refers to itself stays."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 class Browser:
@@ -37,7 +26,12 @@ class Browser:
         self.heard.append(message["type"])
 
 
-SCOPE = {"type": "websocket", "path": "/socket.io/", "query_string": b"EIO=4&transport=websocket", "headers": [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]}
+SCOPE = {
+    "type": "websocket",
+    "path": "/socket.io/",
+    "query_string": b"EIO=4&transport=websocket",
+    "headers": [(b"upgrade", b"websocket"), (b"connection", b"upgrade")],
+}
 
 
 @pytest.mark.usefixtures("by_count_alone")
