@@ -5,7 +5,6 @@ again and again. A connection comes back only when nothing of what ran on it is 
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable
 
 from pipelines.local.warehouse_engine import Connection
@@ -16,23 +15,22 @@ class Ready:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._idle: OrderedDict[int, tuple[Hashable, Connection]] = OrderedDict()
-        self._given = 0
+        self._idle: list[tuple[Hashable, Connection]] = []
+        """The one that waits longest first."""
         self._closed = False
         self._lock = threading.Lock()
 
     def take(self, prepared: Hashable) -> Connection | None:
         """A connection that was prepared so, which nobody else has from now on; none: there is none."""
         with self._lock:
-            number = next((number for number, (how, _) in reversed(self._idle.items()) if how == prepared), None)
-            return None if number is None else self._idle.pop(number)[1]
+            place = next((place for place in reversed(range(len(self._idle))) if self._idle[place][0] == prepared), None)
+            return None if place is None else self._idle.pop(place)[1]
 
     def give(self, prepared: Hashable, connection: Connection) -> None:
         """It is as it was when it was prepared."""
         with self._lock:
-            self._given += 1
-            self._idle[self._given] = (prepared, connection)
-            over = self._idle.popitem(last=False)[1][1] if self._closed or len(self._idle) > self._most else None
+            self._idle.append((prepared, connection))
+            over = self._idle.pop(0)[1] if self._closed or len(self._idle) > self._most else None
         if over is not None:
             over.close()
 
@@ -40,6 +38,6 @@ class Ready:
         """Of all, and of whatever comes back later."""
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, OrderedDict()
-        for _, connection in idle.values():
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
             connection.close()

@@ -121,24 +121,16 @@ class Runner:
 
     @contextmanager
     def _leased(self, request: Request, user: User) -> Iterator[_Leased]:
-        if user.reads_only:  # what an analyst sets must not stay, so there is neither a session to keep nor a connection
-            leased = _Leased(self._engine.connect())
-            try:
-                self._prepare(leased.connection, request, user)
-                yield leased
-            finally:
-                leased.connection.close()
-            return
-        if request.session_id is None:
+        if request.session_id is None or user.reads_only:  # what an analyst sets must not stay, so there is neither a session to keep nor a connection
             prepared = (request.database, request.read_only_method, tuple(sorted(request.settings.items())))
-            ready = self._ready.take(prepared)
+            ready = None if user.reads_only else self._ready.take(prepared)
             leased = _Leased(ready or self._engine.connect())
             try:
                 if ready is None:
                     self._prepare(leased.connection, request, user)
                 yield leased
             finally:
-                if leased.clean:
+                if leased.clean and not user.reads_only:
                     self._ready.give(prepared, leased.connection)
                 else:
                     leased.connection.close()

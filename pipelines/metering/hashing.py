@@ -18,14 +18,13 @@ Words = npt.NDArray[np.uint64]
 
 _START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 _LAST: Final = np.uint64(0xFF)
-_MIX: Final = 0x9DDFEA08EB382D69
-_ALL: Final = (1 << 64) - 1
+_MIX: Final = np.uint64(0x9DDFEA08EB382D69)
 _47: Final = np.uint64(47)
 _33: Final = np.uint64(33)
 _REMEMBERED: Final = 16_384
-"""Pairs whose hashes are kept: customers with their types, and most properties, come again and again."""
+"""Texts whose hashes are kept: customers, types and most properties come again and again."""
 _SHORT: Final = 64
-"""Characters that such a pair may have: a property may be a whole text, which does not come again and would fill the memory."""
+"""Characters that such a text may have: a property may be a whole document, which does not come again and would fill the memory."""
 
 
 def keys(partitions: Iterable[int], ids: Iterable[str]) -> npt.NDArray[np.void]:
@@ -46,40 +45,33 @@ def bodies(events: Sequence[Mapping[str, Any]]) -> Words:
         alike[len(each["properties"])].append(place)
     for size, places in alike.items():
         some = [events[place] for place in places]
-        total = np.array([_text_pair(each["customer"], each["event_type"]) for each in some], np.uint64)
+        total = _mixed(_texts(each["customer"] for each in some), _texts(each["event_type"] for each in some))
         total = _mixed(total, _number(np.array([each["timestamp"] for each in some], np.int64).view(np.uint64)))
         total = _mixed(total, _number(np.array([size], np.uint64)))
-        pairs = np.array([[_text_pair(*pair) for pair in sorted(each["properties"].items())] for each in some], np.uint64)
-        for column in pairs.reshape(len(some), size).T:
-            total = _mixed(total, column)
+        for pairs in zip(*(sorted(each["properties"].items()) for each in some), strict=True):
+            total = _mixed(total, _mixed(_texts(key for key, _ in pairs), _texts(value for _, value in pairs)))
         found[places] = total
     return found
 
 
-def _text_pair(one: str, other: str) -> int:
-    return (_remembered if len(one) + len(other) <= _SHORT else _worked_out)(one, other)
+def _texts(texts: Iterable[str]) -> Words:
+    return np.fromiter([(_remembered if len(text) <= _SHORT else _text)(text) for text in texts], np.uint64)
 
 
-def _worked_out(one: str, other: str) -> int:
-    low, high = CityHash64(one.encode()), CityHash64(other.encode())
-    first = ((low ^ high) * _MIX) & _ALL
-    first ^= first >> 47
-    second = ((high ^ first) * _MIX) & _ALL
-    second ^= second >> 47
-    return int((second * _MIX) & _ALL)
+def _text(text: str) -> int:
+    return int(CityHash64(text.encode()))
 
 
-_remembered = lru_cache(_REMEMBERED)(_worked_out)
+_remembered = lru_cache(_REMEMBERED)(_text)
 
 
 def _mixed(low: Words, high: Words) -> Words:
     """CityHash's `Hash128to64`."""
-    mix = np.uint64(_MIX)
-    first = (low ^ high) * mix
+    first = (low ^ high) * _MIX
     first ^= first >> _47
-    second = (high ^ first) * mix
+    second = (high ^ first) * _MIX
     second ^= second >> _47
-    return second * mix
+    return second * _MIX
 
 
 def _number(value: Words) -> Words:

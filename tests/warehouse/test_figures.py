@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from pipelines.settings import Settings
 from pipelines.warehouse.client import connect
 from pipelines.warehouse.reads import invoices_of
 from pipelines.warehouse.stills import Still, forget
+from tests.waiting import until
 
 STARTS = ("2025-09-01 00:00:00", "2025-10-01 00:00:00", "2025-11-01 00:00:00")
 
@@ -128,23 +129,23 @@ def test_only_those_who_have_moved_are_read_again_and_told(client: Client, wareh
         pages = [page(one), page(other), page(hidden, seen=False)]
         for each in pages:
             pulse.watch(each)
-        await _until(lambda: len(told) == 2)
+        await until(lambda: len(told) == 2)
         assert sorted(told) == [(one, Decimal("20.00")), (other, Decimal("20.00"))]
         # and the slow parts of all that were opened begin together, once each
-        await _until(lambda: len(begun) == 3)
+        await until(lambda: len(begun) == 3)
         assert sorted(begun) == sorted((one, other, hidden))
 
         # when one of them moves, then it is read again and its page is told, and no other
         warehouse_of_pages.asked.clear()
         bill(client, one, 1, "draft", "25", revision=2)
-        await _until(lambda: len(told) == 3)
+        await until(lambda: len(told) == 3)
         assert told[2] == (one, Decimal("25.00"))
         assert all(customers == [one] for customers in warehouse_of_pages.asked)
 
         # and who has been told of a change does not wait for the next beat, but is not drawn again when nothing differs
         warehouse_of_pages.asked.clear()
         pulse.nudge(other)
-        await _until(lambda: [other] in warehouse_of_pages.asked)
+        await until(lambda: [other] in warehouse_of_pages.asked)
         # and once all have left nobody is looked for
         for each in pages:
             pulse.leave(each)
@@ -165,7 +166,7 @@ def test_questions_that_come_meanwhile_are_asked_together() -> None:
     async def ask() -> None:
         gathering = Gathering(read)
         first = asyncio.create_task(gathering.ask("a"))
-        await _until(lambda: asked == [["a"]])
+        await until(lambda: asked == [["a"]])
         # given a question on its way, when others come
         others = [asyncio.create_task(gathering.ask(name)) for name in ("b", "c", "b")]
         await asyncio.sleep(0)
@@ -179,11 +180,3 @@ def test_questions_that_come_meanwhile_are_asked_together() -> None:
         assert await gathering.ask("d") == "D"
 
     asyncio.run(ask())
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    for _ in range(3_000):
-        if true():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it does not come")

@@ -27,15 +27,15 @@ class Socket(WebSocket):  # type: ignore[misc]  # Engine.IO has no declarations
 
 async def translated(scope: Scope, receive: Receive, send: Send) -> Mapping[str, Any]:
     """As Engine.IO wants a request. The body of a socket's is never read, so what would read it does not get the socket."""
-    heard: list[Message] = [await receive()] if scope["type"] == "websocket" else []
+    if scope["type"] != "websocket":
+        return await translate_request(scope, receive, send)  # type: ignore[no-any-return]
+    heard = await receive()
 
     async def first() -> Message:
-        return heard.pop()
+        return heard
 
-    environ: dict[str, Any] = await translate_request(scope, first if heard else receive, send)
-    if "asgi.receive" in environ:
-        environ["asgi.receive"] = receive
-    return environ
+    environ: dict[str, Any] = await translate_request(scope, first, send)
+    return {**environ, "asgi.receive": receive} if environ else environ
 
 
 def end_quietly(server: AsyncServer) -> None:

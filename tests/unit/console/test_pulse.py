@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from console.errors import UnavailableError
@@ -11,6 +11,7 @@ from console.pages.parts import pulse
 from console.pages.parts.pulse import Pulse, Watching
 from console.reading import Warehouse
 from contracts.translation.fields import Wrong
+from tests.waiting import until
 
 
 class Looked(Pulse):
@@ -44,14 +45,6 @@ def page(customer: str, told: list[str], troubles: list[bool], *, breaks: bool =
             raise RuntimeError("the page is no more")
 
     return Watching(customer, hear, failed, lambda: True, nothing)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(3_000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it does not come")
 
 
 def test_what_is_wrong_is_shown_until_a_look_succeeds_and_one_page_does_not_keep_others_from_theirs(monkeypatch: Any) -> None:
