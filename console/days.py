@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from console.reading import ON_ONE_THREAD, Warehouse
+from console.reading import Warehouse
 from console.spreading import DAY_MS, Hour, spread, weight
 from contracts.contract import Contract
 from contracts.result import Invoice
@@ -38,7 +38,7 @@ def days_of(warehouse: Warehouse, asked: Sequence[Running]) -> list[Days]:
     from_ms, until_ms = min(each.invoice.starting_ms for each in asked), max(each.invoice.ending_ms for each in asked)
     within = {"customers": sorted(ids), "from_ms": from_ms, "until_ms": until_ms}
     metered: dict[tuple[str, str], list[Hour]] = defaultdict(list)
-    for customer, catalogue, product, group, start_ms, events, value in warehouse.query(USAGE + ON_ONE_THREAD, **within):
+    for customer, catalogue, product, group, start_ms, events, value in warehouse.look(USAGE, **within):
         metered[customer, catalogue].append(Hour(product, dict(group), start_ms, weight(events, value)))
     return [_days(each, [hour for name in _ids(each.contract) for hour in metered[name, each.contract.catalogue]]) for each in asked]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from console.reading import Still, Warehouse
+from console.reading import Ask, Still, Warehouse
 from contracts.result import Alert, Balance, Invoice, Line
 from pipelines.warehouse.reads import balance_from, invoice_from, line_from
 
@@ -56,17 +56,18 @@ class Figures(NamedTuple):
         return self.invoices[-1].currency if self.invoices else "USD"
 
 
-def figures_of(warehouse: Warehouse, customers: Sequence[str]) -> Mapping[str, Figures]:
-    """Of each of these customers. Raises UnavailableError."""
-    return warehouse.consistent(lambda still: _read(warehouse, customers, still))
+def figures_of(warehouse: Warehouse, customers: Sequence[str], *, waited_for: bool = True) -> Mapping[str, Figures]:
+    """Of each of these customers; `waited_for`: by somebody who sees nothing yet. Raises UnavailableError."""
+    ask = warehouse.little if waited_for else warehouse.look
+    return warehouse.consistent(lambda still: _read(warehouse, customers, still, ask))
 
 
-def _read(warehouse: Warehouse, customers: Sequence[str], still: Still) -> Mapping[str, Figures]:
-    of_balances = warehouse.beside(still.tables(BALANCES), customers=list(customers))
-    of_alerts = warehouse.beside(ALERTS, customers=list(customers), most=CROSSINGS)
+def _read(warehouse: Warehouse, customers: Sequence[str], still: Still, ask: Ask) -> Mapping[str, Figures]:
+    of_balances = warehouse.beside(ask, still.tables(BALANCES), customers=list(customers))
+    of_alerts = warehouse.beside(ask, ALERTS, customers=list(customers), most=CROSSINGS)
     heads: dict[str, list[Invoice]] = {}
     clocks: dict[str, int] = {}
-    for *head, as_of_ms in warehouse.little(still.tables(HEADS), customers=list(customers)):
+    for *head, as_of_ms in ask(still.tables(HEADS), customers=list(customers)):
         owner, status = head[1], head[4]
         clocks[owner] = max(as_of_ms, clocks.get(owner, 0))
         if status != "deleted":
@@ -75,7 +76,7 @@ def _read(warehouse: Warehouse, customers: Sequence[str], still: Still) -> Mappi
     lines: dict[str, list[Line]] = {}
     if running:
         asked = {"customers": sorted({each.customer for each in running}), "invoices": [each.id for each in running]}
-        for invoice, *rest in warehouse.little(still.tables(LINES), **asked):
+        for invoice, *rest in ask(still.tables(LINES), **asked):
             lines.setdefault(invoice, []).append(line_from(rest))
     balances: dict[str, list[Balance]] = {}
     for row in of_balances.result():

@@ -18,6 +18,8 @@ from pipelines.local.stages import YIELDING
 from pipelines.warehouse import reads
 
 Found = TypeVar("Found")
+Ask = Callable[..., Sequence[Sequence[Any]]]
+"""A method of `Warehouse` that answers a text with parameters."""
 
 ON_ONE_THREAD: Final = " SETTINGS max_threads = 1"
 """On several threads a question of one customer costs a third more, and each of them waits for its turn on a busy machine."""
@@ -166,13 +168,17 @@ class Warehouse:
         with self.client() as client, self._places:
             return client.query(text, parameters=parameters).result_rows
 
+    def look(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
+        """`query`, for a look that goes on by itself: it leaves the other cores to those who wait."""
+        return self.query(text + ON_ONE_THREAD, **parameters)
+
     def little(self, text: str, **parameters: Any) -> Sequence[Sequence[Any]]:
         """`query`, for a question that reads little, for which somebody waits."""
         return self.query(text + SOON, **parameters)
 
-    def beside(self, text: str, **parameters: Any) -> Future[Sequence[Sequence[Any]]]:
-        """`little`, while whoever asks goes on: on a busy machine each question waits for its turn."""
-        return self._beside.submit(self.little, text, **parameters)
+    def beside(self, ask: Ask, text: str, **parameters: Any) -> Future[Sequence[Sequence[Any]]]:
+        """Ask while whoever asks goes on: on a busy machine each question waits for its turn."""
+        return self._beside.submit(ask, text, **parameters)
 
     def consistent(self, read: Callable[[Still], Found]) -> Found:
         """What `read` finds in the tables of revisions (the views over them say the same, but each takes the embedded warehouse milliseconds more);

@@ -95,7 +95,7 @@ class Today:
         if from_ms != self._from_ms:  # a new day begins with nothing
             self._from_ms = self._since_ms = from_ms
             self._marks, self._waiting, self._spent = {}, {}, {}
-        for customer, written_ms in self._warehouse.query(CHANGED, since_ms=self._since_ms):
+        for customer, written_ms in self._warehouse.look(CHANGED, since_ms=self._since_ms):
             if self._marks.get(customer, 0) < written_ms:
                 self._marks[customer] = written_ms
                 self._waiting.setdefault(customer)
@@ -113,12 +113,12 @@ class Today:
         """Of these customers, or of the first of them."""
         papers = self._books.now()
         asked = {"from_ms": self._from_ms, "until_ms": self._from_ms + DAY_MS}
-        rows = self._warehouse.consistent(lambda still: self._warehouse.query(still.tables(LINES), customers=customers, **asked))
+        rows = self._warehouse.consistent(lambda still: self._warehouse.look(still.tables(LINES), customers=customers, **asked))
         billed = _billed(papers, ((customer, contract, rest[10], line_from(rest)) for customer, contract, *rest in rows))
         children = _paid(papers)
         ids = {each.contract.id: _ids(each.contract, children) for found in billed.values() for each in found}
         used: dict[tuple[str, str, str], list[Hour]] = defaultdict(list)
-        for name, catalogue, product, group, start_ms, events, value in self._warehouse.query(
+        for name, catalogue, product, group, start_ms, events, value in self._warehouse.look(
             USED, ids=sorted({name for each in ids.values() for name in each}), **asked
         ):
             used[name, catalogue, product].append(Hour(product, dict(group), start_ms, weight(events, value)))

@@ -79,7 +79,7 @@ class Watch:
     def _read(self) -> Seen:
         now_s = time.monotonic()
         book = addresses.read(self._held.deployment.settings.data) or {}
-        events = int(self._held.warehouse.query(EVENTS)[0][0])
+        events = int(self._held.warehouse.look(EVENTS)[0][0])
         if self._looks and now_s - self._looks[-1][0] > LOOK_S * KEPT:
             self._looks.clear()
         self._looks.append((now_s, events))
@@ -99,10 +99,10 @@ def _near(held: Services) -> list[Near]:
     }
     if not limits:
         return []
-    alarms = {(row[0], row[1], row[2]): row[3] == "in_alarm" for row in held.warehouse.query(ALARMS)}
+    alarms = {(row[0], row[1], row[2]): row[3] == "in_alarm" for row in held.warehouse.look(ALARMS)}
     asked: dict[str, Any] = {"any_contract": len(limits) > NAMED, "contracts": list(limits) if len(limits) <= NAMED else []}
     found = []
-    for customer, contract, currency, total in held.warehouse.consistent(lambda still: held.warehouse.query(still.tables(DRAFTS), **asked)):
+    for customer, contract, currency, total in held.warehouse.consistent(lambda still: held.warehouse.look(still.tables(DRAFTS), **asked)):
         for limit in limits.get(contract, ()):
             if share(total, limit.at) >= NEAR:
                 found.append(Near(customer, contract, limit.id, total, limit.at, currency, alarms.get((customer, contract, limit.id), False)))

@@ -236,7 +236,7 @@ class Pulse:
             self._still, moved = still, list(customers)
         if moved:
             self._refresh()
-            found = figures_of(self._warehouse, moved)
+            found = figures_of(self._warehouse, moved, waited_for=bool(nudged))
             # Rows are written for reasons that no page shows: the same figures stay the same object.
             self._figures |= {name: each for name, each in found.items() if each != self._figures.get(name)}
         if not nudged:
@@ -246,7 +246,7 @@ class Pulse:
         """Of each customer with rows that are new enough: the time of the last one, and how many there are."""
         if self._since_ms is None:
             self._since_ms = _reach(self._warehouse.now_ms())
-        rows = self._warehouse.little(CHANGED, since_ms=self._since_ms, customers=customers)
+        rows = self._warehouse.look(CHANGED, since_ms=self._since_ms, customers=customers)
         if rows:
             self._since_ms = _reach(rows[0][3])
         return {row[0]: (row[1], row[2]) for row in rows}
