@@ -65,6 +65,10 @@ class Accounts:
             self._touched.pop(root, None)
             self._cells.write(keys.account(root), None)
 
+    def known(self, root: str) -> bool:
+        """There is such an account, in memory or not."""
+        return root in self._held or self._cells.read(keys.account(root)) is not None
+
     def holds(self, root: str) -> bool:
         """It is in memory."""
         return root in self._held

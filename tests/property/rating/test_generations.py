@@ -75,17 +75,21 @@ def behind(world: World) -> list[int]:
 
 
 @settings(deadline=None)
-@given(past=st.lists(EVENT, max_size=20), turns=STEPS, closed=st.booleans(), seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.1, 0.3)), early=st.booleans(), last=st.sampled_from((0, 1, 256)))
+@given(past=st.lists(EVENT, max_size=20), turns=STEPS, closed=st.booleans(), seed=st.integers(0, 2**32), crash=st.sampled_from((0.0, 0.1, 0.3)), early=st.booleans(), last=st.sampled_from((0, 1, 256)), joins=st.integers(0, 8))
 def test_every_event_is_in_both_sets_once(
-    past: list[tuple[str, int, int]], turns: list[list[tuple[str, int, int]]], closed: bool, seed: int, crash: float, early: bool, last: int
+    past: list[tuple[str, int, int]], turns: list[list[tuple[str, int, int]]], closed: bool, seed: int, crash: float, early: bool, last: int, joins: int
 ) -> None:
     with patch.object(beside, "PORTION", 1), patch.object(beside, "LAST", last):
-        _every_event_is_in_both_sets_once(past, turns, closed, seed, crash, early)
+        _every_event_is_in_both_sets_once(past, turns, closed, seed, crash, early, joins)
 
 
-def _every_event_is_in_both_sets_once(past: list[tuple[str, int, int]], turns: list[list[tuple[str, int, int]]], closed: bool, seed: int, crash: float, early: bool) -> None:
+def _every_event_is_in_both_sets_once(
+    past: list[tuple[str, int, int]], turns: list[list[tuple[str, int, int]]], closed: bool, seed: int, crash: float, early: bool, joins: int
+) -> None:
+    """`joins`: the step behind which cy, an id that nobody has, becomes one of bob's; none of them: it stays for itself."""
     # given customers with usage that was metered wrongly, and a generation in which it is metered again
-    world = World(3, seed)
+    joined = not early and joins < len(turns)
+    world = World(1 if joined else 3, seed)
     metered = Metered(world)
     world.publish(CATALOGUE.format(price="0.01"), *(contract(customer) for customer in CUSTOMERS[: 4 if early else 2]))
     metered.past(past)
@@ -103,16 +107,22 @@ def _every_event_is_in_both_sets_once(past: list[tuple[str, int, int]], turns: l
         if world.random.random() < 0.5:
             world.run(crash=crash)
         known = behind(world)
+        if number == joins and joined:
+            world.publish(contract("bob", "  aliases: [cy]"))
         metered.live(events[1::2], known)
     if closed:
         control(world, "close" if live else "abort", 99)
         metered.live(turns[0], known)
     if not early:
-        world.publish(*(contract(customer) for customer in CUSTOMERS[2:]))
+        world.publish(*(contract(customer) for customer in (CUSTOMERS[3:] if joined else CUSTOMERS[2:])))
     world.run(crash=crash)
 
     # then each customer is billed for what the set that counts has
     found = dict.fromkeys(CUSTOMERS, Decimal(0))
     for line in world.seen()["lines"].values():
         found[line["customer"]] += Decimal(line["quantity"])
-    assert found == {customer: Decimal(value) for customer, value in (metered.new if live else metered.old).items()}
+    metered_for = metered.new if live else metered.old
+    if joined:
+        metered_for["bob"] += metered_for["cy"]
+        metered_for["cy"] = 0
+    assert found == {customer: Decimal(value) for customer, value in metered_for.items()}

@@ -133,3 +133,9 @@ def test_what_a_contract_names_must_be_there() -> None:
     assert len(refused.value.problems) == 2
     assert "there is no catalogue 'default' yet (known: none)" in refused.value.problems[0]
     assert "there is no contract 'nobody' yet" in refused.value.problems[1]
+
+
+def test_who_gives_an_id_away_comes_before_who_takes_it() -> None:
+    documents = after(edit(contract("c", "C", aliases=("legacy",)), contract("d", "D"), contract("e", "E"), catalogue=True))
+    taken = edit(contract("d", "D", aliases=("legacy",)), contract("e", "E"), contract("c", "C"))
+    assert [change.value["id"] for change in of(plan(taken, documents, PARTITIONS, "x"), "contract")] == ["e", "c", "d"]
