@@ -98,9 +98,17 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
     return changes
 
 
-def _losers_first(contracts: Iterable[Contract], before: Families, after: Families) -> list[Contract]:
-    """In their order, but who takes an id comes behind who gives it away: an account that is read in between counts the id's usage once."""
-    return sorted(contracts, key=lambda contract: any(before.root(each) not in (each, after.root(each)) for each in (contract.customer, *contract.aliases)))
+def _losers_first(contracts: Sequence[Contract], before: Families, after: Families) -> list[Contract]:
+    """In their order, but a family that takes an id comes behind the others: an account that is read in between counts the id's usage once.
+
+    Whole families, since who pays for others must be there before them.
+    """
+    takers = {
+        after.root(contract.customer)
+        for contract in contracts
+        if any(before.root(each) not in (each, after.root(each)) for each in (contract.customer, *contract.aliases))
+    }
+    return sorted(contracts, key=lambda contract: after.root(contract.customer) in takers)
 
 
 def steps(control: Control, partitions: int, name: str) -> list[Change]:

@@ -139,3 +139,9 @@ def test_who_gives_an_id_away_comes_before_who_takes_it() -> None:
     documents = after(edit(contract("c", "C", aliases=("legacy",)), contract("d", "D"), contract("e", "E"), catalogue=True))
     taken = edit(contract("d", "D", aliases=("legacy",)), contract("e", "E"), contract("c", "C"))
     assert [change.value["id"] for change in of(plan(taken, documents, PARTITIONS, "x"), "contract")] == ["e", "c", "d"]
+
+
+def test_a_parent_that_takes_an_id_stays_before_its_children() -> None:
+    documents = after(edit(contract("c", "C", aliases=("legacy",)), contract("e", "E"), catalogue=True))
+    taken = edit(contract("d", "D", aliases=("legacy",)), contract("kid", "Kid", "d"), contract("e", "E"), contract("c", "C"))
+    assert [change.value["id"] for change in of(plan(taken, documents, PARTITIONS, "x"), "contract")] == ["e", "c", "d", "kid"]
