@@ -74,7 +74,7 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
             "body": _body(catalogue),
         }
         changes += [Change(partition, catalogue.id, value) for partition in range(partitions)]
-    for contract in _losers_first(edit.contracts, before, after):
+    for contract in _in_order(edit.contracts, before, after):
         earlier = present.contracts.get(contract.id)
         root = after.root(contract.customer)
         value = common | {
@@ -98,17 +98,22 @@ def plan(edit: Edit, present: Documents, partitions: int, name: str) -> list[Cha
     return changes
 
 
-def _losers_first(contracts: Sequence[Contract], before: Families, after: Families) -> list[Contract]:
-    """In their order, but a family that takes an id comes behind the others: an account that is read in between counts the id's usage once.
-
-    Whole families, since who pays for others must be there before them.
-    """
+def _in_order(contracts: Sequence[Contract], before: Families, after: Families) -> list[Contract]:
+    """In their order, but a family that takes an id comes behind the others (an account that is read in between counts the id's usage once), and in a
+    family who pays for others comes before them, or periods that have passed would become final on each one's own."""
     takers = {
         after.root(contract.customer)
         for contract in contracts
         if any(before.root(each) not in (each, after.root(each)) for each in (contract.customer, *contract.aliases))
     }
-    return sorted(contracts, key=lambda contract: after.root(contract.customer) in takers)
+
+    def depth(contract: Contract) -> int:
+        found = 0
+        while (parent := after.contracts.get(contract.parent or "")) is not None and found < len(after.contracts):
+            contract, found = parent, found + 1
+        return found
+
+    return sorted(contracts, key=lambda contract: (after.root(contract.customer) in takers, depth(contract)))
 
 
 def steps(control: Control, partitions: int, name: str) -> list[Change]:

@@ -141,7 +141,7 @@ def test_who_gives_an_id_away_comes_before_who_takes_it() -> None:
     assert [change.value["id"] for change in of(plan(taken, documents, PARTITIONS, "x"), "contract")] == ["e", "c", "d"]
 
 
-def test_a_parent_that_takes_an_id_stays_before_its_children() -> None:
+def test_parents_come_before_their_children_also_when_they_take_an_id() -> None:
     documents = after(edit(contract("c", "C", aliases=("legacy",)), contract("e", "E"), catalogue=True))
-    taken = edit(contract("d", "D", aliases=("legacy",)), contract("kid", "Kid", "d"), contract("e", "E"), contract("c", "C"))
+    taken = edit(contract("kid", "Kid", "d"), contract("d", "D", aliases=("legacy",)), contract("e", "E"), contract("c", "C"))
     assert [change.value["id"] for change in of(plan(taken, documents, PARTITIONS, "x"), "contract")] == ["e", "c", "d", "kid"]
