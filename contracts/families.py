@@ -4,7 +4,7 @@ Pure. A contract's aliases belong to its customer; a contract with a `parent` be
 contract: an edit costs what it concerns, and not all that there is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
 from contracts.contract import Contract
@@ -53,6 +53,10 @@ class Families:
     def root(self, customer: str) -> str:
         """The root customer of an id or alias."""
         return self.roots.get(customer, customer)
+
+    def depth(self, customer: str) -> int:
+        """How many are above the customer."""
+        return sum(1 for _ in self._upward(customer))
 
     def contracts_of(self, customer: str) -> list[Contract]:
         """The customer's own, by id; none: it is an alias, or unknown."""
@@ -141,11 +145,17 @@ class Families:
                 return parent
         return None
 
-    def _top(self, customer: str) -> str:
+    def _upward(self, customer: str) -> Iterator[str]:
+        """Who is above the customer, who is above that one, and so on; a circle is gone through once."""
         seen = {customer}
         while (parent := self._above(customer)) is not None and parent not in seen:
+            yield parent
             seen.add(parent)
             customer = parent
+
+    def _top(self, customer: str) -> str:
+        for above in self._upward(customer):
+            customer = above
         return customer
 
     def _circles(self, customer: str) -> bool:

@@ -106,14 +106,7 @@ def _in_order(contracts: Sequence[Contract], before: Families, after: Families) 
         for contract in contracts
         if any(before.root(each) not in (each, after.root(each)) for each in (contract.customer, *contract.aliases))
     }
-
-    def depth(contract: Contract) -> int:
-        found = 0
-        while (parent := after.contracts.get(contract.parent or "")) is not None and found < len(after.contracts):
-            contract, found = parent, found + 1
-        return found
-
-    return sorted(contracts, key=lambda contract: (after.root(contract.customer) in takers, depth(contract)))
+    return sorted(contracts, key=lambda contract: (after.root(contract.customer) in takers, after.depth(contract.customer)))
 
 
 def steps(control: Control, partitions: int, name: str) -> list[Change]:

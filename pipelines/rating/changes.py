@@ -77,8 +77,6 @@ class Changes:
         # Accounts know windows by heart: those of the id change hands now.
         self._accounts.outdated = True
         if customer != root:
-            if self._accounts.known(customer):
-                self._accounts.touch(customer, 0)  # has its turn in a generation: the root has had its own
             self._accounts.forget(customer)
         if partition_of(root, self._place.of) == self._place.number:
             self._routes.lead(customer, None if customer == root else root)

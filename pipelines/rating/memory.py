@@ -57,17 +57,14 @@ class Accounts:
         self._touched[account.root] = account
 
     def forget(self, root: str) -> None:
-        """Forget the account if it only kept the usage of an id: its windows stay."""
+        """Forget the account if it only kept the usage of an id: its windows stay, and have had their turn in a generation, as those of their next owner."""
         stored = self._cells.read(keys.account(root))
         held = self._held.get(root)
         if held.empty if held else stored is not None and not rows.decode_account(stored).contracts:
+            self._beside.turn(self.get(root))
             self._drop(root)
             self._touched.pop(root, None)
             self._cells.write(keys.account(root), None)
-
-    def known(self, root: str) -> bool:
-        """There is such an account, in memory or not."""
-        return root in self._held or self._cells.read(keys.account(root)) is not None
 
     def holds(self, root: str) -> bool:
         """It is in memory."""
