@@ -155,21 +155,31 @@ class Counting:
 
     def deltas(self, event: UsageEvent, uses: Iterable[Use], sequence: int) -> list[Delta]:
         """One for each use; with exact arrival and the `sequence` where a threshold watches."""
-        alone = sequence if event.customer in self._owners.singles else None
+        alone = sequence if self.watched(event.customer) else None
         return [self.delta(event, use, alone) for use in uses]
+
+    def watched(self, customer: str) -> bool:
+        """Whether some threshold sees every event of this id."""
+        return customer in self._owners.singles
+
+    def keys(self, meter: Meter, customer: str) -> tuple[str, ...]:
+        """The properties that a delta keeps, where an event has them."""
+        known = self._owners
+        if not known.filters:
+            return meter.keys
+        # Nobody knows yet whose an unknown id is: its usage keeps all that some filter may ask for.
+        unknown = customer not in known.roots
+        return (*meter.keys, *(key for key, ids in known.filters.items() if unknown or customer in ids))
 
     def delta(self, event: UsageEvent, use: Use, sequence: int | None) -> Delta:
         """`sequence`: none for usage that nobody watches."""
-        meter, kind, known = use.meter, use.meter.metric.aggregation, self._owners
-        # Nobody knows yet whose an unknown id is: its usage keeps all that some filter may ask for.
-        unknown = event.customer not in known.roots
-        keys = [*meter.keys, *(key for key, ids in known.filters.items() if unknown or event.customer in ids)]
+        meter, kind, properties = use.meter, use.meter.metric.aggregation, event.properties
         gauge = kind in {"latest", "time_weighted"}
         return Delta(
             meter.catalogue,
             meter.product_id,
             event.customer,
-            {key: event.properties[key] for key in keys if key in event.properties},
+            {key: properties[key] for key in self.keys(meter, event.customer) if key in properties},
             event.timestamp_ms - event.timestamp_ms % self._window_ms,
             event.recorded_ms if sequence is not None else event.recorded_ms - event.recorded_ms % QUARTER_MS,
             event.timestamp_ms,

@@ -30,7 +30,7 @@ SINGLES: Final = "meter.singles"
 KNOWN: Final = "meter.known"
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-FEW: Final = 1_000
+FEW: Final = 1_200
 FEW_BYTES: Final = 500_000
 """A batch of more goes through the statements, however few events it has: those have no need to take apart what no product asks for."""
 MANY: Final = 50

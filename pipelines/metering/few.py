@@ -5,19 +5,20 @@ wants to know nothing (`load` and `count` say so) and the statements decide, whi
 does it (`hashing.py`), so that dedup sees no difference.
 """
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from contracts.case import UsageEvent
-from contracts.counting import Counting, Meter, Use, meters
+from contracts.counting import QUARTER_MS, Counting, Meter, Use, meters
 from contracts.money import plain
-from contracts.scales import raw_value
+from contracts.scales import raw_atoms, raw_value
 from contracts.twins import SEPARATOR
 from contracts.usage import Delta
-from contracts.windows import Aggregate, group_key, merge, of_delta
+from contracts.windows import Aggregate, merge, of_delta
 from pipelines.document_log import Documents, RecordedCatalogue
 from pipelines.metering import hashing, twins
 from pipelines.metering.decode import Batch, Decoder, usage_event
@@ -27,8 +28,8 @@ from pipelines.metering.step import row
 from schemas.codec import ID_BYTES, CodecError
 from schemas.packed import usage_delta
 
-Added = tuple[Delta, Aggregate]
-"""The first delta of a key, and the aggregate of several."""
+PLACES: Final = 18
+"""Digits behind the point that count."""
 
 
 class Few:
@@ -63,18 +64,18 @@ class Few:
             decoded = [usage_event(value, whole.header) for value in whole.values]
         except CodecError:
             return None
-        ids = [(each["transaction_id"], each["customer"], each["event_type"]) for each in decoded]
-        if not all([first and second and not first.startswith(SEPARATOR) and _fit(*three) for three in ids for first, second, _ in [three]]):  # noqa: C419 - a list is faster here
-            return None
-        rows = np.zeros(len(decoded), dtype)
-        rows["n"] = np.arange(len(decoded))
-        rows["key"] = hashing.keys(batch.partitions.tolist(), (transaction_id for transaction_id, _, _ in ids))
-        rows["body"] = hashing.bodies(decoded)
-        rows["timestamp"] = [each["timestamp"] for each in decoded]
-        self._events = [
-            UsageEvent(*three, each["timestamp"], recorded, each["properties"])
-            for three, each, recorded in zip(ids, decoded, batch.recorded_ms.tolist(), strict=True)
+        events = [
+            UsageEvent(each["transaction_id"], each["customer"], each["event_type"], each["timestamp"], recorded, each["properties"])
+            for each, recorded in zip(decoded, batch.recorded_ms.tolist(), strict=True)
         ]
+        if not all([_usual(each) for each in events]):  # noqa: C419 - a list is faster here
+            return None
+        rows = np.zeros(len(events), dtype)
+        rows["n"] = np.arange(len(events))
+        rows["key"] = hashing.keys(batch.partitions.tolist(), [each.transaction_id for each in events])
+        rows["body"] = hashing.bodies(decoded)
+        rows["timestamp"] = [each.timestamp_ms for each in events]
+        self._events = events
         return rows
 
     def count(self) -> bool:
@@ -89,30 +90,59 @@ class Few:
 
     def rows(self, excluded: Collection[int]) -> Iterable[bytes]:
         """Deltas of all events but those at the places `excluded`, as rows for `packs`: first what is added up, then watched events in order."""
-        added: dict[tuple[Any, ...], Added] = {}
-        full: list[Added] = []
+        counting, window_ms = self._counting, self._window_ms
+        alike: dict[tuple[Any, ...], list[tuple[UsageEvent, Use]]] = {}
         watched: list[Delta] = []
         left_out = frozenset(excluded)
         for place, (event, uses) in enumerate(zip(self._events, self._uses, strict=True)):
             if place in left_out:
                 continue
-            for use, delta in zip(uses, self._counting.deltas(event, uses, place), strict=True):
-                if delta.sequence is not None:
-                    watched.append(delta)
-                    continue
-                key = (delta.catalogue, delta.product, delta.customer, delta.window_ms, delta.recorded_ms, group_key(delta.group))
-                first, total = added.get(key, (delta, None))
-                if total is not None and len(total.points) + len(total.members) >= PART:
-                    full.append((first, total))
-                    total = None
-                added[key] = (first, merge(use.meter.metric.aggregation, total, of_delta(delta)))
-        once = (_delta(*each) for group in (full, added.values()) for each in group)
+            _, customer, _, at_ms, recorded_ms, properties = event
+            if counting.watched(customer):
+                watched += counting.deltas(event, uses, place)
+                continue
+            when = at_ms - at_ms % window_ms, recorded_ms - recorded_ms % QUARTER_MS
+            for use in uses:
+                meter = use.meter
+                key = (id(meter), customer, when, *map(properties.get, counting.keys(meter, customer)))
+                known = alike.get(key)
+                if known is None:
+                    alike[key] = [(event, use)]
+                else:
+                    known.append((event, use))
+        once = (delta for each in alike.values() for delta in self._added(each))
         return (row(self._routes.partition_of(each.customer), each.sequence, _body(each)) for group in (once, watched) for each in group)
 
+    def _added(self, alike: Sequence[tuple[UsageEvent, Use]]) -> Iterable[Delta]:
+        """What events of one key come to: one delta, or several of at most `PART` points or members."""
+        (event, use), *more = alike
+        first = self._counting.delta(event, use, None)
+        if not more:
+            return (first,)
+        kind = use.meter.metric.aggregation
+        if kind in {"count", "sum"}:  # what nearly all usage is
+            value = None if kind == "count" else raw_value(sum([raw_atoms(each.value) for _, each in alike if each.value is not None]))
+            return (first._replace(first_ms=min([each.timestamp_ms for each, _ in alike]), events=len(alike), value=value),)
+        found = []
+        total = of_delta(first)
+        for each, its in more:
+            if len(total.points) + len(total.members) >= PART:
+                found.append(total)
+                total = of_delta(self._counting.delta(each, its, None))
+            else:
+                total = merge(kind, total, of_delta(self._counting.delta(each, its, None)))
+        return [_with(first, each) for each in (*found, total)]
 
-def _delta(first: Delta, total: Aggregate) -> Delta:
+
+def _with(first: Delta, total: Aggregate) -> Delta:
     value = None if total.value is None else raw_value(total.value)
     return first._replace(first_ms=total.first_ms, events=total.events, value=value, points=total.points, members=total.members)
+
+
+def _usual(event: UsageEvent) -> bool:
+    """Whether its ids are there, no longer than they may be, and none of a correction's."""
+    transaction_id, customer, event_type, *_ = event
+    return bool(transaction_id and customer) and transaction_id[0] != SEPARATOR and _fit(transaction_id, customer, event_type)
 
 
 def _fit(*texts: str) -> bool:
@@ -120,6 +150,16 @@ def _fit(*texts: str) -> bool:
 
 
 def _body(delta: Delta) -> bytes:
-    points = [{"timestamp_ms": each.timestamp_ms, "transaction_id": each.transaction_id, "value": plain(each.value)} for each in delta.points]
-    value = None if delta.value is None else plain(delta.value)
-    return usage_delta({**delta._asdict(), "value": value, "points": points, "members": sorted(delta.members)})
+    catalogue, product, customer, group, window_ms, recorded_ms, first_ms, events, value, points, members, sequence = delta
+    counted = None if value is None else _cut(value)
+    read = [(at_ms, name, plain(each)) for at_ms, name, each in points] if points else ()
+    return usage_delta(
+        catalogue, product, customer, group, window_ms, recorded_ms, first_ms, events, counted, read, sorted(members) if members else (), sequence
+    )
+
+
+def _cut(value: Decimal) -> str:
+    """Without the digits that nobody counts (`raw_atoms`)."""
+    text = plain(value)
+    point = text.find(".")
+    return text if point < 0 or len(text) - point <= PLACES + 1 else plain(raw_value(raw_atoms(value)))
