@@ -4,7 +4,7 @@ Pure. A contract's aliases belong to its customer; a contract with a `parent` be
 contract: an edit costs what it concerns, and not all that there is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Self
 
 from contracts.contract import Contract
@@ -38,6 +38,11 @@ class Families:
     def contracts(self) -> Mapping[str, Contract]:
         """By id."""
         return self._contracts
+
+    @property
+    def customers(self) -> Collection[str]:
+        """Who has contracts."""
+        return self._of.keys()
 
     def copy(self) -> Self:
         """The same, to be changed by itself."""

@@ -44,7 +44,7 @@ def attach(app: FastAPI, services: Services) -> ASGIApp:
     """The application with the pages. Once in a process: NiceGUI keeps one."""
     remember()
     pages.state.services = services
-    pages.state.pulse = Pulse(services.warehouse, lambda: services.books.now(DOCUMENTS_S))
+    pages.state.pulse = Pulse(services.warehouse, lambda: services.books.now(DOCUMENTS_S).documents.families.customers)
     pages.state.charts = Charts(services.warehouse)
     pages.state.watch = overview.Watch(services)
     pages.state.events = Shared(events.LOOK_S * 0.8)

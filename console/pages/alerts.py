@@ -11,7 +11,7 @@ from console.gathering import Shared
 from console.pages.parts import deliveries
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.live import live
-from console.pages.parts.states import FAILURES, empty, failed, soon
+from console.pages.parts.states import BELOW_S, FAILURES, empty, failed, soon
 from console.pages.parts.text import Html, badge, link, moment, number, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.services import Services
@@ -70,6 +70,6 @@ async def page(request: Request) -> Response | None:
 
         await asyncio.gather(
             soon(where, lambda: visit.ask(read, visit.held, customer), draw),
-            soon(below, lambda: visit.ask(deliveries.read, visit.held, customer), deliveries.Letters(visit, customer, below).draw),
+            soon(below, lambda: visit.ask(deliveries.read, visit.held, customer), deliveries.Letters(visit, customer, below).draw, patience_s=BELOW_S),
         )
     return None

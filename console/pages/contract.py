@@ -13,7 +13,7 @@ from console.errors import missing
 from console.pages.parts.frame import at, boxed, card, frame, raw
 from console.pages.parts.history import history
 from console.pages.parts.price import price_text
-from console.pages.parts.states import empty, soon
+from console.pages.parts.states import BELOW_S, empty, soon
 from console.pages.parts.text import Html, badge, href, join, link, number, row, table, tag
 from console.pages.parts.timeline import effect, timeline
 from console.pages.parts.visit import Visit, enter
@@ -149,6 +149,6 @@ async def page(request: Request, name: str) -> Response | None:
 
         await asyncio.gather(
             soon(where, lambda: visit.ask(read, visit.held, name), draw, 8),
-            soon(beside, lambda: visit.ask(read_past, visit.held, name), draw_past),
+            soon(beside, lambda: visit.ask(read_past, visit.held, name), draw_past, patience_s=BELOW_S),
         )
     return None

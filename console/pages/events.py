@@ -12,7 +12,7 @@ from console.errors import InvalidError
 from console.gathering import Shared
 from console.pages.parts.frame import at, card, frame, raw
 from console.pages.parts.live import live
-from console.pages.parts.states import FAILURES, empty, failed, soon
+from console.pages.parts.states import BELOW_S, FAILURES, empty, failed, soon
 from console.pages.parts.text import Html, badge, event_link, moment, row, table, tag
 from console.pages.parts.visit import Visit, enter
 from console.reading import StoredEvent
@@ -162,6 +162,6 @@ async def page(request: Request) -> Response | None:
 
         await asyncio.gather(
             soon(where, lambda: visit.ask(tail, visit.held, ids), draw),
-            soon(below, lambda: visit.ask(rejected, visit.held), Rejects(visit, below).draw),
+            soon(below, lambda: visit.ask(rejected, visit.held), Rejects(visit, below).draw, patience_s=BELOW_S),
         )
     return None

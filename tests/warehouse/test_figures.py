@@ -13,6 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from console.figures import CROSSINGS, Figures, figures_of
 from console.gathering import Gathering
+from console.pages.parts import pulse as pulse_of_pages
 from console.pages.parts.pulse import Pulse, Watching
 from console.reading import Warehouse
 from pipelines.settings import Settings
@@ -150,6 +151,67 @@ def test_only_those_who_have_moved_are_read_again_and_told(client: Client, wareh
         for each in pages:
             pulse.leave(each)
         assert len(told) == 3
+
+    asyncio.run(look())
+
+
+@pytest.mark.parametrize("kept", [3, 2], ids=["few", "many"])
+def test_where_customers_are_few_the_page_of_any_of_them_asks_nothing(
+    client: Client, warehouse_of_pages: Counted, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    # given three customers, and a page of the first
+    monkeypatch.setattr(pulse_of_pages, "KEPT", kept)
+    monkeypatch.setattr(pulse_of_pages, "KEPT_BEAT_S", 0.05)
+    names = sorted(f"{number}-{uuid.uuid4().hex[:8]}" for number in range(3))
+    for name in names:
+        bill(client, name, 1, "draft", "20")
+
+    async def look() -> None:
+        pulse = Pulse(warehouse_of_pages, lambda: names)
+
+        async def nothing(_: Figures | None = None) -> None: ...
+
+        watching = Watching(names[0], nothing, lambda _: None, lambda: True, nothing)
+        pulse.watch(watching)
+        if kept < len(names):
+            # when they are more than can be kept, then only those are read that somebody looks at
+            await until(lambda: bool(warehouse_of_pages.asked))
+            assert (await pulse.figures(names[2])).draft is not None
+            assert {name for asked in warehouse_of_pages.asked for name in asked} == {names[0], names[2]}
+        else:
+            # when they are few, then all are read at once, and again when they move, and who comes to look waits for no question
+            await until(lambda: pulse._figures.keys() == set(names))
+            assert warehouse_of_pages.asked == [[names[0]], names[1:]]
+            bill(client, names[2], 1, "draft", "25", revision=2)
+            await until(lambda: [names[2]] in warehouse_of_pages.asked)
+            warehouse_of_pages.asked.clear()
+            await until(lambda: total(pulse, names[2]) == Decimal(25))
+            assert (await pulse.figures(names[2])) is pulse._figures[names[2]]
+            assert not warehouse_of_pages.asked
+        pulse.leave(watching)
+
+    asyncio.run(look())
+
+
+def total(pulse: Pulse, customer: str) -> Decimal | None:
+    found = pulse._figures[customer].draft
+    return None if found is None else found.total
+
+
+def test_a_page_that_opens_behind_a_pause_sees_what_is_now(client: Client, warehouse_of_pages: Counted) -> None:
+    one = f"one-{uuid.uuid4().hex[:8]}"
+    bill(client, one, 1, "draft", "20")
+
+    async def look() -> None:
+        # given figures from before, when nobody looked at any page
+        pulse = Pulse(warehouse_of_pages)
+        first = await pulse.figures(one)
+        assert await pulse.figures(one) is first
+        bill(client, one, 1, "draft", "25", revision=2)
+        # then the next one asks anew
+        found = (await pulse.figures(one)).draft
+        assert found is not None
+        assert found.total == Decimal("25.00")
 
     asyncio.run(look())
 

@@ -10,7 +10,8 @@ opens a page.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Final
 
@@ -28,7 +29,10 @@ OVERLAP_MS: Final = 10_000
 KEPT_S: Final = 60.0
 """A customer that nobody has looked at for that long is forgotten; till then whoever comes back to it need not wait."""
 KEPT: Final = 300
-"""Of those that nobody looks at, so many are kept."""
+"""Of those that nobody looks at, so many are kept. Where there are no more customers than that, all are: nobody waits for the page of one that was not
+looked at yet, and one question about all costs the warehouse what one about each of a few does."""
+KEPT_BEAT_S: Final = 2.0
+"""Those that nobody looks at are looked for so much less often."""
 SHARE: Final = 8
 """A look is followed by a pause of so many times what reading and drawing took."""
 FRESH_S: Final = 5.0
@@ -77,10 +81,12 @@ class Watching:
 class Pulse:
     """Beats while somebody looks. For one event loop."""
 
-    def __init__(self, warehouse: Warehouse, refresh: Callable[[], object] = lambda: None) -> None:
-        """`refresh` is called on a thread before pages are told: what else they show is brought up to date."""
+    def __init__(self, warehouse: Warehouse, refresh: Callable[[], Collection[str]] = lambda: ()) -> None:
+        """`refresh` is called on a thread with each look: what else pages show is brought up to date, and it says who there is."""
         self._warehouse = warehouse
         self._refresh = refresh
+        self._few: AbstractSet[str] | None = None
+        """All customers, if they are few; none: nobody has asked yet."""
         self._gathering: Gathering[str, Figures] = Gathering(lambda customers: figures_of(warehouse, customers))
         self._watching: dict[Watching, None] = {}
         self._marks: dict[str, tuple[int, int]] = {}
@@ -89,7 +95,8 @@ class Pulse:
         """When each customer was looked at last."""
         self._nudged: set[str] = set()
         self._nudge = asyncio.Event()
-        self._looked = float("-inf")
+        self._looked: dict[str, float] = {}
+        """When the figures of each customer were read last, or found to be as they were."""
         self._since_ms: int | None = None
         self._still: Still | None = None
         self._beating: asyncio.Task[None] | None = None
@@ -105,12 +112,15 @@ class Pulse:
 
     async def figures(self, customer: str) -> Figures:
         """The customer's figures: those of the last beat if it was looked at lately. Raises UnavailableError."""
+        before, now = self._figures.get(customer), time.monotonic()
+        if before is not None and self._watching and now - self._looked.get(customer, -FRESH_S) < FRESH_S:
+            return before
+        found = await self._gathering.ask(customer)
+        self._wanted[customer] = self._looked[customer] = now
         known = self._figures.get(customer)
-        if known is not None and self._watching and time.monotonic() - self._looked < FRESH_S:
-            return known
-        found = self._figures.setdefault(customer, await self._gathering.ask(customer))
-        self._wanted[customer] = time.monotonic()
-        return found
+        if known is None or (known is before and known != found):  # else a look was quicker
+            self._figures[customer] = known = found
+        return known
 
     def watch(self, watching: Watching) -> None:
         """Tell that page until `leave`."""
@@ -171,13 +181,14 @@ class Pulse:
             if each.seen():
                 self._wanted[each.customer] = now
         latest = sorted(self._wanted.items(), key=lambda each: -each[1])
-        looked_at = sum(at == now for _, at in latest)
-        self._wanted = {name: at for name, at in latest[: looked_at + KEPT] if now - at < KEPT_S}
-        looked = [name for name in self._wanted if name in nudged] if nudged else sorted(self._wanted)
+        open_now = {name for name, at in latest if at == now}
+        self._wanted = {name: at for name, at in latest[: len(open_now) + KEPT] if now - at < KEPT_S}
+        due = {name for name in self._kept() if now - self._looked.get(name, -KEPT_BEAT_S) >= KEPT_BEAT_S}
+        looked = sorted(nudged & self._wanted.keys() if nudged else open_now | due)
         if not looked:
             return 0.0
         try:
-            await run_in_threadpool(self._look, looked, nudged)
+            found = await run_in_threadpool(self._look, looked, nudged)
         except UnavailableError as error:
             self._nudged |= nudged
             self._failing = True
@@ -186,13 +197,17 @@ class Pulse:
                 each.failed(error)
             return time.monotonic() - now
         self._failing = False
-        if not nudged:
-            self._looked = now
-        self._figures = {name: found for name, found in self._figures.items() if name in self._wanted}
+        kept = self._kept()  # others may have come meanwhile
+        self._figures = {name: each for name, each in (self._figures | found).items() if name in kept}
+        self._looked = {name: at for name, at in (self._looked | dict.fromkeys(looked, now)).items() if name in kept}
         for each in [page for page in self._watching if page.customer in nudged]:
             await self._tell(each)
         self._news.set()
         return time.monotonic() - now
+
+    def _kept(self) -> AbstractSet[str]:
+        """Customers whose figures are kept up to date."""
+        return self._wanted.keys() | (self._few or frozenset())
 
     async def _tell_all(self) -> None:
         """Every page what it does not know yet, one after the other."""
@@ -229,18 +244,19 @@ class Pulse:
                 self.leave(page)
             return time.monotonic() - began
 
-    def _look(self, customers: Sequence[str], nudged: set[str]) -> None:
+    def _look(self, customers: Sequence[str], nudged: set[str]) -> dict[str, Figures]:
+        """Figures that are others than those that are known."""
         marks = self._marks if nudged else self._changed(customers)
         moved = [name for name in customers if name in nudged or name not in self._figures or marks.get(name, self._marks.get(name)) != self._marks.get(name)]
         if (still := self._warehouse.still()) != self._still:  # a cutover shows rows that were written before
             self._still, moved = still, list(customers)
-        if moved:
-            self._refresh()
-            found = figures_of(self._warehouse, moved, waited_for=bool(nudged))
-            # Rows are written for reasons that no page shows: the same figures stay the same object.
-            self._figures |= {name: each for name, each in found.items() if each != self._figures.get(name)}
-        if not nudged:
-            self._marks = dict(marks)
+        if moved or self._few is None:
+            everybody = self._refresh()
+            self._few = frozenset(everybody) if len(everybody) <= KEPT else frozenset()
+        found = figures_of(self._warehouse, moved, waited_for=bool(nudged)) if moved else {}
+        self._marks = {name: mark for name, mark in (self._marks | dict(marks)).items() if name in self._figures or name in found}
+        # Rows are written for reasons that no page shows: the same figures stay the same object.
+        return {name: each for name, each in found.items() if each != self._figures.get(name)}
 
     def _changed(self, customers: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """Of each customer with rows that are new enough: the time of the last one, and how many there are."""

@@ -19,6 +19,8 @@ LOG = logging.getLogger("taximeter.console")
 Found = TypeVar("Found")
 SOON_S: Final = 0.15
 """Nobody looks at a blank page for longer."""
+BELOW_S: Final = 0.04
+"""What stands further below holds the first answer up no longer."""
 FAILURES = (ApiError, TaximeterError, ClickHouseError, KafkaException, OSError)
 
 
@@ -47,14 +49,14 @@ def failed(error: Exception) -> Html:
     return tag("div", tag("b", "That did not work"), tag("ul", said, class_="wrong"), class_="state bad", role="alert")
 
 
-async def soon(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None], lines: int = 4) -> None:
+async def soon(where: ui.element, load: Callable[[], Awaitable[Found]], draw: Callable[[Found], None], lines: int = 4, patience_s: float = SOON_S) -> None:
     """What `load` brings, drawn into `where`; a failure is told, with a button to try again.
 
-    For a page that is being made: what is there within `SOON_S` is in the first answer, and needs no second way to the browser. Else the answer has
-    bones, and the rest follows.
+    For a page that is being made: what is there within `patience_s` is in the first answer, and needs no second way to the browser. Else the answer
+    has bones, and the rest follows.
     """
     loading = asyncio.ensure_future(load())
-    if (await asyncio.wait([loading], timeout=SOON_S))[0]:
+    if (await asyncio.wait([loading], timeout=patience_s))[0]:
         await _draw(where, loading, load, draw)
         return
     with where:

@@ -24,12 +24,12 @@ class Looked(Pulse):
         self.held = threading.Event()
         self.found: Mapping[str, Figures] = {}
 
-    def _look(self, customers: Any, nudged: Any) -> None:  # noqa: ARG002 - as it is called
+    def _look(self, customers: Any, nudged: Any) -> dict[str, Figures]:  # noqa: ARG002 - as it is called
         self.looks += 1
         if self.down:
             self.held.wait(60)
             raise UnavailableError(Wrong("", "the warehouse is gone"))
-        self._figures = {name: self.found[name] for name in customers}
+        return {name: self.found[name] for name in customers}
 
 
 async def nothing() -> None: ...
