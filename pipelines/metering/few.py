@@ -28,6 +28,8 @@ from pipelines.metering.step import row
 from schemas.codec import ID_BYTES, CodecError
 from schemas.packed import usage_delta
 
+USES: Final = 2_400
+"""Where more products want something of a batch's events, taken together, the statements are quicker."""
 PLACES: Final = 18
 """Digits behind the point that count."""
 
@@ -79,11 +81,15 @@ class Few:
         return rows
 
     def count(self) -> bool:
-        """Whether every event has what the products need of it, as they are now."""
+        """Whether every event has what the products need of it, as they are now, and not too many want something of it."""
         self._uses = []
+        left = USES
         for event in self._events:
             uses = self._counting.uses(event)
             if uses is None or not _fit(*(use.member for use in uses)):
+                return False
+            left -= len(uses)
+            if left < 0:
                 return False
             self._uses.append(uses)
         return True

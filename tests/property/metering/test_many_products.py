@@ -11,6 +11,7 @@ import pytest
 
 from contracts.catalogue import Catalogue
 from pipelines.document_log import Documents
+from pipelines.metering import few
 from pipelines.metering.batch import FEW, MANY, Limits, Metering
 from pipelines.metering.dedup import Dedup
 from pipelines.metering.engine import engine
@@ -43,11 +44,11 @@ CATALOGUES = [catalogue(number) for number in range(MANY)]
 
 @pytest.fixture(params=(0, FEW), ids=("statements", "few"))
 def metering(request: pytest.FixtureRequest) -> Metering:
-    few: int = request.param
+    few_events: int = request.param
     documents = Documents()
     for each in CATALOGUES:
         documents.record({"kind": "catalogue", "id": each.id, "version": 1, "body": msgspec.json.encode(each).decode()})
-    made = Metering(engine(), CODEC, Limits(partitions=3, few=few))
+    made = Metering(engine(), CODEC, Limits(partitions=3, few=few_events))
     made.prepare(documents)
     return made
 
@@ -105,3 +106,27 @@ def test_a_new_version_of_a_catalogue_holds_for_the_next_batch(metering: Meterin
     found, _ = run(metering, dedup, [event("b", "tok-7", n="2", m="9")], 1)
     # then it decides
     assert [delta["value"] for delta in found if delta["product"] == "tokens"] == ["9"]
+
+
+@pytest.mark.parametrize("uses", [4, 5], ids=["too many", "few enough"])
+def test_a_batch_of_which_products_want_too_much_is_left_to_the_statements(dedup: Dedup, monkeypatch: pytest.MonkeyPatch, uses: int) -> None:
+    # given a small batch of which products want five things
+    monkeypatch.setattr(few, "USES", uses)
+    asked: list[Any] = []
+    counted = few.Few.rows
+    monkeypatch.setattr(few.Few, "rows", lambda self, excluded: asked.append(excluded) or counted(self, excluded))
+    documents = Documents()
+    documents.record({"kind": "catalogue", "id": "shop-0", "version": 1, "body": msgspec.json.encode(CATALOGUES[0]).decode()})
+    metering = Metering(engine(), CODEC, Limits(partitions=3))
+    metering.prepare(documents)
+    events = [("a", "tok-0"), ("b", "tok-0"), ("c", "other"), ("d", "call-0")]
+    values = [
+        CODEC.encode("usage_event", {"transaction_id": name, "customer": "acme", "event_type": kind, "timestamp": NOW, "properties": {"n": "3"}})
+        for name, kind in events
+    ]
+    # when it is metered, then event by event only up to so many, and the same comes out
+    outcome = metering.run(Messages(values, [b"k"] * 4, np.zeros(4, np.uint16), np.arange(4), np.full(4, NOW, np.int64)), dedup)
+    assert len(asked) == (uses > 4)
+    assert outcome.accepted == 4
+    found = [each for _, value in outcome.metered for each in CODEC.decode("metered_usage", value)["deltas"]]
+    assert {each["product"]: (each["events"], each["value"]) for each in found} == {"tokens": (2, "6"), "calls": (3, None), "peak": (1, "3")}
