@@ -193,6 +193,42 @@ def test_where_customers_are_few_the_page_of_any_of_them_asks_nothing(
     asyncio.run(look())
 
 
+def test_a_cutover_is_seen_of_customers_that_nobody_looks_at_just_now(client: Client, warehouse_of_pages: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given two customers of which one is looked for often, and readers that stand still
+    monkeypatch.setattr(pulse_of_pages, "BEAT_S", 0.02)
+    monkeypatch.setattr(pulse_of_pages, "KEPT_BEAT_S", 0.8)
+    one, other = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("one", "other"))
+    for name in (one, other):
+        bill(client, name, 1, "draft", "20")
+    still = Still(client, uuid.uuid4().int % 10**9, 1)
+
+    async def look() -> None:
+        pulse = Pulse(warehouse_of_pages, lambda: [one, other])
+
+        async def nothing(_: Figures | None = None) -> None: ...
+
+        watching = Watching(one, nothing, lambda _: None, lambda: True, nothing)
+        pulse.watch(watching)
+        await until(lambda: pulse._figures.keys() == {one, other})
+        still.begin()
+        try:
+            # when both change, and are looked for meanwhile, then they are as they were
+            await until(lambda: all(pulse._under[name].on for name in (one, other)))
+            marks = dict(pulse._marks)
+            for name in (one, other):
+                bill(client, name, 1, "draft", "25", revision=2)
+            await until(lambda: all(pulse._marks.get(name) != marks.get(name) for name in (one, other)))
+            assert total(pulse, other) == Decimal(20)
+        finally:
+            still.end()
+            forget(client)
+        # and when that is over, both are as they are now, whoever was looked for first
+        await until(lambda: total(pulse, one) == total(pulse, other) == Decimal(25))
+        pulse.leave(watching)
+
+    asyncio.run(look())
+
+
 def total(pulse: Pulse, customer: str) -> Decimal | None:
     found = pulse._figures[customer].draft
     return None if found is None else found.total

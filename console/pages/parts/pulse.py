@@ -98,7 +98,8 @@ class Pulse:
         self._looked: dict[str, float] = {}
         """When the figures of each customer were read last, or found to be as they were."""
         self._since_ms: int | None = None
-        self._still: Still | None = None
+        self._under: dict[str, Still] = {}
+        """What readers saw when the figures of each customer were read."""
         self._beating: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -247,13 +248,20 @@ class Pulse:
     def _look(self, customers: Sequence[str], nudged: set[str]) -> dict[str, Figures]:
         """Figures that are others than those that are known."""
         marks = self._marks if nudged else self._changed(customers)
-        moved = [name for name in customers if name in nudged or name not in self._figures or marks.get(name, self._marks.get(name)) != self._marks.get(name)]
-        if (still := self._warehouse.still()) != self._still:  # a cutover shows rows that were written before
-            self._still, moved = still, list(customers)
+        still = self._warehouse.still()
+        moved = [
+            name
+            for name in customers
+            if name in nudged
+            or name not in self._figures
+            or marks.get(name, self._marks.get(name)) != self._marks.get(name)
+            or self._under.get(name) != still  # a cutover shows rows that were written before
+        ]
         if moved or self._few is None:
             everybody = self._refresh()
             self._few = frozenset(everybody) if len(everybody) <= KEPT else frozenset()
         found = figures_of(self._warehouse, moved, waited_for=bool(nudged)) if moved else {}
+        self._under = {name: each for name, each in (self._under | dict.fromkeys(moved, still)).items() if name in self._figures or name in found}
         self._marks = {name: mark for name, mark in (self._marks | dict(marks)).items() if name in self._figures or name in found}
         # Rows are written for reasons that no page shows: the same figures stay the same object.
         return {name: each for name, each in found.items() if each != self._figures.get(name)}
