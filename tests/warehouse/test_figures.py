@@ -193,6 +193,40 @@ def test_where_customers_are_few_the_page_of_any_of_them_asks_nothing(
     asyncio.run(look())
 
 
+def test_who_comes_when_nobody_has_looked_for_a_while_sees_what_is_now(client: Client, warehouse_of_pages: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given two customers that are known, and a while in which nobody looks and that is longer than looks reach back
+    monkeypatch.setattr(pulse_of_pages, "BEAT_S", 0.02)
+    monkeypatch.setattr(pulse_of_pages, "KEPT_BEAT_S", 0.05)
+    one, other = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("one", "other"))
+    for name in (one, other):
+        bill(client, name, 1, "draft", "20")
+
+    async def look() -> None:
+        pulse = Pulse(warehouse_of_pages, lambda: [one, other])
+
+        async def nothing(_: Figures | None = None) -> None: ...
+
+        async def visit() -> None:
+            watching = Watching(one, nothing, lambda _: None, lambda: True, nothing)
+            watching.known = await pulse.figures(one)
+            pulse.watch(watching)
+            await until(lambda: pulse._figures.keys() == {one, other} == pulse._looked.keys())
+            pulse.leave(watching)
+            assert pulse._beating is not None
+            await pulse._beating
+
+        await visit()
+        monkeypatch.setattr(pulse_of_pages, "OVERLAP_MS", 1)
+        for name in (one, other):
+            bill(client, name, 1, "draft", "25", revision=2)
+        await asyncio.sleep(0.01)
+        # when somebody comes, then all that is known is as it is now
+        await visit()
+        assert (total(pulse, one), total(pulse, other)) == (Decimal(25), Decimal(25))
+
+    asyncio.run(look())
+
+
 def test_a_cutover_is_seen_of_customers_that_nobody_looks_at_just_now(client: Client, warehouse_of_pages: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     # given two customers of which one is looked for often, and readers that stand still
     monkeypatch.setattr(pulse_of_pages, "BEAT_S", 0.02)

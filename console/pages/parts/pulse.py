@@ -127,7 +127,7 @@ class Pulse:
         """Tell that page until `leave`."""
         self._watching[watching] = None
         if self._beating is None or self._beating.done():
-            self._since_ms = None
+            self._begin_anew(watching.customer)
             self._beating = asyncio.create_task(self._run())
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell_all())
@@ -135,6 +135,12 @@ class Pulse:
             self._trailing = asyncio.create_task(self._trail())
         self._begun.append(watching)
         self._opened.set()
+
+    def _begin_anew(self, customer: str) -> None:
+        """Nobody has looked for a while, so what is known may have changed longer ago than looks reach back: only what this page has just read holds."""
+        self._since_ms = None
+        self._figures = {name: each for name, each in self._figures.items() if name == customer}
+        self._looked, self._marks, self._under = {}, {}, {}
 
     def leave(self, watching: Watching) -> None:
         self._watching.pop(watching, None)
