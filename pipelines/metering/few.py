@@ -132,11 +132,12 @@ class Few:
         found = []
         total = of_delta(first)
         for each, its in more:
+            one = of_delta(self._counting.delta(each, its, None))
             if len(total.points) + len(total.members) >= PART:
                 found.append(total)
-                total = of_delta(self._counting.delta(each, its, None))
+                total = one
             else:
-                total = merge(kind, total, of_delta(self._counting.delta(each, its, None)))
+                total = merge(kind, total, one)
         return [_with(first, each) for each in (*found, total)]
 
 

@@ -169,9 +169,7 @@ def test_where_customers_are_few_the_page_of_any_of_them_asks_nothing(
     async def look() -> None:
         pulse = Pulse(warehouse_of_pages, lambda: names)
 
-        async def nothing(_: Figures | None = None) -> None: ...
-
-        watching = Watching(names[0], nothing, lambda _: None, lambda: True, nothing)
+        watching = page_of(names[0])
         pulse.watch(watching)
         if kept < len(names):
             # when they are more than can be kept, then only those are read that somebody looks at
@@ -204,10 +202,8 @@ def test_who_comes_when_nobody_has_looked_for_a_while_sees_what_is_now(client: C
     async def look() -> None:
         pulse = Pulse(warehouse_of_pages, lambda: [one, other])
 
-        async def nothing(_: Figures | None = None) -> None: ...
-
         async def visit() -> None:
-            watching = Watching(one, nothing, lambda _: None, lambda: True, nothing)
+            watching = page_of(one)
             watching.known = await pulse.figures(one)
             pulse.watch(watching)
             await until(lambda: pulse._figures.keys() == {one, other} == pulse._looked.keys())
@@ -239,9 +235,7 @@ def test_a_cutover_is_seen_of_customers_that_nobody_looks_at_just_now(client: Cl
     async def look() -> None:
         pulse = Pulse(warehouse_of_pages, lambda: [one, other])
 
-        async def nothing(_: Figures | None = None) -> None: ...
-
-        watching = Watching(one, nothing, lambda _: None, lambda: True, nothing)
+        watching = page_of(one)
         pulse.watch(watching)
         await until(lambda: pulse._figures.keys() == {one, other})
         still.begin()
@@ -261,6 +255,14 @@ def test_a_cutover_is_seen_of_customers_that_nobody_looks_at_just_now(client: Cl
         pulse.leave(watching)
 
     asyncio.run(look())
+
+
+def page_of(customer: str) -> Watching:
+    """An open page that does nothing with what it is told."""
+
+    async def nothing(_: Figures | None = None) -> None: ...
+
+    return Watching(customer, nothing, lambda _: None, lambda: True, nothing)
 
 
 def total(pulse: Pulse, customer: str) -> Decimal | None:

@@ -82,7 +82,7 @@ class Pulse:
     """Beats while somebody looks. For one event loop."""
 
     def __init__(self, warehouse: Warehouse, refresh: Callable[[], Collection[str]] = lambda: ()) -> None:
-        """`refresh` is called on a thread with each look: what else pages show is brought up to date, and it says who there is."""
+        """`refresh` is called on a thread before pages are told: what else they show is brought up to date, and it says who there is."""
         self._warehouse = warehouse
         self._refresh = refresh
         self._few: AbstractSet[str] | None = None
