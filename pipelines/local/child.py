@@ -39,7 +39,8 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self._environment},
-                start_new_session=True,  # Ctrl-C in the terminal is for the supervisor, which stops the stages in order
+                # Ctrl-C in the terminal is for the supervisor, which stops the stages in order. Not a session: niceness may count within one alone (decision 0204).
+                process_group=0,
             )
 
     @property

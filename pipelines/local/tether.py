@@ -7,12 +7,10 @@ there the next `taximeter up` ends what was left. (As a program of its own becau
 fork and exec.)
 """
 
-import contextlib
 import ctypes
 import os
 import signal
 import sys
-from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 
@@ -25,9 +23,6 @@ def main(arguments: list[str]) -> None:
         sys.exit(1)
     if niceness:
         os.nice(niceness)
-        # Where the kernel groups processes by session, niceness counts within the group alone, and the group has one of its own.
-        with contextlib.suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
     os.execvp(command[0], command)  # noqa: S606 - the supervisor's own command line
 
 

@@ -15,7 +15,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from pathlib import Path
 from typing import Final, TypeVar
 
 from confluent_kafka import KafkaException
@@ -130,10 +129,6 @@ def _start(settings: Settings, limits: Limits) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if sys.platform != "linux":  # there it has come from a thread that has this niceness
         os.nice(NICENESS)
-    # Where the kernel groups processes by session, niceness counts within the group alone, and the group has one of its own.
-    os.setsid()
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
 
 
 def _end_with_parent() -> None:

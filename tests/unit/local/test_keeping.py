@@ -100,3 +100,14 @@ def test_a_child_lets_others_go_first_when_it_is_told_to(tmp_path: Path) -> None
     until(lambda: not child.running(), "its end")
     # then: beside what this process has itself
     assert child.told() == f"niceness {min(os.nice(0) + 5, 19)}"
+
+
+def test_a_child_is_of_our_session_and_no_key_of_the_terminal_is_for_it(tmp_path: Path) -> None:
+    # given
+    says = "import os; print(os.getsid(0), os.getpgid(0) == os.getpid(), flush=True)"
+    child = Child("near", [sys.executable, "-c", says], {}, tmp_path / "near.log")
+    # when
+    child.start()
+    until(lambda: not child.running(), "its end")
+    # then: a kernel that groups by session weighs it against the other stages by its niceness
+    assert child.told() == f"{os.getsid(0)} True"
