@@ -8,10 +8,10 @@ and chdb lets go of the interpreter lock while it works, so requests run on thre
 import os
 import re
 import shutil
-import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -39,14 +39,18 @@ MERGES_LAST: Final = "os_threads_nice_value_merge_mutate=19"
 """Of the server, told with the first connection: nobody waits for a merge, and one of some seconds would stand in the way of what decides (decision 0204)."""
 QUESTIONS_LATE: Final = f"os_threads_nice_value_query={STORING}"
 """Of every connection: the niceness of the process would end with the first question that has one of its own."""
-NICENESS: Final = os.getpriority(os.PRIO_PROCESS, 0) if sys.platform == "linux" else 0
+NICENESS: Final = os.getpriority(os.PRIO_PROCESS, 0)
 """Of this process, as it was started."""
 
 
-def _yield_again() -> None:
-    """For the thread that calls: a question with a niceness of its own leaves its thread with none, and what that starts or does next would go before all."""
-    if sys.platform == "linux":  # elsewhere a thread has none of its own
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+@contextmanager
+def yielding() -> Iterator[None]:
+    """Leave the thread that enters with the niceness of its process at least: a question with one of its own leaves none, and what is done next would go before all."""
+    try:
+        yield
+    finally:
+        if os.getpriority(os.PRIO_PROCESS, 0) < NICENESS:  # never less than it has: that takes privileges
+            os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
 
 class Connection:
@@ -69,10 +73,8 @@ class Connection:
 
     def query(self, sql: str, output_format: str = "TabSeparated", parameters: Mapping[str, str] | None = None) -> Output:
         """Run one statement to its end. Raise RuntimeError with the engine's message."""
-        try:
+        with yielding():
             result = self._chdb.query(sql, output_format, params=dict(parameters or {}))
-        finally:
-            _yield_again()
         return Output(
             result.bytes(),
             result.storage_rows_read() or result.rows_read(),
@@ -84,16 +86,14 @@ class Connection:
 
     def insert(self, statement: str, input_format: str, data: bytes) -> Output:
         """Insert encoded rows. All that the format's blocks hold is on disk when this returns."""
-        handle = self._chdb.send_insert(statement, input_format)
-        try:
-            self._chdb.insert_append(handle, data)
-        except Exception:
-            self._chdb.insert_cancel(handle)
-            raise
-        else:
+        with yielding():
+            handle = self._chdb.send_insert(statement, input_format)
+            try:
+                self._chdb.insert_append(handle, data)
+            except Exception:
+                self._chdb.insert_cancel(handle)
+                raise
             result = self._chdb.insert_done(handle)
-        finally:
-            _yield_again()
         return Output(b"", 0, 0, result.rows_written(), result.bytes_written(), int(result.elapsed() * 1e9))
 
     def kind(self, sql: str) -> tuple[str, int]:
